@@ -1,0 +1,304 @@
+"""Breadth-first search through everything that can happen to a small supervisor.
+
+From every reachable state every fact of an alphabet is tried (nonsense too), and time passes second by second. After each step the
+invariants of `World` must hold. Two states are the same if nothing that can happen later tells them apart: times count relative to
+now and only as far as they matter, totals and texts don't count at all.
+"""
+
+import copy
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from driver import CLEAN, CRASH, UNKILLABLE
+
+from trio_supervisor.core.child import Child
+from trio_supervisor.core.health import Health
+from trio_supervisor.core.machine import Machine
+from trio_supervisor.core.messages import (
+    BecameReady,
+    ChildAdded,
+    CutGrace,
+    Exited,
+    Fact,
+    ForgetChild,
+    HurryAsked,
+    Output,
+    ProbeAnswered,
+    RemoveAsked,
+    RestartAsked,
+    Role,
+    ShutdownAsked,
+    StartAsked,
+    StartChild,
+    Started,
+    StateChanged,
+    StopAsked,
+    StopChild,
+    TimePassed,
+    WatchHealth,
+)
+from trio_supervisor.core.policy import ChildPolicy, Condition, TreePolicy
+from trio_supervisor.core.state import TRANSITIONS, State
+
+_ALIVE = {State.STARTING, State.RUNNING, State.READY, State.STOPPING}
+_DONE = {State.STOPPED, State.FINISHED, State.FAILED, State.HELD}
+_SATISFIED_BY = {
+    Condition.STARTED: {State.RUNNING, State.READY, State.FINISHED},
+    Condition.READY: {State.READY},
+    Condition.FINISHED: {State.FINISHED},
+}
+
+
+@dataclass(slots=True)
+class Life:
+    """What the world knows of a life: it is between StartChild and Exited."""
+
+    generation: int
+    told_to_stop: bool = False
+    watched: bool = False
+    was_ready: bool = False
+
+
+@dataclass(slots=True)
+class World:
+    """What the outputs say, checked against what they may say. Knows nothing of how the machine decides."""
+
+    policies: Mapping[str, ChildPolicy]
+    parallel: int
+    states: dict[str, State] = field(default_factory=dict)
+    lives: dict[str, Life] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
+    ending: bool = False
+
+    def take(self, fact: Fact, outputs: list[Output], now: float) -> None:
+        """A fact was handled with these outputs."""
+        match fact:
+            case ChildAdded():
+                self.states[fact.child] = State.STOPPED
+                self.generations[fact.child] = 0
+            case Exited() if fact.child in self.lives and self.lives[fact.child].generation == fact.generation:
+                del self.lives[fact.child]
+            case ShutdownAsked() | HurryAsked():
+                self.ending = True
+            case _:
+                pass
+        for output in outputs:
+            self.obey(output, now)
+
+    def obey(self, output: Output, now: float) -> None:
+        """Check one output and do what it says."""
+        child = output.child
+        match output:
+            case StateChanged():
+                assert self.states[child] is output.old
+                assert output.new in TRANSITIONS[output.old]
+                assert output.generation == self.generations[child] + (output.new is State.STARTING)
+                assert output.next_at is None or output.next_at >= now
+                self.states[child] = output.new
+                if output.new is State.READY:
+                    self.lives[child].was_ready = True
+            case StartChild():
+                assert not self.ending, "nothing starts once everything is to end"
+                assert child not in self.lives, "one life at a time"
+                assert output.generation == self.generations[child] + 1
+                assert self.unmet(child) == [], "no start before what it needs"
+                self.generations[child] = output.generation
+                self.lives[child] = Life(output.generation)
+                assert self.starts_under_way() <= self.parallel
+            case StopChild():
+                assert self.lives[child].generation == output.generation
+                assert not self.lives[child].told_to_stop, "a life is told to stop once"
+                self.lives[child].told_to_stop = True
+            case CutGrace():
+                assert self.lives[child].generation == output.generation
+                assert self.lives[child].told_to_stop, "only a grace that runs can be cut"
+            case WatchHealth():
+                assert self.lives[child].generation == output.generation
+                assert not self.lives[child].watched
+                assert self.policies[child].health is not None
+                self.lives[child].watched = True
+            case ForgetChild():
+                assert child not in self.lives, "a child is forgotten when nothing of it is left"
+                assert self.states.pop(child) is State.REMOVED
+
+    def unmet(self, child: str) -> list[str]:
+        """The dependencies that do not let the child start."""
+        needs = self.policies[child].depends_on
+        return [name for name, condition in needs.items() if self.states.get(name) not in _SATISFIED_BY[condition]]
+
+    def starts_under_way(self) -> int:
+        return sum(not (life.was_ready or life.told_to_stop) for life in self.lives.values())
+
+    def check(self, machine: Machine, fact: Fact, now: float) -> None:
+        """What must hold between any two facts."""
+        assert {name: child.state for name, child in machine.children.items()} == self.states
+        assert {name for name, state in self.states.items() if state in _ALIVE} == set(self.lives)
+        for name, life in self.lives.items():
+            assert machine.children[name].generation == life.generation
+            assert (self.states[name] is State.STOPPING) == life.told_to_stop
+        assert machine.at_rest == set(self.states.values()).issubset(_DONE)
+        assert not isinstance(fact, TimePassed) or machine.next_deadline() > now
+        for name, state in self.states.items():
+            due = machine.deadline_of(name)
+            assert due is None or state in (State.STARTING, State.RUNNING, State.BACKOFF)
+            assert due is not None or state is not State.BACKOFF
+            if state is State.WAITING:
+                assert self.unmet(name) or self.starts_under_way() == self.parallel, "nobody waits for nothing"
+            if self.ending:
+                self.check_ending(name, state)
+
+    def check_ending(self, name: str, state: State) -> None:
+        assert state is not State.WAITING
+        assert state is not State.BACKOFF
+        needed = any(name in self.policies[dependent].depends_on for dependent in self.lives)
+        assert state not in _ALIVE or state is State.STOPPING or needed, "who is needed by nobody any more is stopped"
+
+
+@dataclass(slots=True)
+class Node:
+    """A supervisor at a moment."""
+
+    machine: Machine
+    world: World
+    now: float
+
+    def branch(self, memo: Mapping[int, object]) -> "Node":
+        return copy.deepcopy(self, dict(memo))
+
+    def step(self, fact: Fact) -> None:
+        """Handle one fact and check everything."""
+        outputs = self.machine.handle(fact, self.now)
+        self.world.take(fact, outputs, self.now)
+        self.world.check(self.machine, fact, self.now)
+
+    def key(self) -> object:
+        """What can be told apart later."""
+        machine = self.machine
+        window = machine._window
+        return (
+            tuple(self._child_key(child) for child in machine.children.values()),
+            tuple(min(self.now - time, 9) if window.intensity.within==math.inf else self.now-time for time in window._times if self.now - time <= window.intensity.within),
+            tuple(sorted((key, when - self.now) for key, when in machine._timers._when.items())),
+            tuple(machine._places._queue),
+            frozenset(machine._places._holders),
+            machine.shutting_down,
+            machine._hurry,
+        )
+
+    def _child_key(self, child: Child) -> object:
+        reset_after = child.policy.backoff.reset_after
+        ready_since = child.ready_since
+        return (
+            child.id,
+            child.state,
+            child.desired,
+            child.cause,
+            child.failure != "",
+            child.blocked,
+            child.was_ready,
+            min(child.attempts, 3),  # the delays of small supervisors do not grow further
+            None if ready_since is None or reset_after == math.inf else min(self.now - ready_since, reset_after),
+            _health_key(child.readiness, ready_since, reset_after),
+            _health_key(child.health, ready_since, reset_after),
+        )
+
+
+def _health_key(health: Health | None, ready_since: float | None, reset_after: float) -> object:
+    if health is None:
+        return None
+    healthy: float | None = None
+    if health.failing_since is not None:
+        healthy = min(max(0.0, health.failing_since - (ready_since or math.inf)), reset_after)
+    return health.good, health.run, healthy
+
+
+class Explorer:
+    """Searches all that can happen to one supervisor."""
+
+    def __init__(self, tree: TreePolicy, children: Mapping[str, ChildPolicy]) -> None:
+        self.policies = children
+        self.edges: set[tuple[State, State]] = set()
+        self.steps = 0
+        root = Node(Machine(tree), World(children, tree.max_parallel_starts), now=100.0)
+        # Policies are values: shared by all copies.
+        self.memo: dict[int, object] = {
+            id(value): value for value in (tree, tree.intensity, children, *children.values())
+        }
+        for name, policy in children.items():
+            root.step(ChildAdded(name, policy))
+        self.found: dict[object, Node] = {root.key(): root}
+        self.unseen = deque([root])
+
+    def search(self) -> None:
+        """Visit every state that can be reached."""
+        while self.unseen:
+            node = self.unseen.popleft()
+            self.try_nonsense(node)
+            for fact in self.sense(node):
+                child = node.branch(self.memo)
+                child.step(fact)
+                self.visit(child)
+            if node.machine.next_deadline() > node.now:
+                child = node.branch(self.memo)
+                child.now += 1
+                self.visit(child)
+
+    def visit(self, node: Node) -> None:
+        self.steps += 1
+        self.edges |= {
+            (output.old, output.new) for output in node.machine._out if isinstance(output, StateChanged)
+        }
+        key = node.key()
+        if key not in self.found:
+            self.found[key] = node
+            self.unseen.append(node)
+
+    def sense(self, node: Node) -> Iterator[Fact]:
+        """The facts that may change something."""
+        for name, policy in self.policies.items():
+            if name not in node.machine.children:
+                yield ChildAdded(name, policy)
+                continue
+            yield StartAsked(name)
+            yield StopAsked(name)
+            yield RestartAsked(name)
+            yield RemoveAsked(name)
+            if name in node.world.lives:
+                yield from self.about_life(name, node.world.lives[name].generation)
+        yield ShutdownAsked("the end")
+        yield HurryAsked("now")
+        yield TimePassed()
+
+    def about_life(self, name: str, generation: int) -> Iterator[Fact]:
+        yield Started(name, generation)
+        yield BecameReady(name, generation)
+        for ok in (True, False):
+            yield ProbeAnswered(name, generation, Role.READINESS, ok)
+            yield ProbeAnswered(name, generation, Role.HEALTH, ok)
+        for exit in (CLEAN, CRASH, UNKILLABLE):
+            yield Exited(name, generation, exit)
+
+    def try_nonsense(self, node: Node) -> None:
+        """Facts about other lives and children that are not there: they change nothing."""
+        key = node.key()
+        for name in (*self.policies, "nobody"):
+            present = node.world.lives[name].generation if name in node.world.lives else None
+            last = node.world.generations.get(name, 0)
+            for generation in {last - 1, last, last + 1} - {present}:
+                for fact in self.about_life(name, generation):
+                    assert node.machine.handle(fact, node.now) == []
+            if name in node.machine.children:
+                self.add_twice(node, name)
+            else:
+                for ask in (StartAsked, StopAsked, RestartAsked, RemoveAsked):
+                    assert node.machine.handle(ask(name), node.now) == []
+        assert node.key() == key
+
+    def add_twice(self, node: Node, name: str) -> None:
+        try:
+            node.machine.handle(ChildAdded(name, self.policies[name]), node.now)
+        except ValueError:
+            return
+        raise AssertionError(f"{name} was added twice")

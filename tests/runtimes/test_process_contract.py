@@ -1,0 +1,43 @@
+"""Processes keep to the contract of all runtimes."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from contract import TEXT, Behaviour, Heard, LifeContract, MakeLife
+from process_helpers import free_ports, runtime_of, shell
+
+from trio_supervisor.runtimes.process import ProcessLife
+from trio_supervisor.spec import Port
+
+COMMANDS = {
+    Behaviour.END_WELL: ("true",),
+    Behaviour.END_BADLY: ("false",),
+    Behaviour.STAY: ("sleep", "300"),
+    Behaviour.TALK: shell(f"printf '{TEXT.decode()}'; printf '{TEXT.decode()}' >&2"),
+    Behaviour.FAIL_TO_START: ("no-such-program",),
+}
+
+
+def maker(port: Port | None, closing: ExitStack) -> MakeLife:
+    def make(behaviour: Behaviour) -> tuple[ProcessLife, Heard]:
+        heard = Heard()
+        runtime = runtime_of(COMMANDS[behaviour], port=port)
+        closing.callback(runtime.close)
+        return runtime.life(heard.launch()), heard
+
+    return make
+
+
+class TestProcess(LifeContract):
+    @pytest.fixture
+    def make_life(self) -> Iterator[MakeLife]:
+        with ExitStack() as closing:
+            yield maker(None, closing)
+
+
+class TestProcessWithPort(LifeContract):
+    @pytest.fixture
+    def make_life(self) -> Iterator[MakeLife]:
+        with ExitStack() as closing:
+            yield maker(free_ports(20), closing)

@@ -1,0 +1,64 @@
+"""The words of the command line."""
+
+import argparse
+from importlib.metadata import version
+
+DEFAULT_FILE = "supervisor.yaml"
+
+
+class _Version(argparse.Action):
+    """Prints the version; looked up only when asked for, as that reads the disk."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.exit(message=f"trio-supervisor {version('trio-supervisor')}\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; the chosen one is in `command`."""
+    parser = argparse.ArgumentParser(
+        prog="trio-supervisor",
+        description="One supervision tree for every agent you run.",
+        epilog="Exit codes: 0 done, 1 gave up, 2 usage or configuration, 3 held by another supervisor, 4 unknown agent, "
+        "5 something could not be killed.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_check(commands)
+    _add_init(commands)
+    commands.add_parser("schema", help="print the JSON Schema of the file, for editors")
+    completion = commands.add_parser("completion", help="print the completion script of a shell")
+    completion.add_argument("shell", choices=["bash", "fish", "zsh"])
+    return parser
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", default=DEFAULT_FILE, metavar="FILE", help=f"default: {DEFAULT_FILE}")
+
+
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    run = commands.add_parser(
+        "run",
+        help="run the agents of a file until they are done or you stop them",
+        description="Run the agents of a file. Ctrl-C stops them gracefully, a second Ctrl-C at once.",
+    )
+    _add_file(run)
+    run.add_argument("agents", nargs="*", metavar="AGENT", help="run only these and what they depend on")
+    run.add_argument("--log-format", choices=["text", "json"], default="text", help="default: text")
+    run.add_argument("--stay", action="store_true", help="go on when nothing is left to run")
+    run.add_argument(
+        "--exit-code-from",
+        metavar="AGENT",
+        help="stop everything when AGENT has ended for good, and exit with its code",
+    )
+
+
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    check = commands.add_parser("check", help="check a file, and say everything that is wrong with it")
+    _add_file(check)
+
+
+def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    init = commands.add_parser("init", help="write a commented file to start from")
+    _add_file(init)
+    init.add_argument("--force", action="store_true", help="overwrite the file if it is there")

@@ -1,0 +1,42 @@
+"""The commands about files: `check`, `init`, `schema`."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from trio_supervisor.cli import exit_codes
+from trio_supervisor.config import load, schema as make_schema, template
+from trio_supervisor.errors import ConfigError
+
+
+def check(options: argparse.Namespace) -> int:
+    """Say everything that is wrong with a file; raises ConfigError with the whole report."""
+    loaded = load(options.file, environ=os.environ)
+    for warning in loaded.warnings:
+        sys.stderr.write(f"{warning}\n")
+    count = len(loaded.spec.children)
+    disabled = f", {len(loaded.disabled)} disabled" if loaded.disabled else ""
+    sys.stdout.write(f"{options.file}: ok, {count} agent{'s' * (count != 1)}{disabled}\n")
+    return exit_codes.DONE
+
+
+def init(options: argparse.Namespace) -> int:
+    """Write a file to start from; one that is there is only overwritten when asked for."""
+    path = Path(options.file)
+    try:
+        with path.open("w" if options.force else "x", encoding="utf-8") as file:
+            file.write(template())
+    except FileExistsError:
+        raise ConfigError(f"{path}: is there already; --force overwrites it") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    sys.stdout.write(f"{path}: written; start it with: trio-supervisor run {path}\n")
+    return exit_codes.DONE
+
+
+def schema(_: argparse.Namespace) -> int:
+    """Print the JSON Schema."""
+    sys.stdout.write(json.dumps(make_schema(), indent=2) + "\n")
+    return exit_codes.DONE

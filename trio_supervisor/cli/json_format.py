@@ -1,0 +1,73 @@
+"""The JSON format: for programs. One object per line, `{ts, level, agent, stream, text}`.
+
+- `ts` is RFC 3339 in UTC with milliseconds. `agent` is null where something is not about one of them.
+- A line that is not over (yet) has `"partial": true`: the next object of the same agent and stream goes on with it.
+- What children say has level `info` on both streams: that something is on standard error says nothing of how bad it is.
+- The supervisor's objects (stream `supervisor`) about a change of state have `state`, `reason`, `next_at`, `generation`
+  and `restarts` besides.
+- Text is UTF-8; bytes that are not come as `\\xff` in it. Control characters are escaped.
+"""
+
+import re
+from datetime import UTC, datetime
+from json import JSONEncoder
+
+from trio_supervisor.cli.console import Cursor, Event
+from trio_supervisor.cli.harmless import text_of
+from trio_supervisor.output.hub import Record, Stream
+
+_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# JSON does not ask for it, but terminals take them for commands.
+_C1 = re.compile("[\x7f-\x9f]")
+
+
+class JsonFormat:
+    """One object per line; partial lines are objects of their own, so the cursor is never in a line."""
+
+    def __init__(self) -> None:
+        self._middles: dict[tuple[str, Stream], str] = {}
+
+    def record(self, record: Record, _cursor: Cursor) -> tuple[bytes, Cursor]:
+        """What to write for the record, and where the cursor is afterwards."""
+        key = (record.child, record.stream)
+        middle = self._middles.get(key)
+        if middle is None:
+            middle = self._middles[key] = (
+                f'","level":"info","agent":{_encode(record.child)},"stream":"{record.stream.value}","text":'
+            )
+        start = f'{{"ts":"{_timestamp(record.at)}{middle}'
+        texts = text_of(record.block.data).split("\n")
+        partial = start + _encode(texts.pop()) + ',"partial":true}\n' if record.block.open else ""
+        whole = "".join([f"{start}{_encode(text)}}}\n" for text in texts])
+        return _clean(whole + partial), None
+
+    def event(self, event: Event, _cursor: Cursor) -> bytes:
+        """What to write for the event."""
+        fields: dict[str, object] = {
+            "ts": _timestamp(event.at),
+            "level": event.tone.level,
+            "agent": event.child,
+            "stream": Stream.SUPERVISOR.value,
+            "text": event.text,
+        }
+        if (notice := event.notice) is not None:
+            fields["state"] = notice.new.value
+            fields["reason"] = notice.reason
+            fields["next_at"] = None if event.next_at is None else _timestamp(event.next_at)
+            fields["generation"] = notice.generation
+            fields["restarts"] = notice.restarts
+        return _clean(_encode(fields) + "\n")
+
+    def close(self, _cursor: Cursor) -> bytes:
+        """Nothing: each object ends its line."""
+        return b""
+
+
+def _timestamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _clean(text: str) -> bytes:
+    text = _C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    # Lone surrogates can't come from a child, whose bytes are decoded here, but from the text of an exception.
+    return text.encode("utf-8", "backslashreplace")

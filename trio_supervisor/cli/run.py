@@ -1,0 +1,141 @@
+"""The command `run`: a tree of agents in the foreground of a terminal, a container or a unit."""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import trio
+from attrs import define, field
+
+from trio_supervisor.cli import exit_codes, style
+from trio_supervisor.cli.console import Console, Format
+from trio_supervisor.cli.json_format import JsonFormat
+from trio_supervisor.cli.signals import act_on, held_back, received
+from trio_supervisor.cli.text_format import TextFormat
+from trio_supervisor.cli.wording import Tone
+from trio_supervisor.cli.writer import Writer
+from trio_supervisor.config import Loaded, load
+from trio_supervisor.control.api import Control, Event, Snapshot, State
+from trio_supervisor.errors import UnknownAgentError
+from trio_supervisor.output.hub import Hub
+from trio_supervisor.wiring import open_tree
+
+LAST_WORDS = 2.0
+"""So many seconds a slow reader of the output has at the end."""
+_STDOUT = 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the tree of a file; returns the exit code."""
+    with held_back():
+        loaded = load(options.file, environ=os.environ, only=options.agents)
+        watched = options.exit_code_from
+        if watched is not None and all(child.id != watched for child in loaded.spec.children):
+            raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
+        return trio.run(_Run(loaded, options).main)
+
+
+@define
+class _Run:
+    loaded: Loaded
+    options: argparse.Namespace
+    asked: trio.Event = field(factory=trio.Event)
+    """Somebody has asked for the end."""
+    watched: trio.Event = field(factory=trio.Event)
+    """The agent of --exit-code-from has ended for good."""
+
+    async def main(self) -> int:
+        hub = Hub()
+        with received() as signals:
+            async with self._open_console() as (console, writer):
+                with hub.listening(console.record, writer.room):
+                    snapshots = await self._live(hub, console, signals)
+                console.say(_summary(snapshots))
+        return self._exit_code(snapshots)
+
+    async def _live(self, hub: Hub, console: Console, signals: AsyncIterator[int]) -> tuple[Snapshot, ...]:
+        for warning in self.loaded.warnings:
+            console.say(warning, tone=Tone.WARNING)
+        # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
+        async with trio.open_nursery() as nursery:
+            async with open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event)) as control:
+                nursery.start_soon(act_on, signals, control, self.asked.set)
+                control.stop(await self._wait(control))
+            nursery.cancel_scope.cancel()
+            hub.flush()
+        return control.snapshot()
+
+    def _tell(self, console: Console, event: Event) -> None:
+        console.notice(event.change, trio.current_time(), port=event.port, pid=event.pid)
+        if event.change.child == self.options.exit_code_from and event.change.new.resting:
+            self.watched.set()
+
+    async def _wait(self, control: Control) -> str:
+        """Wait until it is time to end; returns why."""
+        async with trio.open_nursery() as nursery:
+            if self.options.exit_code_from is not None:
+                nursery.start_soon(_cancel_after, self.watched, nursery.cancel_scope)
+            if self.options.stay or self.options.exit_code_from is not None:
+                await self.asked.wait()
+            await control.wait()
+            nursery.cancel_scope.cancel()
+        return f"{self.options.exit_code_from} has ended" if self.watched.is_set() else "nothing is left to run"
+
+    def _exit_code(self, snapshots: tuple[Snapshot, ...]) -> int:
+        code = exit_codes.of_tree(snapshots, asked=self.asked.is_set())
+        if code != exit_codes.NOT_KILLED and self.watched.is_set() and not self.asked.is_set():
+            return next(
+                exit_codes.of_exit(one.last_exit) for one in snapshots if one.agent == self.options.exit_code_from
+            )
+        return code
+
+    @asynccontextmanager
+    async def _open_console(self) -> AsyncIterator[tuple[Console, Writer]]:
+        writer = Writer(_STDOUT, _tell_broken)
+        console = Console(writer, self._format())
+        try:
+            yield console, writer
+        finally:
+            console.close()
+            with trio.CancelScope(shield=True):
+                await writer.aclose(LAST_WORDS)
+
+    def _format(self) -> Format:
+        if self.options.log_format == "json":
+            return JsonFormat()
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        look = style.detect(terminal=os.isatty(_STDOUT), env=os.environ, encoding=encoding)
+        return TextFormat(look, [child.id for child in self.loaded.spec.children])
+
+
+async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+
+def _tell_broken(error: OSError) -> None:
+    try:
+        sys.stderr.write(f"trio-supervisor: nobody takes the output any more ({error.strerror}); the agents run on\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # A closed terminal takes both away; SIGHUP, which comes with it, decides what happens.
+        return
+
+
+def _summary(snapshots: Iterable[Snapshot]) -> str:
+    """What has become of the agents, in a line."""
+    count = Counter(one.state for one in snapshots)
+    if not count:
+        return "there was nothing to run"
+    names = {
+        state: ", ".join(one.agent for one in snapshots if one.state is state) for state in (State.FAILED, State.HELD)
+    }
+    parts = [
+        f"{count[state]} {state.value}" + (f" ({names[state]})" if state in names else "")
+        for state in State
+        if count[state]
+    ]
+    return "all agents are down: " + ", ".join(parts)

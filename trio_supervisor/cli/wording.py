@@ -1,0 +1,171 @@
+"""Wording: what a change of state is called when it is told to people. Pure functions."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from trio_supervisor.core.messages import StateChanged
+from trio_supervisor.core.state import State
+
+
+class Tone(Enum):
+    """How good the news is."""
+
+    QUIET = "quiet"
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+    @property
+    def level(self) -> str:
+        """The level in a log."""
+        match self:
+            case Tone.QUIET | Tone.GOOD:
+                return "info"
+            case Tone.WARNING:
+                return "warning"
+            case Tone.BAD:
+                return "error"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the notice itself does not tell. Times by the clock of the notice."""
+
+    now: float
+    started_at: float | None = None
+    """When the present life began to start."""
+    was_ready: bool = False
+    """Whether the present life has been ready before."""
+    last_reason: str = ""
+    """The reason of the child's change before this one."""
+    port: int | None = None
+    pid: int | None = None
+
+
+def describe(notice: StateChanged, about: About) -> str:
+    """The change in words, without the child's name; may be more than one line where the reason is."""
+    reason = notice.reason
+    match notice.new:
+        case State.WAITING:
+            return _waiting(notice)
+        case State.STARTING:
+            return _starting(notice)
+        case State.RUNNING:
+            return _after("not ready", reason) if about.was_ready else "started, not ready yet" + _where(about)
+        case State.READY:
+            return _ready(about)
+        case State.UNHEALTHY:
+            return _after("unhealthy", reason)
+        case State.STOPPING if notice.old is State.UNHEALTHY:
+            return "stopping because it is unhealthy"
+        case State.STOPPING:
+            return _after("stopping", reason)
+        case State.BACKOFF:
+            return f"{_ended(notice)}; restart {notice.restarts}{_in(notice.next_at, about.now)}"
+        case State.STOPPED:
+            return _after("stopped", reason)
+        case State.FINISHED:
+            return _after("finished", reason)
+        case State.FAILED:
+            return _after("failed", reason)
+        case State.HELD:
+            return _after("held", reason)
+        case State.REMOVED:
+            return _after("removed", reason)
+
+
+def is_dull(notice: StateChanged, about: About) -> bool:
+    """Whether the change is a mere step towards another one that follows at once, and tells nothing new."""
+    match notice.new:
+        case State.STARTING:
+            return True
+        case State.WAITING:
+            return notice.exit is None and notice.reason in ("", about.last_reason)
+        case _:
+            return False
+
+
+def tone(notice: StateChanged) -> Tone:
+    """How good the news is."""
+    match notice.new:
+        case State.READY | State.FINISHED:
+            return Tone.GOOD
+        case State.UNHEALTHY | State.FAILED | State.HELD:
+            return Tone.BAD
+        case State.BACKOFF:
+            return Tone.WARNING
+        case State.RUNNING:
+            return Tone.WARNING if notice.old is State.READY else Tone.QUIET
+        case State.WAITING:
+            return Tone.WARNING if _restarts(notice) else Tone.QUIET
+        case State.STARTING | State.STOPPING | State.STOPPED | State.REMOVED:
+            return Tone.QUIET
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: `40 ms`, `2.1 s`, `45 s`, `2 min 5 s`, `3 h 20 min`."""
+    seconds = max(seconds, 0.0)
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return _two(whole, 60, "min", "s")
+    return _two(round(whole / 60), 60, "h", "min")
+
+
+def _two(count: int, size: int, large: str, small: str) -> str:
+    high, low = divmod(count, size)
+    return f"{high} {large} {low} {small}" if low else f"{high} {large}"
+
+
+def _restarts(notice: StateChanged) -> bool:
+    """Whether a life has ended that nobody was stopping, and another one follows."""
+    return notice.exit is not None and notice.old is not State.STOPPING
+
+
+def _waiting(notice: StateChanged) -> str:
+    if _restarts(notice):
+        # The reason is the exit alone unless something is in the way.
+        now = " now" if notice.exit is not None and notice.reason == str(notice.exit) else ""
+        return f"{_ended(notice)}; restart {notice.restarts}{now}"
+    if notice.exit is not None:
+        return f"{_ended(notice)}; starting again"
+    return notice.reason or "waiting to start"
+
+
+def _starting(notice: StateChanged) -> str:
+    if notice.generation <= 1:
+        return "starting"
+    return f"starting again (restart {notice.restarts})" if notice.restarts else "starting again"
+
+
+def _ready(about: About) -> str:
+    if about.was_ready:
+        return "ready again"
+    after = "" if about.started_at is None else f" after {duration(about.now - about.started_at)}"
+    return f"ready{after}{_where(about)}"
+
+
+def _where(about: About) -> str:
+    parts = [f"{name} {value}" for name, value in (("port", about.port), ("pid", about.pid)) if value is not None]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _ended(notice: StateChanged) -> str:
+    return notice.reason or str(notice.exit or "ended")
+
+
+def _in(at: float | None, now: float) -> str:
+    return "" if at is None or at == math.inf else f" in {duration(at - now)}"
+
+
+def _after(word: str, reason: str) -> str:
+    """`word: reason`, without saying the word twice."""
+    if not reason:
+        return word
+    return reason if reason.startswith(word) else f"{word}: {reason}"

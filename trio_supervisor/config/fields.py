@@ -1,0 +1,111 @@
+"""Mappings with fixed keys: reading their values one by one, and making specs of them, so that everything wrong is found at once."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import attrs
+from attrs import define, field, frozen
+
+from trio_supervisor.config import nodes
+from trio_supervisor.config.keys import Key
+from trio_supervisor.config.mistakes import Mistake, MistakeError, shown
+from trio_supervisor.config.nodes import Node, Scalar, is_null
+from trio_supervisor.config.source import Place
+
+T = TypeVar("T")
+Hook = Callable[[Node, object], object]
+
+
+@define
+class Fields:
+    """What a mapping holds: the values that are right, by field of the spec class, and the mistakes."""
+
+    node: nodes.Mapping
+    values: dict[str, object] = field(factory=dict)
+    mistakes: list[Mistake] = field(factory=list)
+
+
+@frozen
+class Reader:
+    """Reads mappings that have the same fixed keys; `x-` keys are free."""
+
+    table: Mapping[str, Key]
+    hooks: Mapping[str, Hook]
+    misplaced: Mapping[str, str] = attrs.Factory(dict)
+    """Keys that are known but have no place here, and what to say of them."""
+
+    def read(self, node: nodes.Mapping) -> Fields:
+        """Read the values, whatever is wrong with some of them."""
+        fields = Fields(node)
+        for name, (key_node, value) in node.entries.items():
+            key = self.table.get(name)
+            if key is not None:
+                self._value(fields, key, key_node, value)
+            elif not name.startswith("x-"):
+                fields.mistakes.append(self._unknown(name, key_node))
+        return fields
+
+    def _value(self, fields: Fields, key: Key, key_node: Scalar, value: Node) -> None:
+        try:
+            if not is_null(value):
+                fields.values[key.field] = self.hooks[key.name](value, key.type)
+            elif not key.nullable:
+                fields.mistakes.append(Mistake(key_node.place, f"{key.name} has no value"))
+        except MistakeError as wrong:
+            fields.mistakes += (_named(mistake, key.name, value) for mistake in wrong.mistakes)
+
+    def _unknown(self, name: str, key_node: Scalar) -> Mistake:
+        if name in self.misplaced:
+            return Mistake(key_node.place, f"{shown(name)} {self.misplaced[name]}")
+        return Mistake(key_node.place, f"unknown key {shown(name)}", written=name, known=tuple(self.table))
+
+
+def _named(mistake: Mistake, name: str, value: Node) -> Mistake:
+    if mistake.place.start != value.start or mistake.place.source is not value.source:
+        return mistake
+    return attrs.evolve(mistake, message=f"{name}: {mistake.message}")
+
+
+def build(make: Callable[..., T], table: Mapping[str, Key], fields: Fields, **more: object) -> T | None:
+    """Make a spec of its fields. What the class refuses joins the mistakes, each at the value that is to blame.
+
+    A value that is refused or was wrong before is replaced by one that is surely right, so that the others are judged too.
+    """
+    values = {key.field: key.example for key in table.values() if key.default is attrs.NOTHING} | more
+    values |= {key.field: fields.values[key.field] for key in table.values() if key.field in fields.values}
+    while True:
+        try:
+            return make(**values)
+        except ValueError as error:
+            guilty = _guilty(make, table, fields, values, str(error))
+            fields.mistakes.append(Mistake(_place(fields.node, guilty), str(error)))
+            if guilty is None:
+                return None
+            values = _replaced(values, guilty)
+            fields.values.pop(guilty.field)
+
+
+def _guilty(
+    make: Callable[..., object], table: Mapping[str, Key], fields: Fields, values: dict[str, object], message: str
+) -> Key | None:
+    """The key without whose value the class would not say this."""
+    for key in table.values():
+        if key.field not in fields.values:
+            continue
+        try:
+            make(**_replaced(values, key))
+        except ValueError as other:
+            if str(other) == message:
+                continue
+        return key
+    return None
+
+
+def _replaced(values: dict[str, object], key: Key) -> dict[str, object]:
+    others = {name: value for name, value in values.items() if name != key.field}
+    return others | {key.field: key.example} if key.default is attrs.NOTHING else others
+
+
+def _place(node: nodes.Mapping, key: Key | None) -> Place:
+    value = None if key is None else node.get(key.name)
+    return node.place if value is None else value.place

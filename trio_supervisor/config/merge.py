@@ -1,0 +1,61 @@
+"""`defaults` under an agent: mappings are merged deeply, everything else replaces; each value keeps the place where it was written."""
+
+from trio_supervisor.config.keys import KINDS, PROCESS, TABLES, TASK
+from trio_supervisor.config.mistakes import Mistake, MistakeError
+from trio_supervisor.config.nodes import Mapping
+
+MAX_MERGED = 1_000_000
+"""Values that defaults may come to, counted for each agent."""
+
+_CHECK_KEYS = frozenset(name for cls in KINDS.values() for name in TABLES[cls])
+_PROBES = ("readiness", "health")
+_ONLY_PROCESS = frozenset(PROCESS)
+_ONLY_TASK = frozenset(TASK)
+
+
+def merge_agent(defaults: Mapping | None, agent: Mapping) -> Mapping:
+    """An agent with the defaults that go with it.
+
+    What an agent is, and how it is asked, is decided by its own keys: defaults for another kind of agent or of probe are left out.
+    """
+    if defaults is None:
+        return agent
+    return _merge(defaults, agent, _out_of_place(agent))
+
+
+def merge_defaults(outer: Mapping | None, inner: Mapping | None) -> Mapping | None:
+    """The defaults of an included file, on top of those of the file that includes it."""
+    if outer is None or inner is None:
+        return inner or outer
+    return _merge(outer, inner, frozenset())
+
+
+def check_cost(defaults: Mapping | None, agents: int) -> None:
+    """Raise MistakeError where the defaults are too big for so many agents."""
+    if defaults is not None and defaults.size * agents > MAX_MERGED:
+        message = f"defaults of {defaults.size:,} values for {agents:,} agents are more than {MAX_MERGED:,} in all"
+        raise MistakeError(Mistake(defaults.place, message))
+
+
+def _out_of_place(agent: Mapping) -> frozenset[str]:
+    if "task" in agent.entries and "command" not in agent.entries:
+        return _ONLY_PROCESS
+    return _ONLY_TASK if "command" in agent.entries else frozenset()
+
+
+def _merge(base: Mapping, over: Mapping, left_out: frozenset[str]) -> Mapping:
+    merged = Mapping(over.source, over.start)
+    merged.end = over.end
+    merged.size = base.size + over.size
+    merged.entries = {name: entry for name, entry in base.entries.items() if name not in left_out}
+    for name, (key, value) in over.entries.items():
+        below = merged.get(name)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = _merge(below, value, _other_kinds(value) if name in _PROBES else frozenset())
+        merged.entries[name] = (key, value)
+    return merged
+
+
+def _other_kinds(probe: Mapping) -> frozenset[str]:
+    kinds = [kind for kind in KINDS if kind in probe.entries]
+    return _CHECK_KEYS - TABLES[KINDS[kinds[0]]].keys() if len(kinds) == 1 else frozenset()

@@ -1,0 +1,149 @@
+"""Mistakes in files: where each is, what is wrong, what was probably meant; and the report of all of them."""
+
+import difflib
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from attrs import define, field, frozen
+
+from trio_supervisor.config.source import Place
+from trio_supervisor.errors import ConfigError
+
+MAX_SHOWN = 500
+"""More mistakes than this are counted, not shown: nobody reads them, and a hostile file could have half a million."""
+
+_WIDEST_LINE = 110
+
+
+@frozen
+class Mistake:
+    """One thing that is wrong with a file."""
+
+    place: Place
+    message: str
+    written: str = field(default="", kw_only=True)
+    """What stands there, when one of `known` was probably meant."""
+    known: Iterable[str] = field(default=(), kw_only=True)
+    agent: str | None = field(default=None, kw_only=True)
+    """The agent that it is a mistake for, when the place does not show it (a value in `defaults`)."""
+
+
+class MistakeError(Exception):
+    """Raised where a value can't be used; whoever can go on without it collects the mistakes."""
+
+    def __init__(self, *mistakes: Mistake) -> None:
+        super().__init__(*mistakes)
+        self.mistakes = mistakes
+
+
+def did_you_mean(written: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the nearest of `known`, or nothing."""
+    folded = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(written.lower(), folded, n=1, cutoff=0.6)
+    return f"; did you mean '{folded[near[0]]}'?" if near else ""
+
+
+def shown(text: str) -> str:
+    """Text from a file as it can be shown at a terminal, short."""
+    clipped = text if len(text) <= 60 else text[:57] + "..."
+    return f"'{_printable(clipped)}'"
+
+
+@define
+class Mistakes:
+    """Collects mistakes; each place has each message once, however often it is found there."""
+
+    _found: dict[tuple[str, int, str], tuple[Mistake, list[str]]] = field(factory=dict, init=False)
+    _more: int = field(default=0, init=False)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, *mistakes: Mistake) -> None:
+        """Note mistakes."""
+        for mistake in mistakes:
+            key = (mistake.place.source.shown, mistake.place.start, mistake.message)
+            if key not in self._found and len(self._found) >= MAX_SHOWN:
+                self._more += 1
+                continue
+            _, agents = self._found.setdefault(key, (mistake, []))
+            if mistake.agent is not None and mistake.agent not in agents:
+                agents.append(mistake.agent)
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Note the mistakes of a MistakeError raised inside, and go on after the block."""
+        try:
+            yield
+        except MistakeError as wrong:
+            self.add(*wrong.mistakes)
+
+    def passed(self, check: Callable[[], None]) -> bool:
+        """Whether a check raises no MistakeError; its mistakes are noted."""
+        with self.collected():
+            check()
+            return True
+        return False
+
+    def raise_if_any(self) -> None:
+        """Raise a ConfigError that reports everything."""
+        if self._found:
+            raise ConfigError(self.report())
+
+    def report(self) -> str:
+        """All mistakes in the order of the files, each with its line and a caret."""
+        found = sorted(self._found.values(), key=lambda one: (one[0].place.source.order, one[0].place.start))
+        parts = [_head(mistake, agents) + _excerpt(mistake.place) for mistake, agents in found]
+        if self._more:
+            parts.append(f"... and {self._more} more mistakes")
+        return "\n".join(parts)
+
+    def heads(self) -> tuple[str, ...]:
+        """One line for each, in the order found."""
+        return tuple(_head(mistake, agents) for mistake, agents in self._found.values())
+
+
+def _head(mistake: Mistake, agents: list[str]) -> str:
+    meant = did_you_mean(mistake.written, mistake.known) if mistake.written else ""
+    return f"{_printable(str(mistake.place))}: {_printable(mistake.message)}{meant}{_for_agents(agents)}"
+
+
+def _for_agents(agents: list[str]) -> str:
+    if not agents:
+        return ""
+    names = ", ".join(f"'{name}'" for name in agents[:3])
+    more = f" and {len(agents) - 3} more" if len(agents) > 3 else ""
+    return f" (agent{'s' if len(agents) > 1 else ''} {names}{more})"
+
+
+def _excerpt(place: Place) -> str:
+    if not place.source.quotable:
+        return ""
+    number, column = place.source.position(place.start)
+    line, column = _window(place.source.line(number), column - 1)
+    length = max(1, min(place.end - place.start, len(line) - column))
+    pad = "".join("\t" if c == "\t" else " " * _width(c) for c in line[:column])
+    marked = "^" * max(1, sum(_width(c) for c in line[column : column + length]))
+    gutter = f"{number:>5} | "
+    return f"\n{gutter}{_printable(line)}\n{' ' * (len(gutter) - 2)}| {pad}{marked}"
+
+
+def _window(line: str, column: int) -> tuple[str, int]:
+    """The part of a long line that is round the column, and the column in it."""
+    if len(line) <= _WIDEST_LINE:
+        return line, column
+    start = max(0, min(column - _WIDEST_LINE // 2, len(line) - _WIDEST_LINE))
+    before, after = "..." if start else "", "..." if start + _WIDEST_LINE < len(line) else ""
+    return before + line[start : start + _WIDEST_LINE] + after, column - start + len(before)
+
+
+def _printable(text: str) -> str:
+    """Nothing that a terminal could take for a command, and nothing that can't be encoded."""
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,180 @@
+"""Single values of the file: how each type is read, strictly, and what the schema says of it."""
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from signal import Signals
+
+from attrs import frozen
+
+from trio_supervisor.config import keys
+from trio_supervisor.config.durations import PATTERN, parse_duration
+from trio_supervisor.config.mistakes import Mistake, MistakeError
+from trio_supervisor.config.nodes import Node, Scalar, describe
+from trio_supervisor.config.source import Place
+from trio_supervisor.errors import SpecError
+from trio_supervisor.spec import DEFAULT_PORT_RANGE, Port, TaskSpec
+
+_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_PORTS = re.compile(r"([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?")
+_YES_OR_NO = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+
+def scalar(node: Node, expected: str) -> Scalar:
+    """The node as a single value; raises MistakeError when it is a list or a mapping."""
+    if not isinstance(node, Scalar):
+        raise not_expected(node, expected)
+    return node
+
+
+def not_expected(node: Node, expected: str) -> MistakeError:
+    """The mistake that a value is something else than expected."""
+    place = node.place if isinstance(node, Scalar) else Place(node.source, node.start, node.start + 1)
+    return MistakeError(Mistake(place, f"must be {expected}, not {describe(node)}"))
+
+
+def text(node: Node) -> str:
+    """Text. A number or a truth value is none unless it is in quotes, or came out of a variable."""
+    one = scalar(node, "text")
+    if one.plain and not one.has_variables and not isinstance(one.value, str):
+        expected = "text" if one.value is None else f'text: write "{one.raw}" in quotes'
+        raise MistakeError(Mistake(one.place, f"must be {expected}"))
+    if "\0" in one.text:
+        raise MistakeError(Mistake(one.place, "can't hold a NUL byte"))
+    return one.text
+
+
+def boolean(node: Node) -> bool:
+    """`true` or `false`, and nothing that only looks like it."""
+    one = scalar(node, "true or false")
+    if type(one.value) is bool:
+        return one.value
+    meant = _YES_OR_NO.get(one.text.lower())
+    raise MistakeError(Mistake(one.place, f"must be true or false, not {describe(one)}", written=meant or "", known=(meant,) if meant else ()))
+
+
+def whole(node: Node) -> int:
+    """A whole number."""
+    value = scalar(node, "a whole number").value
+    if type(value) is not int:
+        raise not_expected(node, "a whole number")
+    return value
+
+
+def number(node: Node) -> float:
+    """A number that is finite."""
+    value = scalar(node, "a number").value
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise not_expected(node, "a number")
+    return float(value)
+
+
+def duration(node: Node) -> float:
+    """A duration with its unit, in seconds; 0 needs none."""
+    one = scalar(node, "a duration such as 30s")
+    value = one.value
+    if type(value) is int and value == 0:
+        return 0.0
+    if type(value) in (int, float):
+        raise MistakeError(Mistake(one.place, f"a duration needs its unit: write {one.text}s"))
+    if not isinstance(value, str):
+        raise not_expected(one, "a duration such as 30s")
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise MistakeError(Mistake(one.place, f"{describe(one)} is no duration: {error}")) from None
+
+
+def signal(node: Node) -> Signals:
+    """A signal by its name, with or without SIG."""
+    one = scalar(node, "the name of a signal")
+    name = one.text if one.text.startswith("SIG") else f"SIG{one.text}"
+    if name in Signals.__members__:
+        return Signals[name]
+    known = tuple(name.removeprefix("SIG") for name in Signals.__members__)
+    raise MistakeError(Mistake(one.place, f"must be the name of a signal such as TERM, not {describe(one)}", written=one.text, known=known))
+
+
+def version(node: Node) -> int:
+    """The only version that there is."""
+    value = whole(node)
+    if value != 1:
+        raise MistakeError(Mistake(node.place, f"must be 1: this program does not know version {value}"))
+    return value
+
+
+def port(node: Node) -> Port:
+    """`auto`, a number, or a range."""
+    expected = "auto, a number, or a range such as 19001-19100"
+    one = scalar(node, expected)
+    if one.text == "auto":
+        return Port(*DEFAULT_PORT_RANGE)
+    match = _PORTS.fullmatch(one.text)
+    if match is None:
+        raise MistakeError(Mistake(one.place, f"must be {expected}, not {describe(one)}", written=one.text, known=("auto",)))
+    try:
+        return Port(int(match[1]), int(match[2] or match[1]))
+    except SpecError as error:
+        raise MistakeError(Mistake(one.place, str(error))) from None
+
+
+def path(node: Node) -> str:
+    """A path, made absolute from the directory of the file in which it stands."""
+    written = text(node)
+    if not written:
+        raise MistakeError(Mistake(node.place, "must be a path, not ''"))
+    if written == "~" or written.startswith("~/"):
+        raise MistakeError(Mistake(node.place, "'~' is not replaced in a path: write ${HOME}"))
+    return os.path.normpath(os.path.join(node.source.directory, written))
+
+
+def address(node: Node) -> str:
+    """Where a TCP probe connects; a port may be written as a number."""
+    one = scalar(node, "a port, or host:port")
+    return one.text if type(one.value) is int else text(one)
+
+
+def function(node: Node) -> TaskSpec:
+    """An async function, imported from the directory of the file in which it stands."""
+    written = text(node)
+    if not _FUNCTION.fullmatch(written):
+        raise not_expected(node, "package.module:function")
+    return TaskSpec(written, path=node.source.directory)
+
+
+def variable_name(node: Node) -> str:
+    """The name of an environment variable; as a key it is always text."""
+    name = scalar(node, "the name of a variable").raw
+    if not name or "=" in name or "\0" in name:
+        raise MistakeError(Mistake(node.place, "the name of a variable can't be empty or hold '=' or NUL"))
+    return name
+
+
+@frozen
+class ScalarType:
+    """A type of single values."""
+
+    read: Callable[[Node], object]
+    schema: Mapping[str, object]
+
+
+_TEXT = {"type": "string"}
+
+SCALARS: dict[object, ScalarType] = {
+    str: ScalarType(text, _TEXT),
+    bool: ScalarType(boolean, {"type": "boolean"}),
+    int: ScalarType(whole, {"type": "integer"}),
+    float: ScalarType(duration, {"anyOf": [{"type": "string", "pattern": PATTERN}, {"const": 0}]}),
+    Port: ScalarType(
+        port, {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"}]}
+    ),
+    Signals: ScalarType(signal, {"enum": [form for name in Signals.__members__ for form in (name.removeprefix("SIG"), name)]}),
+    keys.Number: ScalarType(number, {"type": "number"}),
+    keys.Version: ScalarType(version, {"const": 1}),
+    keys.Path: ScalarType(path, _TEXT),
+    keys.Directory: ScalarType(path, _TEXT),
+    keys.Address: ScalarType(address, {"type": ["string", "integer"]}),
+    keys.Function: ScalarType(function, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),
+    keys.VariableName: ScalarType(variable_name, {"pattern": "^[^=]+$"}),
+}

@@ -1,0 +1,139 @@
+"""The JSON Schema (2020-12) of the file, for editors: made from the same tables that the file is read by."""
+
+from collections.abc import Mapping as AnyMapping
+from enum import Enum
+from signal import Signals
+from typing import get_args, get_origin
+
+import attrs
+
+from trio_supervisor.config import keys
+from trio_supervisor.config.durations import format_duration
+from trio_supervisor.config.keys import KINDS, TABLES, Key
+from trio_supervisor.config.scalars import SCALARS
+from trio_supervisor.core.policy import Condition
+from trio_supervisor.spec import Health, Readiness, SignalStep
+
+Schema = dict[str, object]
+
+_TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+
+
+def schema() -> dict[str, object]:
+    """The schema of the file. It knows nothing of what depends on several places (dependencies, ports, `defaults`): `check` does."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "trio-supervisor",
+        "description": "A tree of agents: what runs, when it is ready, when it is restarted, how it is stopped.",
+        **_closed(keys.ROOT),
+        "$defs": {
+            "variable": {"description": "A value out of a variable: ${NAME:-default}.", "type": "string", "pattern": r"\$\{[A-Za-z_]"},
+            "duration": {"description": "A duration with its unit: 500ms, 30s, 5m, 1h30m.", **SCALARS[float].schema},
+            "agent": {"description": "A process (`command`) or an async function in the supervisor (`task`).", **_agent(keys.AGENT)},
+            "defaults": {"description": "What every agent has that does not say otherwise.", **_agent(keys.DEFAULTS)},
+            "readiness": {"description": "When it is ready.", **_probe(Readiness)},
+            "health": {"description": "Whether it must be restarted.", **_probe(Health)},
+            "file": {"anyOf": [_TEXT, {**_closed(keys.FILE), "required": ["path"]}]},
+        },
+    }
+
+
+def _closed(table: AnyMapping[str, Key]) -> Schema:
+    return {
+        "type": "object",
+        "properties": {name: _property(key) for name, key in table.items()},
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+    }
+
+
+def _property(key: Key) -> Schema:
+    found = _type(key.type)
+    if key.nullable:
+        found = {"anyOf": [found, {"type": "null"}]}
+    more: Schema = {"description": key.about}
+    default = _shown_default(key)
+    if default is not None:
+        more["default"] = default
+    if key.example is not None:
+        more["examples"] = [list(key.example) if isinstance(key.example, tuple) else key.example]
+    return {**found, **more}
+
+
+def _shown_default(key: Key) -> object:
+    """A default as it would be written, where it is a single value."""
+    value = key.default
+    if isinstance(value, Signals):
+        return value.name.removeprefix("SIG")
+    if isinstance(value, Enum):
+        return value.value
+    if key.type is float and isinstance(value, float):
+        return format_duration(value)
+    return value if isinstance(value, str | int | float) else None
+
+
+# By type ----------------------------------------------------------------------------------------------------------------------
+
+
+def _type(kind: object) -> Schema:
+    if kind in _CONTAINERS:
+        return _CONTAINERS[kind]
+    if kind is float:
+        return _or_variable({"$ref": "#/$defs/duration"})
+    if kind in SCALARS:
+        found = dict(SCALARS[kind].schema)
+        return found if found == _TEXT else _or_variable(found)
+    if get_origin(kind) is tuple:
+        return {"type": "array", "items": _type(get_args(kind)[0])}
+    if get_origin(kind) is AnyMapping:
+        return _mapping(*get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _or_variable({"enum": [one.value for one in kind]})
+    assert isinstance(kind, type), kind
+    return _closed(TABLES[kind])
+
+
+def _or_variable(found: Schema) -> Schema:
+    return {"anyOf": [found, {"$ref": "#/$defs/variable"}]}
+
+
+def _mapping(key_kind: object, value_kind: object) -> Schema:
+    names = {} if key_kind is str else {"propertyNames": dict(SCALARS[key_kind].schema)}
+    return {"type": "object", **names, "additionalProperties": _type(value_kind)}
+
+
+def _one_or_more(found: Schema) -> Schema:
+    return {"anyOf": [found, {"type": "array", "items": found}]}
+
+
+def _agent(table: AnyMapping[str, Key]) -> Schema:
+    only_process = {"properties": dict.fromkeys(keys.PROCESS, False)}
+    return {**_closed(table), "dependentSchemas": dict.fromkeys(keys.TASK, only_process)}
+
+
+def _probe(probe: type) -> Schema:
+    every = keys.probe_keys(probe)
+    others = {kind: every.keys() - TABLES[cls].keys() - TABLES[probe].keys() for kind, cls in KINDS.items()}
+    only_own = {kind: {"properties": dict.fromkeys(sorted(names), False)} for kind, names in others.items()}
+    return {**_closed(every), "dependentSchemas": only_own}
+
+
+_CONTAINERS: dict[object, Schema] = {
+    Readiness: {"$ref": "#/$defs/readiness"},
+    Health: {"$ref": "#/$defs/health"},
+    keys.PartialReadiness: {"$ref": "#/$defs/readiness"},
+    keys.PartialHealth: {"$ref": "#/$defs/health"},
+    keys.Defaults: {"$ref": "#/$defs/defaults"},
+    keys.Agents: {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"},
+        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/agent"}, {"type": "null"}]},
+    },
+    keys.Command: {"anyOf": [_TEXTS, _TEXT]},
+    keys.Dependencies: {"anyOf": [_mapping(str, Condition), _TEXTS]},
+    keys.EnvFiles: _one_or_more({"$ref": "#/$defs/file"}),
+    keys.Includes: _one_or_more(_TEXT),
+    keys.Json: {},
+    keys.Stop: _closed(TABLES[SignalStep]),
+}

@@ -1,0 +1,247 @@
+"""From nodes to values and specs, by cattrs with strict hooks: nothing is converted silently, and everything wrong is found."""
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as AnyMapping
+from enum import Enum
+from functools import cache, partial
+from typing import TypeVar, get_args, get_origin
+
+from cattrs import Converter
+
+from trio_supervisor.config import keys
+from trio_supervisor.config.fields import Fields, Reader, build
+from trio_supervisor.config.keys import FILE, KINDS, TABLES, Key
+from trio_supervisor.config.mistakes import Mistake, MistakeError
+from trio_supervisor.config.nodes import Mapping, Node, Scalar, Sequence, describe
+from trio_supervisor.config.scalars import SCALARS, not_expected, path, scalar, text
+from trio_supervisor.config.source import Reference
+from trio_supervisor.core.policy import Condition
+from trio_supervisor.spec import Health, Readiness, SignalStep
+
+T = TypeVar("T")
+Read = Callable[[Node], object]
+
+
+def mapping(node: Node, expected: str = "a mapping") -> Mapping:
+    """The node as a mapping; raises MistakeError when it is something else."""
+    if not isinstance(node, Mapping):
+        raise not_expected(node, expected)
+    return node
+
+
+@cache
+def converter() -> Converter:
+    """The converter; what it structures are nodes, and what it raises is MistakeError."""
+    made = Converter()
+    plain = {kind: scalar_type.read for kind, scalar_type in SCALARS.items()}
+    for kind, read in (plain | _CONTAINERS).items():
+        made.register_structure_hook(kind, _hook(read))
+    made.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _list_hook)
+    made.register_structure_hook_factory(lambda kind: get_origin(kind) is AnyMapping, _mapping_hook)
+    made.register_structure_hook_factory(_is_enum, lambda kind: _hook(partial(_enum, kind)))
+    for cls, table in TABLES.items():
+        made.register_structure_hook(cls, _hook(partial(_instance, cls, _reader(made, table))))
+    for probe, with_kind, without in _PROBES:
+        made.register_structure_hook(with_kind, _hook(_probe(made, probe, partly=False)))
+        made.register_structure_hook(without, _hook(_probe(made, probe, partly=True)))
+    return made
+
+
+_PROBES = ((Readiness, Readiness, keys.PartialReadiness), (Health, Health, keys.PartialHealth))
+
+
+@cache
+def reader(table: str) -> Reader:
+    """The reader for a table of `keys` that belongs to no single spec class, by its name."""
+    return _reader(converter(), getattr(keys, table), _MISPLACED.get(table, {}))
+
+
+_MISPLACED = {"INCLUDED": {"supervisor": "stands only in the file that is run, not in one that is included"}}
+
+
+def _reader(made: Converter, table: AnyMapping[str, Key], misplaced: AnyMapping[str, str] = {}) -> Reader:  # noqa: B006
+    return Reader(table, {name: made.get_structure_hook(key.type) for name, key in table.items()}, misplaced)
+
+
+def _hook(read: Read) -> Callable[[Node, object], object]:
+    return lambda node, _: read(node)
+
+
+def _collect(parts: Iterable[tuple[T, Callable[[], object]]]) -> dict[T, object]:
+    """The value of each part; raises MistakeError with the mistakes of all."""
+    values: dict[T, object] = {}
+    mistakes: list[Mistake] = []
+    for key, read in parts:
+        try:
+            values[key] = read()
+        except MistakeError as wrong:
+            mistakes += wrong.mistakes
+    if mistakes:
+        raise MistakeError(*mistakes)
+    return values
+
+
+# By the form of the type ------------------------------------------------------------------------------------------------------
+
+
+def _list_hook(kind: object, made: Converter) -> Callable[[Node, object], object]:
+    element = get_args(kind)[0]
+    hook = made.get_structure_hook(element)
+
+    def read(node: Node) -> tuple[object, ...]:
+        if not isinstance(node, Sequence):
+            raise not_expected(node, "a list")
+        return tuple(_collect((i, partial(hook, item, element)) for i, item in enumerate(node.items)).values())
+
+    return _hook(read)
+
+
+def _mapping_hook(kind: object, made: Converter) -> Callable[[Node, object], object]:
+    key_kind, value_kind = get_args(kind)
+    # A key of type str is any text; it is not looked at as a value would be, where 8080 needs quotes.
+    key_hook = None if key_kind is str else made.get_structure_hook(key_kind)
+    value_hook = made.get_structure_hook(value_kind)
+
+    def pair(key: Scalar, value: Node) -> object:
+        if key_hook is not None:
+            key_hook(key, key_kind)
+        return value_hook(value, value_kind)
+
+    def read(node: Node) -> dict[str, object]:
+        entries = mapping(node).entries.items()
+        return _collect((name, partial(pair, key, value)) for name, (key, value) in entries)
+
+    return _hook(read)
+
+
+def _is_enum(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _enum(kind: type[Enum], node: Node) -> Enum:
+    known = [one.value for one in kind]
+    written = scalar(node, f"one of {', '.join(known)}")
+    if written.text not in known:
+        message = f"must be one of {', '.join(known)}, not {describe(written)}"
+        raise MistakeError(Mistake(written.place, message, written=written.text, known=known))
+    return kind(written.text)
+
+
+def _instance(cls: type[T], its_reader: Reader, node: Node) -> T:
+    fields = its_reader.read(mapping(node))
+    return _made(build(cls, its_reader.table, fields), fields)
+
+
+def _made(value: T | None, fields: Fields) -> T:
+    if fields.mistakes or value is None:
+        raise MistakeError(*fields.mistakes)
+    return value
+
+
+# Probes -----------------------------------------------------------------------------------------------------------------------
+
+
+def _probe(made: Converter, probe: type[Readiness] | type[Health], *, partly: bool) -> Read:
+    """How a probe is read, whose kind is the one key that names it. In `defaults` the kind may be missing."""
+    own, every = TABLES[probe], keys.probe_keys(probe)
+    any_kind = _reader(made, every)
+    readers = {
+        kind: _reader(made, {**TABLES[cls], **own}, dict.fromkeys(every, f"does not go with '{kind}'"))
+        for kind, cls in KINDS.items()
+    }
+
+    def read(node: Node) -> object:
+        written = mapping(node)
+        kinds = [name for name in written.entries if name in KINDS]
+        fields = (readers[kinds[0]] if len(kinds) == 1 else any_kind).read(written)
+        if len(kinds) > 1:
+            second = written.entries[kinds[1]][0]
+            fields.mistakes.append(Mistake(second.place, f"a probe has one kind; '{kinds[0]}' stands here too"))
+        if not kinds and not partly and not fields.mistakes:
+            fields.mistakes.append(Mistake(written.place, f"needs one of {', '.join(KINDS)}: how is it asked?"))
+        cls = KINDS[kinds[0]] if kinds else next(iter(KINDS.values()))
+        check = build(cls, TABLES[cls], fields)
+        return _made(build(probe, own, fields, check=check), fields)
+
+    return read
+
+
+# What only a file has ---------------------------------------------------------------------------------------------------------
+
+
+def _items(node: Node) -> list[Node]:
+    return node.items if isinstance(node, Sequence) else [node]
+
+
+def _arguments(node: Node) -> tuple[str, ...]:
+    if not isinstance(node, Sequence):
+        raise not_expected(node, "a list of program and arguments")
+    return tuple(text(item) for item in node.items)
+
+
+def _command(node: Node) -> object:
+    if isinstance(node, Mapping):
+        raise not_expected(node, "a list of program and arguments")
+    return text(node) if isinstance(node, Scalar) else converter().structure(node, tuple[str, ...])
+
+
+def _dependencies(node: Node) -> dict[str, object]:
+    if isinstance(node, Sequence):
+        return dict.fromkeys(converter().structure(node, tuple[str, ...]), Condition.READY)
+    expected = "a mapping from agents to started, ready or finished, or a list of agents"
+    return converter().structure(mapping(node, expected), AnyMapping[str, Condition])
+
+
+def _stop(node: Node) -> tuple[SignalStep, ...]:
+    return (converter().structure(node, SignalStep),)
+
+
+def _reference(node: Scalar, *, required: bool = True) -> Reference:
+    found = path(node)
+    shown_as = os.path.normpath(os.path.join(os.path.dirname(node.source.shown), node.text))
+    return Reference(found, shown_as, node.place, required)
+
+
+def _env_file(node: Node) -> Reference:
+    if isinstance(node, Scalar):
+        return _reference(node)
+    fields = reader("FILE").read(mapping(node, "a path, or {path, required}"))
+    named = fields.node.get("path")
+    if named is None:
+        fields.mistakes.append(Mistake(node.place, "needs a path"))
+    if fields.mistakes or not isinstance(named, Scalar):
+        raise MistakeError(*fields.mistakes)
+    return _reference(named, required=fields.values.get("required", True) is True)
+
+
+def _references(read: Callable[[Node], Reference], node: Node) -> tuple[Reference, ...]:
+    return tuple(_collect((i, partial(read, item)) for i, item in enumerate(_items(node))).values())
+
+
+def _include(node: Node) -> Reference:
+    return _reference(scalar(node, "the path of a file"))
+
+
+def _json(node: Node) -> object:
+    if isinstance(node, Sequence):
+        return [_json(item) for item in node.items]
+    if isinstance(node, Mapping):
+        return {name: _json(value) for name, (_, value) in node.entries.items()}
+    value = node.value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MistakeError(Mistake(node.place, f"{node.text} is no number in JSON"))
+    return value
+
+
+_CONTAINERS: dict[object, Read] = {
+    keys.Agents: lambda node: mapping(node, "a mapping from names to agents"),
+    keys.Command: _command,
+    keys.Defaults: lambda node: mapping(node, "a mapping of an agent's keys"),
+    keys.Dependencies: _dependencies,
+    keys.EnvFiles: partial(_references, _env_file),
+    keys.Includes: partial(_references, _include),
+    keys.Json: _json,
+    keys.Stop: _stop,
+}

@@ -1,0 +1,1 @@
+"""Control: the public interface of a running tree."""

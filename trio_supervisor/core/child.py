@@ -1,0 +1,113 @@
+"""What the machine remembers of one child."""
+
+from enum import Enum
+
+from trio_supervisor.core.health import Health
+from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.policy import ChildPolicy
+from trio_supervisor.core.state import TRANSITIONS, Desired, State
+
+
+class StopCause(Enum):
+    """Why a life is being stopped."""
+
+    ASKED = "asked"
+    """Somebody asked; what follows is told by `desired`."""
+    FAILURE = "failure"
+    """The machine judged it failed; what follows is as if it had crashed."""
+
+
+class Child:
+    """State and history of one child. Changed by the machine only."""
+
+    __slots__ = (
+        "attempts",
+        "blocked",
+        "cause",
+        "desired",
+        "failure",
+        "generation",
+        "health",
+        "id",
+        "last_exit",
+        "policy",
+        "readiness",
+        "ready_since",
+        "reason",
+        "restart_reason",
+        "restarts",
+        "since",
+        "state",
+        "was_ready",
+    )
+
+    def __init__(self, child: str, policy: ChildPolicy, now: float) -> None:
+        self.id = child
+        self.policy = policy
+        self.state = State.STOPPED
+        self.desired = Desired.DOWN
+        self.since = now
+        self.reason = "added"
+        self.generation = 0
+        """The number of the present or last life; 0 before the first."""
+        self.restarts = 0
+        """Lives after the first that nobody asked for."""
+        self.attempts = 0
+        """Restarts in a row, for the backoff."""
+        self.restart_reason = ""
+        """Why the next or present life is not the first."""
+        self.ready_since: float | None = None
+        """Since when it is READY without a break; None in every other state."""
+        self.was_ready = False
+        """Whether the present life has been ready."""
+        self.readiness: Health | None = None
+        """The answers of this life's readiness probe; None before it runs, and without a probe."""
+        self.health: Health | None = None
+        """The answers of this life's health probe; None before it was ready, and without a probe."""
+        self.last_exit: Exit | None = None
+        """How the last life ended; None before the end of the first."""
+        self.cause: StopCause | None = None
+        """Why it is STOPPING; None in every other state."""
+        self.failure = ""
+        """In STOPPING with cause FAILURE: what it is said to have failed by."""
+        self.blocked = False
+        """FAILED because of a dependency; such a child starts when the dependency comes back."""
+
+    def enter(self, state: State, now: float, reason: str) -> None:
+        """Go to another state; the only place where `state` is written."""
+        assert state in TRANSITIONS[self.state], f"child {self.id!r}: {self.state.value} -> {state.value} is no transition"
+        if self.state is State.READY:
+            self.leave_ready(now)
+        self.state = state
+        self.since = now
+        self.reason = reason
+        self.blocked = False
+        if state is State.READY:
+            self.ready_since = now
+        if state is not State.STOPPING:
+            self.cause = None
+            self.failure = ""
+
+    def begin_life(self) -> None:
+        """Count a new generation; nothing of the one before holds any more."""
+        self.generation += 1
+        self.was_ready = False
+        self.readiness = None
+        self.health = None
+
+    def leave_ready(self, now: float) -> None:
+        """It is ready no longer; healthy time that lasted long enough ends the row of failures."""
+        # A row of failures ends by healthy time, not by a mere start: else a child that dies 5 s after each start is restarted
+        # without delay for ever.
+        if self.ready_since is not None and self._healthy_until(now) - self.ready_since >= self.policy.backoff.reset_after:
+            self.attempts = 0
+        self.ready_since = None
+
+    def _healthy_until(self, now: float) -> float:
+        # Not the edge but the first of the failures that led to it: three failed probes at a period of 30 s take longer than
+        # `reset_after`, and a child that hangs after each start would be restarted without delay for ever.
+        return min((h.failing_since for h in (self.readiness, self.health) if h and h.failing_since is not None), default=now)
+
+    def is_present(self, generation: int) -> bool:
+        """Whether a fact of that generation is about the present life."""
+        return self.state.alive and generation == self.generation

@@ -1,0 +1,35 @@
+"""Who may start now: a queue of children that are free to start, and a limited number of places for starts under way."""
+
+
+class Places:
+    """At most `count` starts at a time; first come, first served. Each operation costs the same whatever the length."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        # The order of a dict is that of insertion: a queue from which anybody may step back.
+        self._queue: dict[str, None] = {}
+        self._holders: set[str] = set()
+
+    def line_up(self, child: str) -> None:
+        """Join the end of the queue, unless the child is in it."""
+        self._queue.setdefault(child)
+
+    def step_back(self, child: str) -> None:
+        """Leave the queue, if the child is in it."""
+        self._queue.pop(child, None)
+
+    def take(self) -> str | None:
+        """Give a place to the first of the queue; None when there is no place or nobody waits."""
+        if not self._queue or not self._free:
+            return None
+        child = next(iter(self._queue))
+        del self._queue[child]
+        self._holders.add(child)
+        self._free -= 1
+        return child
+
+    def give_back(self, child: str) -> None:
+        """Free the place of the child, if it holds one."""
+        if child in self._holders:
+            self._holders.remove(child)
+            self._free += 1

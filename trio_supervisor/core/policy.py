@@ -1,0 +1,133 @@
+"""The values that a supervisor decides by: restart types, intensity, backoff, thresholds, dependency conditions.
+
+All times are seconds as float. `math.inf` means never or without limit.
+"""
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Restart(Enum):
+    """When a child that ended by itself is started again (OTP rule table 1.4)."""
+
+    PERMANENT = "permanent"
+    """Always."""
+    TRANSIENT = "transient"
+    """Only after a bad end."""
+    TEMPORARY = "temporary"
+    """Never."""
+
+
+class Condition(Enum):
+    """What a dependency must have reached before its dependent starts."""
+
+    STARTED = "started"
+    READY = "ready"
+    FINISHED = "finished"
+
+
+class ReadyBy(Enum):
+    """How a started child becomes ready."""
+
+    START = "start"
+    """It is ready as soon as it is started."""
+    PROBE = "probe"
+    """A readiness probe says so."""
+    ITSELF = "itself"
+    """The child announces it (a task that calls `task_status.started()`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """At most `restarts` restarts in any window of `within` seconds (OTP rules 17 and 18)."""
+
+    restarts: int = 5
+    within: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.restarts < 0:
+            raise ValueError(f"intensity: restarts must be >= 0, not {self.restarts}")
+        if not self.within > 0:
+            raise ValueError(f"intensity: within must be > 0 seconds, not {self.within}")
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The delay before the n-th restart in a row: none, then `initial`, growing by `factor` up to `max` seconds.
+
+    `jitter` is the greatest relative deviation (0.2 = +-20 %). The row ends after `reset_after` seconds of readiness
+    without a break.
+    """
+
+    initial: float = 0.5
+    factor: float = 2.0
+    max: float = 30.0
+    jitter: float = 0.2
+    reset_after: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.initial < math.inf:
+            raise ValueError(f"backoff: initial must be >= 0 seconds, not {self.initial}")
+        if not 1 <= self.factor < math.inf:
+            raise ValueError(f"backoff: factor must be >= 1, not {self.factor}")
+        if not 0 <= self.max < math.inf:
+            raise ValueError(f"backoff: max must be >= 0 seconds, not {self.max}")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"backoff: jitter must be between 0 and 1, not {self.jitter}")
+        if not self.reset_after >= 0:
+            raise ValueError(f"backoff: reset_after must be >= 0 seconds, not {self.reset_after}")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How many equal answers in a row change a verdict."""
+
+    failures: int = 3
+    successes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.failures < 1:
+            raise ValueError(f"failures must be >= 1, not {self.failures}")
+        if self.successes < 1:
+            raise ValueError(f"successes must be >= 1, not {self.successes}")
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPolicy:
+    """What the machine knows of one child."""
+
+    restart: Restart = Restart.PERMANENT
+    backoff: Backoff = field(default_factory=Backoff)
+    ready_by: ReadyBy = ReadyBy.START
+    start_deadline: float = math.inf
+    """Seconds from start to ready, after which the start has failed."""
+    readiness: Thresholds = field(default_factory=Thresholds)
+    health: Thresholds | None = None
+    """None: no health probe."""
+    depends_on: "Mapping[str, Condition]" = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if not self.start_deadline > 0:
+            raise ValueError(f"start_deadline must be > 0 seconds, not {self.start_deadline}")
+
+
+@dataclass(frozen=True, slots=True)
+class TreePolicy:
+    """What the machine knows of its supervisor."""
+
+    intensity: Intensity = field(default_factory=Intensity)
+    max_parallel_starts: int = 20
+    stop_deadline: float = 30.0
+    """Seconds for the whole stop; then every grace is cut to nothing."""
+
+    def __post_init__(self) -> None:
+        if self.max_parallel_starts < 1:
+            raise ValueError(f"max_parallel_starts must be >= 1, not {self.max_parallel_starts}")
+        if not self.stop_deadline >= 0:
+            raise ValueError(f"stop_deadline must be >= 0 seconds, not {self.stop_deadline}")

@@ -1,0 +1,37 @@
+"""What becomes of a child whose life has ended by itself (OTP rules 13 and 14)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from trio_supervisor.core.policy import Restart
+
+
+class Fate(Enum):
+    """What becomes of it."""
+
+    RESTART = "restart"
+    FINISH = "finish"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The fate, and the rule behind it for people."""
+
+    fate: Fate
+    rule: str
+
+
+def judge(restart: Restart, *, clean: bool) -> Verdict:
+    """Judge an end that nobody asked for; `clean`: it was a good one."""
+    match restart:
+        case Restart.PERMANENT:
+            return Verdict(Fate.RESTART, "permanent: always restarted")
+        case Restart.TRANSIENT:
+            if clean:
+                return Verdict(Fate.FINISH, "transient: not restarted after a clean end")
+            return Verdict(Fate.RESTART, "transient: restarted after a failure")
+        case Restart.TEMPORARY:
+            if clean:
+                return Verdict(Fate.FINISH, "temporary: never restarted")
+            return Verdict(Fate.FAIL, "temporary: never restarted")

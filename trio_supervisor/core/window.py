@@ -1,0 +1,30 @@
+"""Restart intensity: the sliding window of OTP's supervisor (rules 17 and 18)."""
+
+from collections import deque
+
+from trio_supervisor.core.policy import Intensity
+
+
+class Window:
+    """The restarts of a supervisor that still count."""
+
+    def __init__(self, intensity: Intensity) -> None:
+        self.intensity = intensity
+        self._times: deque[float] = deque()
+
+    def admit(self, now: float) -> bool:
+        """Whether one more restart at `now` is within the limit; if so it is counted.
+
+        A restart that is not admitted does not take place and is not counted.
+        """
+        # The edge counts as inside, as in supervisor:add_restart/3.
+        while self._times and now - self._times[0] > self.intensity.within:
+            self._times.popleft()
+        if len(self._times) >= self.intensity.restarts:
+            return False
+        self._times.append(now)
+        return True
+
+    def ages(self, now: float) -> tuple[float, ...]:
+        """How long ago, in seconds, each restart was that still counts; oldest first."""
+        return tuple(now - then for then in self._times if now - then <= self.intensity.within)

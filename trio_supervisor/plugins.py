@@ -1,0 +1,43 @@
+"""Names -> runtimes and probes; the only module that names a concrete one. Each is imported when the first child needs it."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
+from typing import cast
+
+from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
+from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
+from trio_supervisor.spec import A2A, Check, ChildSpec, Exec, Http, ProcessSpec, TaskSpec, Tcp
+
+RUNTIMES: Mapping[type, str] = MappingProxyType(
+    {
+        ProcessSpec: "trio_supervisor.runtimes.process:ProcessRuntime",
+        TaskSpec: "trio_supervisor.runtimes.task:TaskRuntime",
+    }
+)
+PROBES: Mapping[type, str] = MappingProxyType(
+    {
+        Http: "trio_supervisor.probes.http:open_http",
+        A2A: "trio_supervisor.probes.a2a:open_a2a",
+        Tcp: "trio_supervisor.probes.tcp:open_tcp",
+        Exec: "trio_supervisor.probes.exec:open_exec",
+    }
+)
+
+
+@cache
+def _load(name: str) -> object:
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def make_runtime(spec: ChildSpec) -> Runtime:
+    """The runtime for a child; a `RuntimeFactory`."""
+    return cast(RuntimeFactory, _load(RUNTIMES[type(spec.run)]))(spec)
+
+
+def open_probe(check: Check, target: Target, timeout: float) -> AbstractAsyncContextManager[OpenProbe]:
+    """The probe for a check; a `ProbeFactory`."""
+    return cast(ProbeFactory, _load(PROBES[type(check)]))(check, target, timeout)

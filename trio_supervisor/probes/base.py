@@ -1,0 +1,49 @@
+"""How a child is asked, as the engine sees it: one verb, an async function that gives an `Answer`.
+
+A probe answers one question; who counts the answers is the core. It has no timeout of its own (the prober cancels it)
+and never raises for a child that does not answer: that is an answer too.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+from attrs import frozen
+
+from trio_supervisor.commands import RunCommand
+from trio_supervisor.spec import Check
+
+
+@frozen
+class Answer:
+    """What came of asking once."""
+
+    ok: bool
+    detail: str
+    """For people: why it failed, or what was seen ("200 OK in 3 ms"). Never longer than a line."""
+
+
+@frozen
+class Target:
+    """Whom to ask."""
+
+    child: str
+    port: int | None
+    run: RunCommand | None
+    """None where a child has no directory and environment of its own."""
+
+
+@frozen
+class OpenProbe:
+    """A probe that is ready to be asked."""
+
+    ask: Callable[[], Awaitable[Answer]]
+    """May raise ProbeError when the question itself can't be put."""
+    port: int | None = None
+    """On this machine; who listens on it must be the child, or an answer does not count. None: no check."""
+
+
+ProbeFactory = Callable[[Check, Target, float], AbstractAsyncContextManager[OpenProbe]]
+"""Opens a probe for (check, target, timeout in seconds); leaving the context frees what it holds.
+
+Entering raises ProbeError when the question can never be put. A cancelled question costs the next one nothing.
+"""

@@ -1,0 +1,118 @@
+"""How a child lives, as the engine sees it: one `Life` for each start, four verbs.
+
+A `Life` is made without any I/O, and the engine keeps it before it calls `start()`: whatever a cancelled start has begun can
+therefore still be killed and waited for. Times are seconds.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+from attrs import frozen
+
+from trio_supervisor.commands import Completed
+from trio_supervisor.core.messages import Exit
+from trio_supervisor.spec import ChildSpec, StopStep
+
+
+class Stream(Enum):
+    """Where a piece of output comes from."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+    SUPERVISOR = "supervisor"
+    """Not said by the child but about it."""
+
+
+
+
+@frozen
+class Launch:
+    """What one life gets from the engine."""
+
+    child: str
+    """The path of the child, its AGENT_ID."""
+    generation: int
+    """1 for the first life."""
+    restart_count: int
+    restart_reason: str
+    """Empty for the first life."""
+    output: Callable[[Stream, bytes], None]
+    """Takes a chunk as it was read; b"" is the end of that stream."""
+    room: Callable[[], Awaitable[None]]
+    """To be awaited before a chunk is handed over, without a checkpoint between: bounded backpressure for floods."""
+    ready: Callable[[], None]
+    """Called by a runtime whose child announces its own readiness; may be called more than once."""
+
+
+class Ownership(Enum):
+    """Whose the socket is that listens on a port."""
+
+    OURS = "ours"
+    STRANGER = "stranger"
+    UNKNOWN = "unknown"
+    """The platform does not tell."""
+
+
+class Life(Protocol):
+    """One life of one child, from start to the moment when nothing of it is left."""
+
+    async def start(self) -> None:
+        """Start; returns when the child runs. May be cancelled.
+
+        Raises:
+            StartError: it can't be started; nothing is left of it.
+        """
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the leader, once started; None where there is no process."""
+
+    async def wait(self) -> Exit:
+        """Wait until the whole life is over: the leader and everything that it started.
+
+        Called once, after `start()` has returned or was cancelled; in the second case after `kill()`.
+        """
+
+    async def ask(self, step: StopStep) -> None:
+        """Ask the child to end, in the way that the step names; does not wait for the end."""
+
+    def kill(self) -> None:
+        """End the whole tree by force, at once; legal at any time, again and again."""
+
+
+@runtime_checkable
+class OwnsPorts(Protocol):
+    """A life that can tell whether a listening socket belongs to its tree."""
+
+    async def owner(self, port: int) -> tuple[Ownership, str]:
+        """Whose the listening TCP socket on `port` is, and in words who holds it."""
+
+
+@runtime_checkable
+class RunsCommands(Protocol):
+    """A life in whose directory and environment a short command can run (see `trio_supervisor.commands.RunCommand`)."""
+
+    async def run(self, command: Sequence[str], timeout: float) -> Completed: ...
+
+
+class Runtime(Protocol):
+    """Makes the lives of one child, and keeps what outlasts a life (its port)."""
+
+    @property
+    def port(self) -> int | None:
+        """The port held for the child; None without one, or as long as none could be had."""
+
+    @property
+    def announces(self) -> bool:
+        """Whether the child announces its own readiness by `Launch.ready`; else it is ready when started (or by a probe)."""
+
+    def life(self, launch: Launch) -> Life:
+        """A new life, not started yet; the one before is over."""
+
+    def close(self) -> None:
+        """Free what was kept for the child; called once, when no life is left and none will follow."""
+
+
+RuntimeFactory = Callable[[ChildSpec], Runtime]
+"""May raise SpecError for a spec that it can't serve; does no lasting I/O except reserving a fixed port."""

@@ -1,0 +1,115 @@
+"""Why a spawn failed, in words for the owner of the child.
+
+The system's error numbers do not tell cwd, program and interpreter apart.
+"""
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+
+LONGEST_STRING = 128 * 1024
+"""Of one argument or NAME=value, with its final zero byte (execve(2), MAX_ARG_STRLEN)."""
+
+_SYSTEM_WIDE = {
+    errno.EMFILE: "out of file descriptors: this supervisor may open no more (see ulimit -Hn)",
+    errno.ENFILE: "out of file descriptors: the whole system has none left",
+    errno.EAGAIN: "out of processes: a limit is reached (ulimit -u, or the pids limit of the cgroup)",
+    errno.ENOMEM: "out of memory",
+}
+
+
+def explain(error: OSError | ValueError, command: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> str:
+    """Say what the owner of the child can do something about.
+
+    Looks at the files only now, after the failure: a spawn that works pays nothing for it.
+    """
+    if not isinstance(error, OSError):
+        return f"command or environment can't be handed to a program: {error}"
+    if error.errno in _SYSTEM_WIDE:
+        return _SYSTEM_WIDE[error.errno]
+    if error.errno == errno.E2BIG:
+        return _too_long(command, env)
+    return _about_directory(cwd) or _about_program(error, command[0], cwd, env) or f"{command[0]!r}: {error.strerror}"
+
+
+def _too_long(command: Sequence[str], env: Mapping[str, str]) -> str:
+    words = {"the command's program": command[0]}
+    words |= {f"argument {n}": word for n, word in enumerate(command[1:], 1)}
+    words |= {f"environment variable {name}": f"{name}={value}" for name, value in env.items()}
+    sizes = {label: len(os.fsencode(word)) + 1 for label, word in words.items()}
+    longest = max(sizes, key=lambda label: sizes[label])
+    if sizes[longest] > LONGEST_STRING:
+        return f"{longest} is too long: {_kib(sizes[longest])}, where the system takes {_kib(LONGEST_STRING)}"
+    return (
+        f"arguments and environment are too long: {_kib(sum(sizes.values()))} together, while the system takes a "
+        f"quarter of the stack limit (ulimit -s); the longest is {longest} with {_kib(sizes[longest])}"
+    )
+
+
+def _kib(size_bytes: int) -> str:
+    return f"{-(-size_bytes // 1024)} KiB"
+
+
+def _about_directory(cwd: str | None) -> str | None:
+    if cwd is None:
+        return None
+    if not os.path.lexists(cwd):
+        return f"cwd {cwd!r} does not exist"
+    if not os.path.isdir(cwd):
+        return f"cwd {cwd!r} is not a directory"
+    if not os.access(cwd, os.X_OK):
+        return f"cwd {cwd!r} must not be entered: permission denied"
+    return None
+
+
+def _about_program(error: OSError, program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
+    path = _locate(program, cwd, env)
+    if path is None:
+        return f"{program!r} not found on PATH"
+    if not os.path.lexists(path):
+        where = "" if os.path.isabs(program) else f" in {os.path.abspath(cwd or os.curdir)!r}"
+        return f"{program!r} does not exist{where}"
+    if not os.path.exists(path):
+        return f"{program!r} is a link to something that does not exist"
+    if os.path.isdir(path):
+        return f"{program!r} is a directory, not a program"
+    if error.errno == errno.ENOEXEC:
+        return f"{program!r} is not of an executable format (a script needs a first line like #!/bin/sh)"
+    if error.errno == errno.EACCES and not os.access(path, os.X_OK):
+        return f"{program!r} has no execute permission (chmod +x)"
+    return _about_interpreter(error, program, path)
+
+
+def _about_interpreter(error: OSError, program: str, path: str) -> str | None:
+    interpreter = _interpreter(path)
+    if interpreter is None:
+        # The other thing that the system looks for on its own is the dynamic loader.
+        missing = error.errno == errno.ENOENT
+        return f"{program!r} can't be loaded: it is built for another system" if missing else None
+    if not os.path.exists(interpreter):
+        return f"{program!r} needs the interpreter {interpreter!r} (its first line), which does not exist"
+    if not os.access(interpreter, os.X_OK) or os.path.isdir(interpreter):
+        return f"{program!r} needs the interpreter {interpreter!r} (its first line), which can't be executed"
+    return None
+
+
+def _interpreter(path: str) -> str | None:
+    """What the #! line of a script names."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(256)
+    except OSError:
+        return None
+    words = head.split(b"\n", 1)[0][2:].split()
+    return os.fsdecode(words[0]) if head.startswith(b"#!") and words else None
+
+
+def _locate(program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
+    """Where the child looks for the program, seen from here; None: nowhere on its PATH."""
+    if "/" in program:
+        return os.path.join(cwd or "", program)
+    for directory in os.get_exec_path(env):
+        path = os.path.join(cwd or "", directory, program)
+        if os.path.lexists(path):
+            return path
+    return None

@@ -1,0 +1,83 @@
+"""The end of a pipe that we read a child's output from: always drained, also when nobody wants what it says."""
+
+import logging
+import os
+from collections.abc import Callable
+
+import trio
+
+from trio_supervisor.runtimes.reactor import Room, always_room, current_reactor
+
+CHUNK = 64 * 1024
+"""As much as a pipe holds: one read empties it."""
+LAST_WORDS = 1024 * 1024
+"""At most so many bytes are read after the exit: what still holds the other end may write for ever."""
+LAST_WORDS_PATIENCE = 1.0
+"""At most so long (seconds) room for them is waited for."""
+
+_log = logging.getLogger(__name__)
+
+
+class OutputPipe:
+    """Hands over what arrives, whole chunks at a time, and b"" once at the end."""
+
+    def __init__(self, fd: int, take: Callable[[bytes], None], room: Room = always_room) -> None:
+        """`fd` is non-blocking and belongs to the pipe from now on; `room` is awaited before each chunk."""
+        self._fd = fd
+        self._take = take
+        self._room = room
+        self._reactor = current_reactor()
+        self._reactor.watch_output(fd, self._readable, room)
+
+    @property
+    def open(self) -> bool:
+        """Whether more can come."""
+        return self._fd >= 0
+
+    async def finish(self) -> None:
+        """Hand over what is in the pipe by now, then close it, whoever may still hold the other end."""
+        if self.open:
+            # From here on nobody else reads it.
+            self._reactor.forget(self._fd)
+        allowed = LAST_WORDS
+        until = trio.current_time() + LAST_WORDS_PATIENCE
+        try:
+            while self.open and allowed > 0:
+                with trio.move_on_at(until):
+                    await self._room()
+                size = self._read()
+                if size is None:
+                    break
+                allowed -= size
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close it, and hand over the end; harmless when it is closed."""
+        if self.open:
+            self._reactor.forget(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+            self._hand_over(b"")
+
+    def _readable(self, _fd: int) -> None:
+        self._read()
+
+    def _read(self) -> int | None:
+        """Hand over one chunk, or close at the end; None when there is nothing now."""
+        try:
+            chunk = os.read(self._fd, CHUNK)
+        except BlockingIOError:
+            return None
+        if chunk:
+            self._hand_over(chunk)
+        else:
+            self.close()
+        return len(chunk)
+
+    def _hand_over(self, chunk: bytes) -> None:
+        try:
+            self._take(chunk)
+        except Exception:
+            # A mistake of the listener must not stop the reading: the child would block.
+            _log.exception("what a child said could not be passed on")

@@ -1,0 +1,146 @@
+"""The port of a child: found before its first life, kept for all its lives, given back when nothing of the child is
+left.
+
+It is kept by a lock file (against other supervisors of the same user) and by a reservation (against everybody else). A
+server that binds without SO_REUSEADDR can't get past a reservation; we can't know in advance which ones do. So, when a
+life ends by itself before it was ever seen to listen, the reservation is given up for good, and only the lock file
+keeps the port.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from trio_supervisor.errors import LockedError, StartError
+from trio_supervisor.runtimes.process.port_locks import PortLock
+from trio_supervisor.runtimes.process.procfs import in_thread
+from trio_supervisor.runtimes.process.reservation import PortTakenError, Reservation, is_listened_on
+from trio_supervisor.runtimes.process.sockets import holder_of
+from trio_supervisor.spec import Port
+
+Say = Callable[[str], None]
+"""Takes what the owner of the child should know."""
+
+
+def first_free(wanted: Port, take: Callable[[int], bool]) -> int | None:
+    """The first port of the range that `take` can take; None when there is none."""
+    return next((port for port in range(wanted.first, wanted.last + 1) if take(port)), None)
+
+
+class PortLease:
+    """A port for one child."""
+
+    def __init__(self, wanted: Port, child: str) -> None:
+        """Take a fixed port at once if it can be had; else, and for a range, `secure` sees to it."""
+        self._wanted = wanted
+        self._child = child
+        self._port: int | None = None
+        self._lock: PortLock | None = None
+        self._reservation: Reservation | None = None
+        self._proven = False
+        self._loose = False
+        if self._fixed:
+            with suppress(LockedError, PortTakenError, StartError, OSError):
+                self._take(wanted.first)
+
+    @property
+    def port(self) -> int | None:
+        """The port that is kept; None as long as none could be had."""
+        return self._port
+
+    @property
+    def _fixed(self) -> bool:
+        return self._wanted.first == self._wanted.last
+
+    async def secure(self, say: Say) -> int:
+        """Make sure of a port for the next life: the same as before, unless it is one of a range and somebody else
+        listens on it.
+
+        Raises:
+            StartError: there is none, and who has it.
+        """
+        try:
+            if self._port is None:
+                return await self._find()
+            if self._is_still_free(self._port):
+                return self._port
+            return await self._replace(self._port, say)
+        except OSError as error:
+            raise StartError(f"port {self._wanted}: {error.strerror}") from error
+
+    def seen_listening(self) -> None:
+        """The child listens on it, so it gets past the reservation."""
+        self._proven = True
+
+    def life_failed(self, say: Say) -> None:
+        """A life ended badly by itself: if none was ever seen to listen, a reservation may be the reason."""
+        if not self._proven and self._reservation is not None:
+            self._reservation.release()
+            self._reservation = None
+            self._loose = True
+            say(
+                f"port {self._port}: no longer reserved by a bound socket, since this life ended before it was seen to "
+                "listen (a server that does not set SO_REUSEADDR can't bind beside one)"
+            )
+
+    def release(self) -> None:
+        """Give the port back; harmless when there is none."""
+        if self._reservation is not None:
+            self._reservation.release()
+        if self._lock is not None:
+            self._lock.release()
+        self._port = self._lock = self._reservation = None
+
+    def _take(self, port: int) -> None:
+        lock = PortLock(port, self._child)
+        try:
+            reservation = Reservation(port)
+        except BaseException:
+            lock.release()
+            raise
+        if self._loose:
+            reservation.release()
+        self._port, self._lock, self._reservation = port, lock, None if self._loose else reservation
+
+    def _can_take(self, port: int) -> bool:
+        try:
+            self._take(port)
+        except (LockedError, PortTakenError):
+            return False
+        return True
+
+    async def _find(self) -> int:
+        if not self._fixed:
+            found = first_free(self._wanted, self._can_take)
+            if found is None:
+                raise StartError(f"all ports of {self._wanted} are taken")
+            return found
+        port = self._wanted.first
+        try:
+            self._take(port)
+        except LockedError as error:
+            raise StartError(f"port {port} is {error}") from None
+        except PortTakenError:
+            raise StartError(f"port {port} is taken by {await _holder(port)}") from None
+        return port
+
+    def _is_still_free(self, port: int) -> bool:
+        if self._reservation is not None:
+            return not is_listened_on(port)
+        try:
+            Reservation(port).release()
+        except PortTakenError:
+            return False
+        return True
+
+    async def _replace(self, lost: int, say: Say) -> int:
+        holder = await _holder(lost)
+        if self._fixed:
+            raise StartError(f"port {lost} is taken by {holder}")
+        self.release()
+        found = await self._find()
+        say(f"port {lost} is taken by {holder}; from now on it is port {found}")
+        return found
+
+
+async def _holder(port: int) -> str:
+    return await in_thread(holder_of, port) or "somebody who has bound it and does not listen"

@@ -1,0 +1,38 @@
+"""The runtime of children that are OS processes: makes their lives, keeps their port between them."""
+
+from trio_supervisor.errors import SpecError
+from trio_supervisor.runtimes.base import Launch
+from trio_supervisor.runtimes.process.life import ProcessLife
+from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.spec import ChildSpec, ProcessSpec
+
+
+class ProcessRuntime:
+    """The `Runtime` of one child (see `trio_supervisor.runtimes.base`)."""
+
+    announces = False
+
+    def __init__(self, spec: ChildSpec) -> None:
+        """Reserve a fixed port, if it can be had.
+
+        Raises:
+            SpecError: the child is no process.
+        """
+        if not isinstance(spec.run, ProcessSpec):
+            raise SpecError(f"child {spec.id!r}: not a process")
+        self._process = spec.run
+        self._lease = None if spec.port is None else PortLease(spec.port, spec.id)
+
+    @property
+    def port(self) -> int | None:
+        """The port held for the child; None without one, or as long as none could be had."""
+        return None if self._lease is None else self._lease.port
+
+    def life(self, launch: Launch) -> ProcessLife:
+        """A new life, not started yet."""
+        return ProcessLife(self._process, launch, self._lease)
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self._lease is not None:
+            self._lease.release()

@@ -1,0 +1,33 @@
+"""The composition root: puts engine, plug-ins and output together behind a `Control`."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from trio_supervisor.control.api import Control, Event
+from trio_supervisor.control.local import LocalControl
+from trio_supervisor.engine.supervisor import Supervisor
+from trio_supervisor.engine.world import World
+from trio_supervisor.output.hub import Hub
+from trio_supervisor.plugins import make_runtime, open_probe
+from trio_supervisor.spec import SupervisorSpec
+
+
+def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
+    """A supervisor for real children, whose output goes to `hub`."""
+    return Supervisor(spec, World(make_runtime, open_probe, hub.sink, hub.room, random.random))
+
+
+@asynccontextmanager
+async def open_tree(spec: SupervisorSpec, hub: Hub, watch: Callable[[Event], None]) -> AsyncIterator[Control]:
+    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start on."""
+    supervisor = make_supervisor(spec, hub)
+    control = LocalControl(supervisor)
+    control.listen(watch)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(hub.run)
+        async with supervisor.open():
+            yield control
+        nursery.cancel_scope.cancel()
