@@ -173,8 +173,13 @@ class Driver:
 
 
 def commands(outputs: list[Output]) -> list[Command]:
-    """The outputs without the notices."""
-    return [output for output in outputs if not isinstance(output, StateChanged)]
+    """The outputs that are orders to the engine."""
+    return [output for output in outputs if isinstance(output, Command)]
+
+
+def changes(outputs: list[Output]) -> list[StateChanged]:
+    """The changes of state among the outputs."""
+    return [output for output in outputs if isinstance(output, StateChanged)]
 
 
 def starts(outputs: list[Output]) -> list[str]:

@@ -176,15 +176,16 @@ class Node:
     def key(self) -> object:
         """What can be told apart later."""
         machine = self.machine
-        window = machine._window
+        tree = machine._tree
+        window = tree.window
         return (
             tuple(self._child_key(child) for child in machine.children.values()),
             tuple(min(self.now - time, 9) if window.intensity.within==math.inf else self.now-time for time in window._times if self.now - time <= window.intensity.within),
-            tuple(sorted((key, when - self.now) for key, when in machine._timers._when.items())),
-            tuple(machine._places._queue),
-            frozenset(machine._places._holders),
+            tuple(sorted((key, when - self.now) for key, when in tree.timers._when.items())),
+            tuple(tree.places._queue),
+            frozenset(tree.places._holders),
             machine.shutting_down,
-            machine._hurry,
+            tree.hurry,
         )
 
     def _child_key(self, child: Child) -> object:
@@ -248,7 +249,7 @@ class Explorer:
     def visit(self, node: Node) -> None:
         self.steps += 1
         self.edges |= {
-            (output.old, output.new) for output in node.machine._out if isinstance(output, StateChanged)
+            (output.old, output.new) for output in node.machine._tree.out if isinstance(output, StateChanged)
         }
         key = node.key()
         if key not in self.found:

@@ -1,11 +1,21 @@
 """What the machine remembers of one child."""
 
+from dataclasses import dataclass
 from enum import Enum
 
 from trio_supervisor.core.health import Health
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.core.state import TRANSITIONS, Desired, State
+from trio_supervisor.core.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a life that nobody asked for. `draw` is a random number in [0, 1), for the delay before the next one."""
+
+    exit: Exit
+    draw: float
 
 
 class StopCause(Enum):
@@ -27,9 +37,13 @@ class Child:
         "desired",
         "failure",
         "generation",
+        "group",
         "health",
+        "hold",
         "id",
+        "known",
         "last_exit",
+        "pending",
         "policy",
         "readiness",
         "ready_since",
@@ -38,7 +52,9 @@ class Child:
         "restarts",
         "since",
         "state",
+        "value",
         "was_ready",
+        "window",
     )
 
     def __init__(self, child: str, policy: ChildPolicy, now: float) -> None:
@@ -72,6 +88,23 @@ class Child:
         """In STOPPING with cause FAILURE: what it is said to have failed by."""
         self.blocked = False
         """FAILED because of a dependency; such a child starts when the dependency comes back."""
+        self.value: object = None
+        """What the present life announced its readiness with."""
+        self.pending: Ended | None = None
+        """How the present life ended by itself, as long as that waits for its turn; None in all other cases."""
+        self.known: int | None = None
+        """The generation that OTP's own record of the child would name; for reports."""
+        self.hold: str = ""
+        """Why it is to be HELD, not STOPPED, when it is down."""
+        self.group: tuple[str, ...] = ()
+        """In BACKOFF: those that start with it when the delay is over, in order; empty when it starts alone."""
+        self.window = Window(policy.intensity) if policy.intensity else None
+        """Its own restarts that still count; None without a limit of its own."""
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a life that is not known to be over."""
+        return self.state.alive and self.pending is None
 
     def enter(self, state: State, now: float, reason: str) -> None:
         """Go to another state; the only place where `state` is written."""
@@ -82,6 +115,9 @@ class Child:
         self.since = now
         self.reason = reason
         self.blocked = False
+        self.group = ()
+        if not state.alive:
+            self.pending = None
         if state is State.READY:
             self.ready_since = now
         if state is not State.STOPPING:
@@ -94,6 +130,7 @@ class Child:
         self.was_ready = False
         self.readiness = None
         self.health = None
+        self.value = None
 
     def leave_ready(self, now: float) -> None:
         """It is ready no longer; healthy time that lasted long enough ends the row of failures."""
@@ -110,4 +147,4 @@ class Child:
 
     def is_present(self, generation: int) -> bool:
         """Whether a fact of that generation is about the present life."""
-        return self.state.alive and generation == self.generation
+        return self.up and generation == self.generation

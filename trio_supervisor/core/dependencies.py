@@ -47,6 +47,7 @@ class Graph:
         # How many of those that depend on a child directly are alive: kept as a number, so that the end of one of them costs the
         # same however many there are.
         self._users: Counter[str] = Counter()
+        self._bound_by: dict[str, dict[str, None]] = {}
 
     def add(self, child: str, policy: ChildPolicy) -> None:
         """Take in a child with what it depends on.
@@ -59,6 +60,8 @@ class Graph:
         self._needs[child] = dict(policy.depends_on)
         for name in policy.depends_on:
             self._needed_by.setdefault(name, {})[child] = None
+        for name in policy.binds_to:
+            self._bound_by.setdefault(name, {})[child] = None
 
     def remove(self, child: str) -> None:
         """Forget what a child depends on; those that depend on it keep their edge."""
@@ -66,6 +69,8 @@ class Graph:
             self._needed_by[name].pop(child)
             if not self._needed_by[name]:
                 del self._needed_by[name]
+            if name in self._bound_by:
+                self._bound_by[name].pop(child, None)
 
     def _circle(self, child: str, needs: Iterable[str]) -> list[str]:
         """The way from a child with these needs back to itself; empty if there is none."""
@@ -93,6 +98,10 @@ class Graph:
     def needed_by(self, child: str) -> tuple[str, ...]:
         """Who depends on a child directly, in the order in which they were added."""
         return tuple(self._needed_by.get(child, ()))
+
+    def bound_by(self, child: str) -> tuple[str, ...]:
+        """Who is bound to a child directly."""
+        return tuple(self._bound_by.get(child, ()))
 
     def note_life(self, child: str, *, alive: bool) -> None:
         """Take note that a child has come to life, or that its life is over."""

@@ -1,407 +1,216 @@
-"""The transitions: one supervisor's children, (fact, now) -> commands and notices.
+"""The machine: one supervisor's children, (fact, now) -> commands and notices.
 
 Deterministic: the same facts at the same times give the same answers. A fact costs the same whatever the number of children that
-it does not concern. Times are seconds of any one monotonic clock.
+it does not concern. Times are seconds of any one monotonic clock. What to do about each kind of fact is told in the modules beside
+this one; they all work on one `Tree`.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from trio_supervisor.core import backoff, dependencies
+from trio_supervisor.core.advance import advance
+from trio_supervisor.core.answers import Answer, Verb
+from trio_supervisor.core.asks import asked, start_asked
+from trio_supervisor.core.calls import add, answer_callers, called
 from trio_supervisor.core.child import Child, StopCause
-from trio_supervisor.core.health import Edge, Health
+from trio_supervisor.core.lives import decide, lived
 from trio_supervisor.core.messages import (
+    AskFact,
     BecameReady,
+    Called,
+    Cause,
     ChildAdded,
-    CutGrace,
-    Exit,
     Exited,
     Fact,
-    ForgetChild,
-    How,
+    HoldAsked,
     HurryAsked,
-    LifeFact,
     Output,
     ProbeAnswered,
     RemoveAsked,
+    Reply,
     RestartAsked,
-    Role,
+    ResumeAsked,
     ShutdownAsked,
     StartAsked,
-    StartChild,
     Started,
-    StateChanged,
     StopAsked,
-    StopChild,
     TimePassed,
-    WatchHealth,
+    TreeStartAsked,
+    TreeStarted,
 )
-from trio_supervisor.core.places import Places
-from trio_supervisor.core.policy import ReadyBy, TreePolicy
-from trio_supervisor.core.state import Desired, State
-from trio_supervisor.core.timers import Timers
-from trio_supervisor.core.verdict import Fate, judge
-from trio_supervisor.core.window import Window
+from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
+from trio_supervisor.core.policy import TreePolicy
+from trio_supervisor.core.restarts import retry
+from trio_supervisor.core.starts import begin, look_around, want_start
+from trio_supervisor.core.state import State
+from trio_supervisor.core.stops import end, make_haste, stop
+from trio_supervisor.core.tree import TREE, Tree
 
-_TREE = ""
-"""The key of the timer that is not a child's: the deadline of the whole stop. No child has an empty id."""
+_LOOKS = frozenset({Verb.WHICH, Verb.COUNT, Verb.SPEC})
 
 
 class Machine:
-    """Decides for one supervisor under the strategy one_for_one."""
+    """Decides for one supervisor."""
 
     def __init__(self, policy: TreePolicy) -> None:
         self.policy = policy
-        self._children: dict[str, Child] = {}
-        self._graph = dependencies.Graph()
-        self._window = Window(policy.intensity)
-        self._timers = Timers()
-        self._places = Places(policy.max_parallel_starts)
-        self._unsettled = 0
-        self._stopping: str | None = None
-        self._hurry = False
-        # Children whose state has changed since their neighbours in the graph were looked at.
-        self._changed: deque[str] = deque()
-        self._out: list[Output] = []
+        self._tree = Tree(policy)
 
     # What can be seen from outside ----------------------------------------------------------------------------------------
 
     @property
     def children(self) -> Mapping[str, Child]:
-        """The children by id, in the order in which they were added. To be read only."""
-        return MappingProxyType(self._children)
+        """The children by id, in start order. To be read only."""
+        return MappingProxyType(self._tree.children)
 
     @property
     def shutting_down(self) -> bool:
-        """Whether everything was asked to end."""
-        return self._stopping is not None
+        """Whether everything is to end."""
+        return self._tree.shutting_down
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is left to run: no child is alive, delayed or waiting.
+        """Whether nothing is left to run: no child is alive, delayed or waiting, and nothing is to be decided.
 
         A child that waits for one that somebody stopped keeps it from resting, as it is still to run.
         """
-        return self._unsettled == 0
+        return self._tree.at_rest
+
+    @property
+    def busy(self) -> bool:
+        """Whether a plan is under way, or something waits for its turn."""
+        return self._tree.plan is not None or bool(self._tree.queue)
 
     def next_deadline(self) -> float:
         """When the machine wants `TimePassed`, at the latest; `math.inf` if never."""
-        return self._timers.nearest()
+        return self._tree.timers.nearest()
 
     def deadline_of(self, child: str) -> float | None:
         """When the machine will act on a child by itself; None if it will not."""
-        return self._timers.get(child)
+        return self._tree.timers.get(child)
+
+    def next_name(self, base: str) -> str:
+        """A name for a new child of a dynamic supervisor: `base-1`, `base-2`, ...; without a template `base`, if that is free."""
+        tree = self._tree
+        if tree.policy.template is None and base not in tree.children:
+            return base
+        while True:
+            tree.issued += 1
+            name = f"{base}-{tree.issued}"
+            if name not in tree.children:
+                return name
+
+    # The facts ------------------------------------------------------------------------------------------------------------
 
     def handle(self, fact: Fact, now: float) -> list[Output]:
         """Take in what happened; returns what follows from it, in order. An unknown child or an older life changes nothing."""
-        self._out = []
+        tree = self._tree
+        tree.out = []
         match fact:
             case ChildAdded():
-                self._added(fact, now)
-            case StartAsked() | StopAsked() | RestartAsked() | RemoveAsked():
-                if child := self._children.get(fact.child):
-                    self._asked(child, fact, now)
+                add(tree, fact.child, fact.policy, now)
+            case TreeStartAsked():
+                self._start_all(now)
+            case StartAsked() | StopAsked() | RestartAsked() | RemoveAsked() | HoldAsked() | ResumeAsked():
+                self._asked(fact, now)
+            case Called():
+                self._called(fact, now)
             case Started() | BecameReady() | ProbeAnswered() | Exited():
-                child = self._children.get(fact.child)
+                child = tree.children.get(fact.child)
                 if child and child.is_present(fact.generation):
-                    self._lived(child, fact, now)
+                    lived(tree, child, fact, now)
             case ShutdownAsked():
-                self._shut_down(fact.reason, now)
+                if fact.in_turn and self.busy:
+                    tree.queue.append(fact)
+                else:
+                    end(tree, Cause.ASKED, fact.reason, now)
             case HurryAsked():
-                self._make_haste(fact.reason, now)
+                make_haste(tree, fact.reason, now)
             case TimePassed():
                 self._time_passed(now)
         self._settle(now)
-        return self._out
+        return tree.out
 
-    # Somebody asks --------------------------------------------------------------------------------------------------------
-
-    def _added(self, fact: ChildAdded, now: float) -> None:
-        if fact.child in self._children:
-            raise ValueError(f"child {fact.child!r} is there already")
-        self._graph.add(fact.child, fact.policy)
-        self._children[fact.child] = Child(fact.child, fact.policy, now)
-        self._changed.append(fact.child)
-
-    def _asked(self, child: Child, fact: StartAsked | StopAsked | RestartAsked | RemoveAsked, now: float) -> None:
-        match fact:
-            case _ if child.desired is Desired.GONE:
-                # Somebody waits for it to be gone, and nothing asked meanwhile may leave him waiting.
-                return
-            case StartAsked() | RestartAsked() if self.shutting_down:
-                return
-            case StartAsked():
-                self._start_asked(child, fact.reason, now)
-            case StopAsked():
-                child.desired = Desired.DOWN
-                self._take_down(child, fact.reason, now)
-            case RestartAsked() if child.state.alive:
-                child.desired = Desired.UP
-                child.restart_reason = fact.reason
-                self._take_down(child, fact.reason, now)
-            case RestartAsked():
-                self._start_asked(child, fact.reason, now)
-            case RemoveAsked():
-                child.desired = Desired.GONE
-                self._take_down(child, fact.reason, now)
-
-    def _start_asked(self, child: Child, reason: str, now: float) -> None:
-        child.desired = Desired.UP
-        if child.state is State.STOPPING:
-            child.cause = StopCause.ASKED
-            child.restart_reason = reason
-        elif child.state.resting or child.state is State.BACKOFF:
-            # Who asks for a start wants to see it now: the row of failures is forgotten.
-            child.attempts = 0
-            child.restart_reason = reason
-            self._want_start(child, now, reason)
-
-    def _take_down(self, child: Child, reason: str, now: float) -> None:
-        """Towards `child.desired`, which is not what the child is in."""
-        if child.state.alive:
-            self._stop(child, StopCause.ASKED, reason, now)
-        elif child.desired is Desired.GONE:
-            self._remove(child, reason, now)
-        elif child.state is not State.STOPPED:
-            self._enter(child, State.STOPPED, now, reason)
-
-    def _remove(self, child: Child, reason: str, now: float, exit: Exit | None = None) -> None:
-        self._enter(child, State.REMOVED, now, reason, exit=exit)
-        del self._children[child.id]
-        self._out.append(ForgetChild(child.id))
-
-    # A life tells ---------------------------------------------------------------------------------------------------------
-
-    def _lived(self, child: Child, fact: LifeFact, now: float) -> None:
-        match fact:
-            case Exited():
-                self._exited(child, fact.exit, fact.draw, now)
-            case _ if child.state is State.STOPPING:
-                return
-            case Started():
-                self._started(child, now)
-            case BecameReady():
-                # It may be told before the start is: the two come from different tasks.
-                if child.state in (State.STARTING, State.RUNNING) and child.policy.ready_by is ReadyBy.ITSELF:
-                    self._ready(child, now, "says that it is ready")
-            case ProbeAnswered(role=Role.READINESS):
-                self._readiness_answered(child, fact, now)
-            case ProbeAnswered(role=Role.HEALTH):
-                self._health_answered(child, fact, now)
-
-    def _started(self, child: Child, now: float) -> None:
-        if child.state is not State.STARTING:
+    def _start_all(self, now: float) -> None:
+        tree = self._tree
+        if tree.policy.ordered and tree.children:
+            tree.plan = Plan(Purpose.FIRST_START)
+            tree.plan.starts.extend(tree.children)
             return
-        match child.policy.ready_by:
-            case ReadyBy.START:
-                self._ready(child, now, "started")
-            case ReadyBy.PROBE:
-                child.readiness = Health(child.policy.readiness, good=False)
-                self._enter(child, State.RUNNING, now, "started, not ready yet", next_at=self._timers.get(child.id))
-            case ReadyBy.ITSELF:
-                self._enter(child, State.RUNNING, now, "started, not ready yet", next_at=self._timers.get(child.id))
+        tree.unstarted = set(tree.children)
+        for child in list(tree.children.values()):
+            start_asked(tree, child, "", now)
+        if not tree.children:
+            tree.say(TreeStarted())
 
-    def _ready(self, child: Child, now: float, reason: str) -> None:
-        self._enter(child, State.READY, now, reason)
-        if not child.was_ready:
-            child.was_ready = True
-            if child.policy.health is not None:
-                child.health = Health(child.policy.health, good=True)
-                self._out.append(WatchHealth(child.id, child.generation))
+    def _asked(self, fact: AskFact, now: float) -> None:
+        child = self._tree.children.get(fact.child)
+        if child and self.policy.ordered and self.busy and not self.shutting_down:
+            self._tree.queue.append(fact)
+        elif child:
+            asked(self._tree, child, fact, now)
 
-    def _readiness_answered(self, child: Child, fact: ProbeAnswered, now: float) -> None:
-        if child.readiness is None:
-            return
-        match child.readiness.answered(fact.ok, now):
-            case Edge.UP:
-                self._ready(child, now, fact.detail or "readiness probe succeeded")
-            case Edge.DOWN:
-                self._enter(child, State.RUNNING, now, f"not ready: {fact.detail}")
-            case Edge.NONE:
-                return
-
-    def _health_answered(self, child: Child, fact: ProbeAnswered, now: float) -> None:
-        # Whoever is to end anyway ends in its turn.
-        if child.health is None or self.shutting_down or child.health.answered(fact.ok, now) is not Edge.DOWN:
-            return
-        count = child.health.thresholds.failures
-        reason = f"unhealthy: {count} failed probe{'s' * (count > 1)} in a row, the last: {fact.detail}"
-        self._enter(child, State.UNHEALTHY, now, reason)
-        self._stop(child, StopCause.FAILURE, reason, now)
-
-    def _exited(self, child: Child, exit: Exit, draw: float, now: float) -> None:
-        child.last_exit = exit
-        failure = child.failure
-        if child.desired is Desired.GONE:
-            self._remove(child, f"{child.reason} ({exit})", now, exit)
-        elif child.desired is Desired.DOWN:
-            self._enter(child, State.STOPPED, now, f"{self._stopping or child.reason} ({exit})", exit=exit)
-        elif exit.how is How.UNKILLABLE:
-            # Never two lives at a time.
-            self._enter(child, State.HELD, now, str(exit), exit=exit)
-        elif child.cause is StopCause.ASKED:
-            self._want_start(child, now, child.restart_reason, exit=exit)
+    def _called(self, fact: Called, now: float) -> None:
+        tree = self._tree
+        if tree.shutting_down and fact.verb not in _LOOKS:
+            tree.say(Reply(fact.call, Answer.SHUTTING_DOWN))
+        elif self.policy.ordered and self.busy and not tree.shutting_down:
+            tree.queue.append(fact)
         else:
-            self._ended(child, exit, failure or str(exit), exit.clean and not failure, draw, now)
-
-    def _ended(self, child: Child, exit: Exit, why: str, clean: bool, draw: float, now: float) -> None:
-        """A life is over that nobody had asked to end: apply the policy."""
-        verdict = judge(child.policy.restart, clean=clean)
-        match verdict.fate:
-            case Fate.FINISH:
-                self._enter(child, State.FINISHED, now, f"{why}; {verdict.rule}", exit=exit)
-            case Fate.FAIL:
-                self._enter(child, State.FAILED, now, f"{why}; {verdict.rule}", exit=exit)
-            case Fate.RESTART:
-                self._restart(child, exit, why, draw, now)
-
-    def _restart(self, child: Child, exit: Exit, why: str, draw: float, now: float) -> None:
-        # Left before the attempts are counted: healthy time may have ended the row of failures.
-        child.leave_ready(now)
-        if not self._window.admit(now):
-            limit = self.policy.intensity
-            reason = f"restart limit: {limit.restarts} restarts within {limit.within:g} s; the last failure: {why}"
-            self._enter(child, State.HELD, now, reason, exit=exit)
-            return
-        child.restarts += 1
-        child.attempts += 1
-        child.restart_reason = why
-        wait = backoff.delay(child.policy.backoff, child.attempts, draw)
-        if wait <= 0:
-            self._want_start(child, now, why, exit=exit)
-        else:
-            self._timers.set(child.id, now + wait)
-            self._enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=exit)
-
-    # Stop and start -------------------------------------------------------------------------------------------------------
-
-    def _stop(self, child: Child, cause: StopCause, reason: str, now: float) -> None:
-        """Begin the end of a life; if that is under way already, only what follows it may change."""
-        if child.state is State.STOPPING:
-            child.cause = cause
-            child.reason = reason
-            return
-        self._enter(child, State.STOPPING, now, reason)
-        child.cause = cause
-        child.failure = reason if cause is StopCause.FAILURE else ""
-        self._out.append(StopChild(child.id, child.generation, reason, self._hurry))
-
-    def _want_start(self, child: Child, now: float, why: str, exit: Exit | None = None) -> None:
-        """Start as soon as the dependencies and the number of parallel starts allow."""
-        _, obstacle = self._graph.ask(child.id, self._state_of)
-        self._enter(child, State.WAITING, now, "; ".join(filter(None, (why, obstacle))), exit=exit)
-
-    def _begin(self, child: Child, now: float) -> None:
-        child.begin_life()
-        self._timers.set(child.id, now + child.policy.start_deadline)
-        reason = child.restart_reason if child.generation > 1 else ""
-        self._enter(child, State.STARTING, now, reason, next_at=self._timers.get(child.id))
-        self._out.append(StartChild(child.id, child.generation, child.restarts, reason))
-
-    def _shut_down(self, reason: str, now: float) -> None:
-        if self.shutting_down:
-            return
-        self._stopping = reason
-        self._timers.set(_TREE, now + self.policy.stop_deadline)
-        for child in self._children.values():
-            if child.desired is Desired.UP:
-                child.desired = Desired.DOWN
-            if child.state.alive:
-                # A start that takes too long is no reason to end out of turn.
-                self._timers.clear(child.id)
-                self._stop_in_turn(child, now)
-            elif not child.state.resting:
-                self._enter(child, State.STOPPED, now, reason)
-
-    def _stop_in_turn(self, child: Child, now: float) -> None:
-        """Stop the child unless something that depends on it is still alive."""
-        if child.state.alive and not self._graph.in_use(child.id):
-            self._stop(child, StopCause.ASKED, self._stopping or "", now)
-
-    def _make_haste(self, reason: str, now: float) -> None:
-        self._hurry = True
-        self._shut_down(reason, now)
-        for child in self._children.values():
-            if child.state is State.STOPPING:
-                self._out.append(CutGrace(child.id, child.generation))
-            elif child.state.alive:
-                self._stop(child, StopCause.ASKED, reason, now)
+            called(tree, fact, now)
 
     def _time_passed(self, now: float) -> None:
-        for key in self._timers.take_due(now):
-            if key == _TREE:
-                self._make_haste(f"stop deadline of {self.policy.stop_deadline:g} s", now)
+        tree = self._tree
+        for key in tree.timers.take_due(now):
+            if key == TREE:
+                make_haste(tree, f"stop deadline of {self.policy.stop_deadline:g} s", now)
                 continue
-            child = self._children[key]
-            if child.state is State.BACKOFF:
-                self._want_start(child, now, child.reason)
-            else:
+            child = tree.children[key]
+            if child.state is not State.BACKOFF:
                 reason = f"not ready {child.policy.start_deadline:g} s after its start"
-                self._stop(child, StopCause.FAILURE, reason, now)
+                stop(tree, child, StopCause.FAILURE, reason, now)
+            elif self.policy.ordered or tree.grouped:
+                tree.queue.append(Retry(child.id, child.generation))
+            else:
+                want_start(tree, child, now, child.reason)
 
-    # Bookkeeping ----------------------------------------------------------------------------------------------------------
-
-    def _enter(
-        self, child: Child, state: State, now: float, reason: str, next_at: float | None = None, exit: Exit | None = None
-    ) -> None:
-        old = child.state
-        child.enter(state, now, reason)
-        self._unsettled += _is_unsettled(state) - _is_unsettled(old)
-        if state.alive is not old.alive:
-            self._graph.note_life(child.id, alive=state.alive)
-        if next_at is None:
-            self._timers.clear(child.id)
-        self._places.step_back(child.id)
-        if state not in (State.STARTING, State.RUNNING):
-            self._places.give_back(child.id)
-        self._changed.append(child.id)
-        self._out.append(StateChanged(child.id, child.generation, old, state, reason, next_at, child.restarts, exit))
-
-    def _state_of(self, name: str) -> State:
-        child = self._children.get(name)
-        return child.state if child else State.REMOVED
+    # What follows ---------------------------------------------------------------------------------------------------------
 
     def _settle(self, now: float) -> None:
-        """Let the neighbours of what has changed react, and give free places away, until nothing moves."""
+        """Let all that has become possible happen, until nothing moves."""
+        tree = self._tree
         while True:
-            while self._changed:
-                self._look_around(self._changed.popleft(), now)
-            name = self._places.take()
-            if name is None:
-                return
-            self._begin(self._children[name], now)
-
-    def _look_around(self, name: str, now: float) -> None:
-        """Let the child and its neighbours in the graph react to its new state."""
-        if self.shutting_down:
-            if not self._state_of(name).alive:
-                for needed, _ in self._graph.needs(name):
-                    if child := self._children.get(needed):
-                        self._stop_in_turn(child, now)
-        else:
-            for concerned in (name, *self._graph.needed_by(name)):
-                child = self._children.get(concerned)
-                if child and (child.state is State.WAITING or child.blocked):
-                    self._consider_start(child, now)
-        if self._state_of(name) is State.REMOVED:
-            self._graph.remove(name)
-
-    def _consider_start(self, child: Child, now: float) -> None:
-        answer, obstacle = self._graph.ask(child.id, self._state_of)
-        match answer:
-            case dependencies.Answer.YES if child.state is State.WAITING:
-                self._places.line_up(child.id)
-            case dependencies.Answer.NOT_YET if child.state is State.WAITING:
-                self._places.step_back(child.id)
-            case dependencies.Answer.NEVER if child.state is State.WAITING:
-                self._enter(child, State.FAILED, now, obstacle)
-                child.blocked = True
-            case dependencies.Answer.YES | dependencies.Answer.NOT_YET:
-                self._want_start(child, now, "dependency is back")
-            case dependencies.Answer.NEVER:
+            if tree.changed:
+                name = tree.changed.popleft()
+                look_around(tree, name, now)
+                if tree.callers:
+                    answer_callers(tree, name)
+            elif (name := tree.places.take() or "") != "":
+                begin(tree, tree.children[name], now)
+            elif tree.plan is not None:
+                first_start = tree.plan.purpose is Purpose.FIRST_START
+                if not advance(tree, tree.plan, now):
+                    return
+                if first_start and tree.plan is None:
+                    tree.say(TreeStarted())
+            elif tree.queue:
+                self._decide(tree.queue.popleft(), now)
+            else:
                 return
 
-
-def _is_unsettled(state: State) -> bool:
-    return not state.resting and state is not State.REMOVED
+    def _decide(self, item: Item, now: float) -> None:
+        tree = self._tree
+        match item:
+            case DecideExit():
+                child = tree.children.get(item.child)
+                if child and child.pending and child.generation == item.generation:
+                    decide(tree, child, child.pending, now)
+            case Retry():
+                retry(tree, item, now)
+            case Called():
+                called(tree, item, now)
+            case ShutdownAsked():
+                end(tree, Cause.ASKED, item.reason, now)
+            case _:
+                if child := tree.children.get(item.child):
+                    asked(tree, child, item, now)

@@ -7,6 +7,7 @@ import signal as signals
 from dataclasses import dataclass, field
 from enum import Enum
 
+from trio_supervisor.core.answers import Answer, Counts, Row, Verb
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.core.state import State
 
@@ -24,6 +25,14 @@ class How(Enum):
     """A function raised."""
     CANCELLED = "cancelled"
     """A function ended because it was cancelled."""
+    SHUT_DOWN = "shut down"
+    """A function raised `Shutdown`: a clean end, with `value` (OTP's `{shutdown, Term}`; without a value `shutdown`)."""
+    KILLED = "killed"
+    """It was ended by force, where there is no signal that would tell so."""
+    IGNORED = "ignored"
+    """It said in its start that there is nothing to do (OTP rule 11)."""
+    GAVE_UP = "gave up"
+    """A supervisor stopped everything because its restart limit was reached: `shutdown` in OTP, no clean end for us (rule 52)."""
     SPAWN_FAILED = "spawn failed"
     """It never ran."""
     UNKILLABLE = "unkillable"
@@ -40,11 +49,13 @@ class Exit:
     detail: str = ""
     """In words what the fields above don't tell: the exception, the reason of the failed start."""
     exception: BaseException | None = field(default=None, compare=False, repr=False)
+    value: object = None
+    """With SHUT_DOWN: what `Shutdown` was raised with."""
 
     @property
     def clean(self) -> bool:
-        """Whether this end is no failure: exit code 0, or a return."""
-        return self.how is How.RETURNED or (self.how is How.EXITED and self.code == 0)
+        """Whether this end is no failure: exit code 0, a return, or `Shutdown`."""
+        return self.how in (How.RETURNED, How.SHUT_DOWN) or (self.how is How.EXITED and self.code == 0)
 
     def __str__(self) -> str:
         match self.how:
@@ -58,6 +69,14 @@ class Exit:
                 return f"raised {self.detail}"
             case How.CANCELLED:
                 return "cancelled"
+            case How.SHUT_DOWN:
+                return "shut down" if self.value is None else f"shut down: {self.value}"
+            case How.KILLED:
+                return "killed"
+            case How.IGNORED:
+                return "its start was ignored"
+            case How.GAVE_UP:
+                return f"gave up: {self.detail}"
             case How.SPAWN_FAILED:
                 return f"cannot be started: {self.detail}"
             case How.UNKILLABLE:
@@ -122,6 +141,39 @@ class RemoveAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldAsked:
+    """Somebody wants the child down until `ResumeAsked`, whatever becomes of its siblings."""
+
+    child: str
+    reason: str = "held by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """Somebody ends a hold; of a child that is not held nothing changes."""
+
+    child: str
+    reason: str = "resumed by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Somebody makes one of OTP's calls (rules 41 to 47) and waits for the `Reply`."""
+
+    call: int
+    """A number of the caller's choice, no two calls the same."""
+    verb: Verb
+    child: str = ""
+    policy: ChildPolicy | None = None
+    """Of the child to be added by START."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeStartAsked:
+    """All children that were added are to start: in order with rollback (profile otp), or by dependency."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The runtime has started this life."""
 
@@ -136,6 +188,8 @@ class BecameReady:
 
     child: str
     generation: int
+    value: object = None
+    """What it said with it; for whoever asked for the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +221,8 @@ class ShutdownAsked:
     """Everything is to end."""
 
     reason: str
+    in_turn: bool = False
+    """Profile otp: only when all is done that was asked for before, as OTP does; else what is under way is broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +238,8 @@ class TimePassed:
 
 
 LifeFact = Started | BecameReady | ProbeAnswered | Exited
-AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked
-Fact = ChildAdded | AskFact | LifeFact | ShutdownAsked | HurryAsked | TimePassed
+AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked
+Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked | HurryAsked | TimePassed
 
 # Commands ---------------------------------------------------------------------------------------------------------------------
 
@@ -232,7 +288,31 @@ class ForgetChild:
     child: str
 
 
-Command = StartChild | WatchHealth | StopChild | CutGrace | ForgetChild
+@dataclass(frozen=True, slots=True)
+class AdmitChild:
+    """The child of this call of START is accepted; keep what it needs."""
+
+    call: int
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a call."""
+
+    call: int
+    answer: Answer
+    exit: Exit | None = None
+    """With START_FAILED: how the start ended."""
+    value: object = None
+    """With OK to a start: what the child announced its readiness with."""
+    rows: tuple[Row, ...] = ()
+    """To WHICH."""
+    counts: Counts | None = None
+    """To COUNT."""
+
+
+Command = StartChild | WatchHealth | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
 
 # Notices ----------------------------------------------------------------------------------------------------------------------
 
@@ -254,5 +334,71 @@ class StateChanged:
     """The end of the life that this change comes from, if it does."""
 
 
-Notice = StateChanged
+class Context(Enum):
+    """What a report is about, in OTP's words (rules 48 and 49)."""
+
+    PROGRESS = "progress"
+    """A child has started."""
+    CHILD_TERMINATED = "child_terminated"
+    START_ERROR = "start_error"
+    SHUTDOWN_ERROR = "shutdown_error"
+    """A child that was being stopped ended otherwise than it should."""
+    SHUTDOWN = "shutdown"
+    """The restart limit is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One of OTP's supervisor reports (section 1.11)."""
+
+    context: Context
+    child: str
+    generation: int | None
+    """The life it is about; None where the supervisor knows none (a start within a group)."""
+    exit: Exit | None = None
+    """How that life, or the start, ended; not with PROGRESS and SHUTDOWN."""
+    by_hand: bool = False
+    """PROGRESS of a start that somebody asked for: OTP tells it at level debug."""
+    count: int = 1
+    """How many children it is about; more than one only for instances of a template (rule 37)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeEnded:
+    """A life is over. Told at once, while what follows from it may have to wait."""
+
+    child: str
+    generation: int
+    exit: Exit
+
+
+class Cause(Enum):
+    """Why a supervisor ended."""
+
+    ASKED = "asked"
+    START_FAILED = "start failed"
+    """A child failed in the first start; the others were stopped again (OTP rule 10)."""
+    LIMIT = "restart limit"
+    AUTO_SHUTDOWN = "automatic shutdown"
+    KILLED = "killed"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeStarted:
+    """The first start of all children is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEnding:
+    """The supervisor has begun to end; nothing starts any more."""
+
+    cause: Cause
+    reason: str
+    child: str = ""
+    """START_FAILED, LIMIT and AUTO_SHUTDOWN: the child that it comes from."""
+    exit: Exit | None = None
+    """How its last life or start ended."""
+
+
+Notice = StateChanged | Report | LifeEnded | TreeStarted | TreeEnding
 Output = Command | Notice

@@ -152,6 +152,14 @@ class ChildPolicy:
     health: Thresholds | None = None
     """None: no health probe."""
     depends_on: "Mapping[str, Condition]" = field(default_factory=lambda: MappingProxyType({}))
+    binds_to: tuple[str, ...] = ()
+    """Stopped and restarted together with these."""
+    intensity: Intensity | None = None
+    """A limit of its own, beside the supervisor's."""
+    significant: bool = False
+    supervisor: bool = False
+    brutal_kill: bool = False
+    """It is stopped by force at once; then that it was killed is no error (OTP rule 34)."""
 
     def __post_init__(self) -> None:
         if not self.start_deadline > 0:
@@ -166,9 +174,30 @@ class TreePolicy:
     max_parallel_starts: int = 20
     stop_deadline: float = 30.0
     """Seconds for the whole stop; then every grace is cut to nothing."""
+    profile: Profile = Profile.FLEET
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    at_limit: AtLimit = AtLimit.HOLD
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    template: str | None = None
+    """The id in the template of `simple_one_for_one`; None: each start brings its own (Elixir's DynamicSupervisor)."""
+    max_children: float = math.inf
 
     def __post_init__(self) -> None:
         if self.max_parallel_starts < 1:
             raise ValueError(f"max_parallel_starts must be >= 1, not {self.max_parallel_starts}")
         if not self.stop_deadline >= 0:
             raise ValueError(f"stop_deadline must be >= 0 seconds, not {self.stop_deadline}")
+        if not self.max_children >= 0:
+            raise ValueError(f"max_children must be >= 0, not {self.max_children}")
+        if self.dynamic and self.auto_shutdown is not AutoShutdown.NEVER:
+            raise ValueError("auto_shutdown must be never under simple_one_for_one")
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether all children are instances that come and go (rules 45 to 47 and 58)."""
+        return self.strategy is Strategy.SIMPLE_ONE_FOR_ONE
+
+    @property
+    def ordered(self) -> bool:
+        """Whether one thing is done after the other, as in OTP."""
+        return self.profile is Profile.OTP

@@ -30,7 +30,7 @@ class State(Enum):
     FAILED = "failed"
     """Ended badly, and its restart type does not start it again; or it can't start because of a dependency."""
     HELD = "held"
-    """Kept down by a rule, until somebody starts it."""
+    """Kept down by a person or a rule, whatever its siblings do, until somebody starts or resumes it."""
     REMOVED = "removed"
     """No longer a child."""
 
@@ -56,22 +56,23 @@ class Desired(Enum):
 _ALIVE = frozenset({State.STARTING, State.RUNNING, State.READY, State.UNHEALTHY, State.STOPPING})
 _RESTING = frozenset({State.STOPPED, State.FINISHED, State.FAILED, State.HELD})
 _AFTER_AN_END = frozenset({State.BACKOFF, State.WAITING, State.STOPPED, State.FINISHED, State.FAILED, State.HELD})
-_AT_REST = frozenset({State.WAITING, State.REMOVED})
+_AT_REST = frozenset({State.WAITING, State.REMOVED, State.HELD, State.BACKOFF})
 
 TRANSITIONS = MappingProxyType(
     {
-        State.WAITING: frozenset({State.STARTING, State.FAILED, State.STOPPED, State.REMOVED}),
+        State.WAITING: frozenset({State.STARTING, State.FAILED, State.STOPPED, State.HELD, State.REMOVED}),
         State.STARTING: _AFTER_AN_END | {State.RUNNING, State.READY, State.STOPPING},
         State.RUNNING: _AFTER_AN_END | {State.READY, State.UNHEALTHY, State.STOPPING},
         State.READY: _AFTER_AN_END | {State.RUNNING, State.UNHEALTHY, State.STOPPING},
         State.UNHEALTHY: frozenset({State.STOPPING}),
         # What had to be stopped as failed did not end well, whatever its exit code.
         State.STOPPING: _AFTER_AN_END - {State.FINISHED} | {State.REMOVED},
-        State.BACKOFF: frozenset({State.WAITING, State.STOPPED, State.REMOVED}),
+        State.BACKOFF: frozenset({State.WAITING, State.FAILED, State.STOPPED, State.HELD, State.REMOVED}),
+        # A group that is to be restarted waits in BACKOFF as one, whatever its members were in.
         State.STOPPED: _AT_REST,
         State.FINISHED: _AT_REST | {State.STOPPED},
         State.FAILED: _AT_REST | {State.STOPPED},
-        State.HELD: _AT_REST | {State.STOPPED},
+        State.HELD: frozenset({State.WAITING, State.STOPPED, State.REMOVED}),
         State.REMOVED: frozenset(),
     }
 )

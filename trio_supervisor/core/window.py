@@ -12,18 +12,30 @@ class Window:
         self.intensity = intensity
         self._times: deque[float] = deque()
 
+    def has_room(self, now: float) -> bool:
+        """Whether one more restart at `now` is within the limit."""
+        # The edge counts as inside, as in supervisor:add_restart/3.
+        while self._times and now - self._times[0] > self.intensity.within:
+            self._times.popleft()
+        return len(self._times) < self.intensity.restarts
+
+    def add(self, now: float) -> None:
+        """Count a restart."""
+        self._times.append(now)
+
     def admit(self, now: float) -> bool:
         """Whether one more restart at `now` is within the limit; if so it is counted.
 
         A restart that is not admitted does not take place and is not counted.
         """
-        # The edge counts as inside, as in supervisor:add_restart/3.
-        while self._times and now - self._times[0] > self.intensity.within:
-            self._times.popleft()
-        if len(self._times) >= self.intensity.restarts:
+        if not self.has_room(now):
             return False
-        self._times.append(now)
+        self.add(now)
         return True
+
+    def clear(self) -> None:
+        """Begin the count anew."""
+        self._times.clear()
 
     def ages(self, now: float) -> tuple[float, ...]:
         """How long ago, in seconds, each restart was that still counts; oldest first."""

@@ -1,0 +1,139 @@
+"""What a life tells: that it is started, ready, asked by a probe, over."""
+
+from trio_supervisor.core import advance, restarts
+from trio_supervisor.core.child import Child, Ended, StopCause
+from trio_supervisor.core.health import Edge, Health
+from trio_supervisor.core.messages import (
+    BecameReady,
+    Exit,
+    Exited,
+    How,
+    LifeEnded,
+    LifeFact,
+    ProbeAnswered,
+    Role,
+    Started,
+    WatchHealth,
+)
+from trio_supervisor.core.policy import ReadyBy
+from trio_supervisor.core.reports import tell_progress, tell_stop
+from trio_supervisor.core.starts import want_start
+from trio_supervisor.core.state import Desired, State
+from trio_supervisor.core.stops import rest, stop
+from trio_supervisor.core.tree import Tree
+
+
+def lived(tree: Tree, child: Child, fact: LifeFact, now: float) -> None:
+    """A fact about the present life."""
+    match fact:
+        case Exited():
+            exited(tree, child, Ended(fact.exit, fact.draw), now)
+        case _ if child.state is State.STOPPING:
+            return
+        case Started():
+            _started(tree, child, now)
+        case BecameReady():
+            # It may be told before the start is: the two come from different tasks.
+            if child.state in (State.STARTING, State.RUNNING) and child.policy.ready_by is ReadyBy.ITSELF:
+                child.value = fact.value
+                _ready(tree, child, now, "says that it is ready")
+        case ProbeAnswered(role=Role.READINESS):
+            _readiness_answered(tree, child, fact, now)
+        case ProbeAnswered(role=Role.HEALTH):
+            _health_answered(tree, child, fact, now)
+
+
+def _started(tree: Tree, child: Child, now: float) -> None:
+    if child.state is not State.STARTING:
+        return
+    match child.policy.ready_by:
+        case ReadyBy.START:
+            _ready(tree, child, now, "started")
+        case ReadyBy.PROBE:
+            child.readiness = Health(child.policy.readiness, good=False)
+            tree.enter(child, State.RUNNING, now, "started, not ready yet", next_at=tree.timers.get(child.id))
+        case ReadyBy.ITSELF:
+            tree.enter(child, State.RUNNING, now, "started, not ready yet", next_at=tree.timers.get(child.id))
+
+
+def _ready(tree: Tree, child: Child, now: float, reason: str) -> None:
+    tree.enter(child, State.READY, now, reason)
+    if not child.was_ready:
+        child.was_ready = True
+        if tree.plan is None or tree.plan.starting != child.id:
+            tell_progress(tree, child, by_hand=False)
+        if child.policy.health is not None:
+            child.health = Health(child.policy.health, good=True)
+            tree.say(WatchHealth(child.id, child.generation))
+
+
+def _readiness_answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+    if child.readiness is None:
+        return
+    match child.readiness.answered(fact.ok, now):
+        case Edge.UP:
+            _ready(tree, child, now, fact.detail or "readiness probe succeeded")
+        case Edge.DOWN:
+            tree.enter(child, State.RUNNING, now, f"not ready: {fact.detail}")
+        case Edge.NONE:
+            return
+
+
+def _health_answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+    # Whoever is to end anyway ends in its turn.
+    if child.health is None or tree.shutting_down or child.health.answered(fact.ok, now) is not Edge.DOWN:
+        return
+    count = child.health.thresholds.failures
+    reason = f"unhealthy: {count} failed probe{'s' * (count > 1)} in a row, the last: {fact.detail}"
+    tree.enter(child, State.UNHEALTHY, now, reason)
+    stop(tree, child, StopCause.FAILURE, reason, now)
+
+
+# The end of a life ------------------------------------------------------------------------------------------------------------
+
+
+def exited(tree: Tree, child: Child, end: Ended, now: float) -> None:
+    """A life is over: what follows, or what waits for its turn."""
+    tree.say(LifeEnded(child.id, child.generation, end.exit))
+    child.last_exit = end.exit
+    plan = tree.plan
+    if plan and advance.stops_by_plan(tree, child):
+        advance.stopped(tree, plan, child, end.exit, now)
+    elif plan and plan.starting == child.id and not child.was_ready and _went_by_itself(child):
+        advance.start_ended(tree, plan, child, end, now, child.failure)
+    elif child.state is State.STOPPING and child.cause is StopCause.ASKED:
+        _stopped_as_asked(tree, child, end.exit, now)
+    elif tree.policy.ordered or tree.grouped:
+        child.pending = end
+        tree.put_down(child)
+    else:
+        decide(tree, child, end, now)
+
+
+def _went_by_itself(child: Child) -> bool:
+    return child.state is not State.STOPPING or child.cause is StopCause.FAILURE
+
+
+def _stopped_as_asked(tree: Tree, child: Child, exit: Exit, now: float) -> None:
+    tell_stop(tree, child, exit)
+    if child.desired is Desired.UP and exit.how is not How.UNKILLABLE:
+        want_start(tree, child, now, child.restart_reason, exit=exit)
+    elif child.desired is Desired.UP:
+        # Never two lives at a time.
+        tree.enter(child, State.HELD, now, str(exit), exit=exit)
+    else:
+        rest(tree, child, now, f"{tree.stopping or child.reason} ({exit})", exit)
+
+
+def decide(tree: Tree, child: Child, end: Ended, now: float) -> None:
+    """What follows from the end of a life that nobody had asked for."""
+    exit, failure = end.exit, child.failure
+    child.pending = None
+    if child.desired is not Desired.UP:
+        rest(tree, child, now, f"{tree.stopping or child.reason} ({exit})", exit)
+    elif exit.how is How.UNKILLABLE:
+        tree.enter(child, State.HELD, now, str(exit), exit=exit)
+    elif exit.how is How.IGNORED:
+        restarts.ignored(tree, child, exit, now)
+    else:
+        restarts.ended(tree, child, end, now, failure)

@@ -1,0 +1,87 @@
+"""OTP's supervisor reports: when which one is due, and what it says (rules 34, 37 and 48 to 51)."""
+
+import signal as signals
+from enum import Enum
+
+from trio_supervisor.core.child import Child
+from trio_supervisor.core.messages import Context, Exit, How, Report
+from trio_supervisor.core.policy import Restart
+from trio_supervisor.core.tree import Tree
+
+
+class Ending(Enum):
+    """The end of a life in OTP's words."""
+
+    NORMAL = "normal"
+    SHUTDOWN = "shutdown"
+    SHUTDOWN_VALUE = "{shutdown,Term}"
+    KILLED = "killed"
+    OTHER = "other"
+
+
+def ending(exit: Exit, *, asked: bool) -> Ending:
+    """The exit reason that OTP would name; `asked`: the child was being stopped."""
+    match exit.how:
+        case How.RETURNED:
+            return Ending.NORMAL
+        case How.CANCELLED | How.GAVE_UP:
+            return Ending.SHUTDOWN
+        case How.SHUT_DOWN:
+            return Ending.SHUTDOWN if exit.value is None else Ending.SHUTDOWN_VALUE
+        case How.KILLED:
+            return Ending.KILLED
+        case How.SIGNALED if exit.signal == signals.SIGKILL:
+            return Ending.KILLED
+        case How.EXITED | How.SIGNALED if asked:
+            # A process has no better way to say that it ended because it was asked to.
+            return Ending.SHUTDOWN
+        case How.EXITED if exit.code == 0:
+            return Ending.NORMAL
+        case _:
+            return Ending.OTHER
+
+
+def is_stop_error(tree: Tree, child: Child, exit: Exit) -> bool:
+    """Whether a child that was being stopped ended otherwise than it should."""
+    match ending(exit, asked=True):
+        case Ending.SHUTDOWN:
+            return False
+        case Ending.KILLED:
+            return not child.policy.brutal_kill
+        case Ending.NORMAL:
+            return child.policy.restart is Restart.PERMANENT
+        case Ending.SHUTDOWN_VALUE:
+            return child.policy.restart is Restart.PERMANENT and not (tree.policy.dynamic and tree.policy.template is None)
+        case Ending.OTHER:
+            return True
+
+
+def tell_progress(tree: Tree, child: Child, *, by_hand: bool) -> None:
+    """A start is over."""
+    child.known = child.generation
+    if not tree.policy.dynamic:
+        tree.say(Report(Context.PROGRESS, child.id, child.generation, by_hand=by_hand))
+
+
+def tell_end(tree: Tree, child: Child, exit: Exit, *, bad: bool) -> None:
+    """A life is over that nobody had asked to end; a clean end is told of a permanent child only."""
+    if bad or child.policy.restart is Restart.PERMANENT:
+        context = Context.CHILD_TERMINATED if child.was_ready else Context.START_ERROR
+        tree.say(Report(context, child.id, child.known, exit))
+
+
+def tell_start_error(tree: Tree, child: Child, exit: Exit) -> None:
+    """A start has failed that nobody had asked for."""
+    tree.say(Report(Context.START_ERROR, child.id, child.known, exit))
+
+
+def tell_stop(tree: Tree, child: Child, exit: Exit) -> None:
+    """A stop is over, or the child was found dead before it; afterwards OTP knows no process."""
+    if is_stop_error(tree, child, exit):
+        tree.say(Report(Context.SHUTDOWN_ERROR, child.id, child.known, exit))
+    child.known = None
+
+
+def tell_limit(tree: Tree, child: Child) -> None:
+    """The supervisor gives up because of this child."""
+    tree.say(Report(Context.SHUTDOWN, child.id, child.known))

@@ -1,0 +1,137 @@
+"""What follows from the end of a life that nobody asked for: verdict, limit, delay, and the group that it concerns."""
+
+from trio_supervisor.core import backoff, strategy
+from trio_supervisor.core.child import Child, Ended
+from trio_supervisor.core.messages import Cause, Exit, How
+from trio_supervisor.core.plan import Plan, Purpose, Retry
+from trio_supervisor.core.policy import AtLimit, AutoShutdown, Restart
+from trio_supervisor.core.reports import tell_end, tell_limit
+from trio_supervisor.core.starts import want_start
+from trio_supervisor.core.state import State
+from trio_supervisor.core.stops import end
+from trio_supervisor.core.tree import Tree
+from trio_supervisor.core.verdict import Fate, judge
+from trio_supervisor.core.window import Window
+
+
+def ended(tree: Tree, child: Child, end_: Ended, now: float, failure: str = "") -> None:
+    """A life is over that nobody had asked to end, or (`failure`) that was stopped as failed: apply the policy."""
+    exit = end_.exit
+    # To OTP, a supervisor that gave up has ended cleanly (rule 52).
+    clean = not failure and (exit.clean or (tree.policy.ordered and exit.how is How.GAVE_UP))
+    tell_end(tree, child, exit, bad=not clean)
+    verdict = judge(child.policy.restart, clean=clean)
+    why = failure or str(exit)
+    if verdict.fate is Fate.RESTART:
+        restart(tree, child, end_, why, now)
+        return
+    child.known = None
+    state = State.FINISHED if verdict.fate is Fate.FINISH else State.FAILED
+    tree.enter(child, state, now, f"{why}; {verdict.rule}", exit=exit)
+    if tree.policy.dynamic or (tree.policy.ordered and child.policy.restart is Restart.TEMPORARY):
+        tree.remove(child, now, f"{why}; {verdict.rule}", exit)
+    if child.policy.significant:
+        _consider_auto_shutdown(tree, child, exit, now)
+
+
+def ignored(tree: Tree, child: Child, exit: Exit, now: float) -> None:
+    """A start after which there is nothing to run: no failure, and never tried again by itself (rules 11 and 30)."""
+    tree.enter(child, State.STOPPED, now, str(exit), exit=exit)
+    child.known = None
+    if tree.policy.dynamic or child.policy.restart is Restart.TEMPORARY:
+        tree.remove(child, now, str(exit), exit)
+
+
+def _consider_auto_shutdown(tree: Tree, child: Child, exit: Exit, now: float) -> None:
+    match tree.policy.auto_shutdown:
+        case AutoShutdown.NEVER:
+            return
+        case AutoShutdown.ANY_SIGNIFICANT:
+            reason = f"automatic shutdown: {child.id} has ended"
+        case AutoShutdown.ALL_SIGNIFICANT:
+            if any(each.policy.significant and not each.state.resting for each in tree.children.values()):
+                return
+            reason = f"automatic shutdown: {child.id} was the last significant child"
+    end(tree, Cause.AUTO_SHUTDOWN, reason, now, child.id, exit)
+
+
+def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float) -> None:
+    """A restart decision: it counts, and at the limit it is no restart."""
+    # Left before the attempts are counted: healthy time may have ended the row of failures.
+    child.leave_ready(now)
+    wait = 0.0
+    if limit := _limit(tree, child, now):
+        reason = f"restart limit: {limit.intensity.restarts} restarts within {limit.intensity.within:g} s; the last failure: {why}"
+        if not _pause(tree, child, limit, now):
+            _give_up(tree, child, reason, end_.exit, now)
+            return
+        why = reason
+    tree.window.add(now)
+    if child.window:
+        child.window.add(now)
+    child.restarts += 1
+    child.attempts += 1
+    child.restart_reason = why
+    wait = max(backoff.delay(child.policy.backoff, child.attempts, end_.draw), tree.paused_until - now)
+    if tree.policy.ordered or tree.grouped:
+        _plan_restart(tree, child, end_.exit, why, wait, now)
+    elif wait > 0:
+        tree.timers.set(child.id, now + wait)
+        tree.enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=end_.exit)
+    else:
+        want_start(tree, child, now, why, exit=end_.exit)
+
+
+def _limit(tree: Tree, child: Child, now: float) -> Window | None:
+    """The window that has no room for one more restart."""
+    if not tree.window.has_room(now):
+        return tree.window
+    return child.window if child.window and not child.window.has_room(now) else None
+
+
+def _pause(tree: Tree, child: Child, window: Window, now: float) -> bool:
+    """Whether the limit is one after which things go on; then the count begins anew."""
+    if tree.policy.at_limit is not AtLimit.PAUSE:
+        return False
+    tree.paused_until = now + window.intensity.within
+    tree.window.clear()
+    if child.window:
+        child.window.clear()
+    return True
+
+
+def _give_up(tree: Tree, child: Child, reason: str, exit: Exit, now: float) -> None:
+    if tree.policy.at_limit is AtLimit.HOLD:
+        tree.enter(child, State.HELD, now, reason, exit=exit)
+        return
+    tell_limit(tree, child)
+    child.known = None
+    tree.enter(child, State.FAILED, now, reason, exit=exit)
+    end(tree, Cause.LIMIT, f"{child.id}: {reason}", now, child.id, exit)
+
+
+def _plan_restart(tree: Tree, child: Child, exit: Exit, why: str, wait: float, now: float) -> None:
+    if child.state is not State.BACKOFF:
+        tree.enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=exit)
+    plan = Plan(Purpose.RESTART, reason=why, offender=child.id, known=child.known, wait=wait)
+    members = strategy.group(tree.policy.strategy, tree.children, child.id)
+    plan.stops.extend(name for name in reversed(members) if name != child.id)
+    plan.starts.extend(members)
+    if tree.grouped:
+        child.known = None
+    tree.plan = plan
+
+
+def retry(tree: Tree, item: Retry, now: float) -> None:
+    """Try again to restart a child, unless something has come between (rule 29)."""
+    child = tree.children.get(item.child)
+    if child is None or child.state is not State.BACKOFF or child.generation != item.generation:
+        return
+    if item.counts:
+        exit = child.last_exit
+        assert exit is not None, "who is tried again has failed before"
+        restart(tree, child, Ended(exit, item.draw), str(exit), now)
+        return
+    members = [name for name in child.group or (child.id,) if tree.state_of(name) is State.BACKOFF]
+    tree.plan = Plan(Purpose.RESTART, reason=child.reason, offender=child.id, known=child.known)
+    tree.plan.starts.extend(members)

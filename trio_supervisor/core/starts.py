@@ -1,0 +1,96 @@
+"""How lives begin: at once, or as soon as dependencies, bonds and the number of parallel starts allow."""
+
+from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.dependencies import Answer
+from trio_supervisor.core.messages import Exit, StartChild, TreeStarted
+from trio_supervisor.core.state import State
+from trio_supervisor.core.stops import stop, stop_in_turn
+from trio_supervisor.core.tree import Tree
+
+_DOWN_FOR_BOUND = frozenset(State) - {State.STARTING, State.RUNNING, State.READY, State.UNHEALTHY, State.FINISHED}
+
+
+def begin(tree: Tree, child: Child, now: float) -> None:
+    """Begin the next life of a child that is WAITING."""
+    child.begin_life()
+    tree.timers.set(child.id, now + child.policy.start_deadline)
+    reason = child.restart_reason if child.generation > 1 else ""
+    tree.enter(child, State.STARTING, now, reason, next_at=tree.timers.get(child.id))
+    tree.say(StartChild(child.id, child.generation, child.restarts, reason))
+
+
+def want_start(tree: Tree, child: Child, now: float, why: str, exit: Exit | None = None) -> None:
+    """Start as soon as possible."""
+    _, obstacle = ask(tree, child)
+    tree.enter(child, State.WAITING, now, "; ".join(filter(None, (why, obstacle))), exit=exit)
+
+
+def ask(tree: Tree, child: Child) -> tuple[Answer, str]:
+    """Whether a child may start, and what is in the way."""
+    answer, obstacle = tree.graph.ask(child.id, tree.state_of)
+    if answer is Answer.YES and (bound := tree.alive(tree.graph.bound_by(child.id))):
+        # Stopped and started together means: down together first.
+        return Answer.NOT_YET, f"waiting for {bound[0].id!r}, which is bound to it, to end"
+    return answer, obstacle
+
+
+def look_around(tree: Tree, name: str, now: float) -> None:
+    """Let a child whose state has changed, and its neighbours in the graph, react."""
+    if tree.policy.ordered:
+        pass
+    elif tree.shutting_down:
+        _let_go(tree, name, now)
+    else:
+        _take_bound_down(tree, name, now)
+        for concerned in (name, *tree.graph.needed_by(name), *_bonds_of(tree, name)):
+            child = tree.children.get(concerned)
+            if child and (child.state is State.WAITING or child.blocked):
+                _consider_start(tree, child, now)
+        _note_first_start(tree, name)
+    if tree.state_of(name) is State.REMOVED:
+        tree.graph.remove(name)
+
+
+def _let_go(tree: Tree, name: str, now: float) -> None:
+    if not tree.state_of(name).alive:
+        for needed, _ in tree.graph.needs(name):
+            if child := tree.children.get(needed):
+                stop_in_turn(tree, child, now)
+
+
+def _bonds_of(tree: Tree, name: str) -> tuple[str, ...]:
+    child = tree.children.get(name)
+    return child.policy.binds_to if child else ()
+
+
+def _take_bound_down(tree: Tree, name: str, now: float) -> None:
+    if tree.state_of(name) in _DOWN_FOR_BOUND:
+        for child in tree.alive(tree.graph.bound_by(name)):
+            if child.up and child.state is not State.STOPPING:
+                # It stays desired as it is: once down it waits for what it is bound to.
+                child.restart_reason = f"bound to {name!r}"
+                stop(tree, child, StopCause.ASKED, child.restart_reason, now)
+
+
+def _consider_start(tree: Tree, child: Child, now: float) -> None:
+    answer, obstacle = ask(tree, child)
+    match answer:
+        case Answer.YES if child.state is State.WAITING:
+            tree.places.line_up(child.id)
+        case Answer.NOT_YET if child.state is State.WAITING:
+            tree.places.step_back(child.id)
+        case Answer.NEVER if child.state is State.WAITING:
+            tree.enter(child, State.FAILED, now, obstacle)
+            child.blocked = True
+        case Answer.YES | Answer.NOT_YET:
+            want_start(tree, child, now, "dependency is back")
+        case Answer.NEVER:
+            return
+
+
+def _note_first_start(tree: Tree, name: str) -> None:
+    state = tree.state_of(name)
+    if name in tree.unstarted and (state is State.READY or state.resting or state is State.REMOVED):
+        tree.unstarted.remove(name)
+        if not tree.unstarted:
+            tree.say(TreeStarted())

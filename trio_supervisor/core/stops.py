@@ -1,0 +1,109 @@
+"""How lives are ended: one of them, everything by dependency, everything in reverse order, everything at once."""
+
+from trio_supervisor.core.answers import Answer
+from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.messages import Called, Cause, CutGrace, Exit, Reply, StopChild, TreeEnding
+from trio_supervisor.core.plan import Plan, Purpose
+from trio_supervisor.core.state import Desired, State
+from trio_supervisor.core.tree import TREE, Tree
+
+
+def stop(tree: Tree, child: Child, cause: StopCause, reason: str, now: float) -> None:
+    """Begin the end of a life; if that is under way already, only what follows it may change."""
+    if child.state is State.STOPPING:
+        child.cause = cause
+        child.reason = reason
+        return
+    tree.enter(child, State.STOPPING, now, reason)
+    child.cause = cause
+    child.failure = reason if cause is StopCause.FAILURE else ""
+    tree.say(StopChild(child.id, child.generation, reason, tree.hurry))
+
+
+def rest(tree: Tree, child: Child, now: float, reason: str, exit: Exit | None = None) -> None:
+    """A child that has no life (any more) comes to rest as it is desired."""
+    if child.desired is Desired.GONE:
+        tree.remove(child, now, reason, exit)
+        return
+    leave_group(tree, child)
+    state = State.HELD if child.hold else State.STOPPED
+    if child.state is not state:
+        tree.enter(child, state, now, child.hold or reason, exit=exit)
+
+
+def leave_group(tree: Tree, child: Child) -> None:
+    """Hand the delay over to another, if it is this child that starts a group when it is over."""
+    when = tree.timers.get(child.id)
+    others = [name for name in child.group if name != child.id and tree.state_of(name) is State.BACKOFF]
+    if child.state is State.BACKOFF and when is not None and others:
+        tree.children[others[0]].group = tuple(others)
+        tree.timers.set(others[0], when)
+
+
+def end(tree: Tree, cause: Cause, reason: str, now: float, child: str = "", exit: Exit | None = None) -> None:
+    """Begin to stop everything, for good. What is under way is broken off; who waits for an answer gets one."""
+    if tree.shutting_down:
+        return
+    tree.stopping = reason
+    tree.cause = cause
+    tree.say(TreeEnding(cause, reason, child, exit))
+    tree.timers.set(TREE, now + tree.policy.stop_deadline)
+    _refuse_calls(tree)
+    for each in tree.children.values():
+        if each.desired is Desired.UP:
+            each.desired = Desired.DOWN
+        if each.state.alive:
+            # A start that takes too long is no reason to end out of turn.
+            tree.timers.clear(each.id)
+    if tree.policy.ordered:
+        tree.plan = Plan(Purpose.END, reason=reason, together=tree.policy.dynamic)
+        tree.plan.stops.extend(reversed(tree.children))
+    else:
+        tree.plan = None
+        _end_by_dependency(tree, now)
+
+
+def _refuse_calls(tree: Tree) -> None:
+    waiting = [item for item in tree.queue if isinstance(item, Called)]
+    if tree.plan and tree.plan.call:
+        waiting.insert(0, tree.plan.call)
+    for calls in tree.callers.values():
+        waiting += calls
+    tree.queue.clear()
+    tree.callers.clear()
+    tree.say(*(Reply(call.call, Answer.SHUTTING_DOWN) for call in waiting))
+
+
+def _end_by_dependency(tree: Tree, now: float) -> None:
+    for child in tree.children.values():
+        if child.state.alive:
+            stop_in_turn(tree, child, now)
+        elif not child.state.resting:
+            tree.enter(child, State.STOPPED, now, tree.stopping or "")
+
+
+def stop_in_turn(tree: Tree, child: Child, now: float) -> None:
+    """Stop the child unless something that depends on it is still alive."""
+    if child.state.alive and not tree.graph.in_use(child.id):
+        stop_unless_over(tree, child, tree.stopping or "", now)
+
+
+def stop_unless_over(tree: Tree, child: Child, reason: str, now: float) -> None:
+    """Stop a child; one whose life is over already, undecided, comes to rest."""
+    if child.pending is None:
+        stop(tree, child, StopCause.ASKED, reason, now)
+    else:
+        exit = child.pending.exit
+        rest(tree, child, now, f"{reason} ({exit})", exit)
+
+
+def make_haste(tree: Tree, reason: str, now: float) -> None:
+    """Stop everything, without any grace, the last child first."""
+    tree.hurry = True
+    end(tree, Cause.ASKED, reason, now)
+    children = list(tree.children.values())
+    for child in reversed(children) if tree.policy.ordered else children:
+        if child.state is State.STOPPING:
+            tree.say(CutGrace(child.id, child.generation))
+        elif child.up:
+            stop(tree, child, StopCause.ASKED, reason, now)
