@@ -1,0 +1,155 @@
+"""Supervise agents: processes, async functions and whole trees of them, with Erlang's exactness. Public names only.
+
+    async with Supervisor(strategy="rest_for_one", intensity=(5, 60)) as tree:
+        agent = await tree.start_child(process("researcher", ["python", "-m", "researcher"], port="auto"))
+        await agent.wait_ready()
+        await tree.wait()
+
+The names are looked up when they are used for the first time, as a command line should not pay for a library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trio_supervisor.core.answers import Answer, Counts, Row
+    from trio_supervisor.core.messages import (
+        Cause,
+        Context,
+        Exit,
+        How,
+        LifeEnded,
+        Report,
+        StateChanged,
+        TreeEnding,
+        TreeStarted,
+    )
+    from trio_supervisor.core.policy import (
+        AtLimit,
+        AutoShutdown,
+        Backoff,
+        Condition,
+        Intensity,
+        Profile,
+        Restart,
+        Strategy,
+    )
+    from trio_supervisor.core.state import State
+    from trio_supervisor.embedding.specs import child, process, supervisor, supervisor_spec, task
+    from trio_supervisor.embedding.supervisor import Event, Supervisor
+    from trio_supervisor.embedding.tree import Handle, Tree
+    from trio_supervisor.errors import (
+        CallError,
+        ChildError,
+        ChildStartError,
+        Ignore,
+        RestartLimitReached,
+        Shutdown,
+        SpecError,
+        StartError,
+        SupervisorError,
+    )
+    from trio_supervisor.spec import (
+        A2A,
+        ChildSpec,
+        Exec,
+        Health,
+        Http,
+        Port,
+        ProcessSpec,
+        Readiness,
+        SignalStep,
+        SupervisorSpec,
+        TaskSpec,
+        Tcp,
+    )
+
+_HOMES = {
+    "core.answers": ("Answer", "Counts", "Row"),
+    "core.messages": (
+        "Cause", "Context", "Exit", "How", "LifeEnded", "Report", "StateChanged", "TreeEnding", "TreeStarted",
+    ),
+    "core.policy": (
+        "AtLimit", "AutoShutdown", "Backoff", "Condition", "Intensity", "Profile", "Restart", "Strategy",
+    ),
+    "core.state": ("State",),
+    "embedding.specs": ("child", "process", "supervisor", "supervisor_spec", "task"),
+    "embedding.supervisor": ("Event", "Supervisor"),
+    "embedding.tree": ("Handle", "Tree"),
+    "errors": (
+        "CallError", "ChildError", "ChildStartError", "Ignore", "RestartLimitReached", "Shutdown", "SpecError",
+        "StartError", "SupervisorError",
+    ),
+    "spec": (
+        "A2A", "ChildSpec", "Exec", "Health", "Http", "Port", "ProcessSpec", "Readiness", "SignalStep",
+        "SupervisorSpec", "TaskSpec", "Tcp",
+    ),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "A2A",
+    "Answer",
+    "AtLimit",
+    "AutoShutdown",
+    "Backoff",
+    "CallError",
+    "Cause",
+    "ChildError",
+    "ChildSpec",
+    "ChildStartError",
+    "Condition",
+    "Context",
+    "Counts",
+    "Event",
+    "Exec",
+    "Exit",
+    "Handle",
+    "Health",
+    "How",
+    "Http",
+    "Ignore",
+    "Intensity",
+    "LifeEnded",
+    "Port",
+    "ProcessSpec",
+    "Profile",
+    "Readiness",
+    "Report",
+    "Restart",
+    "RestartLimitReached",
+    "Row",
+    "Shutdown",
+    "SignalStep",
+    "SpecError",
+    "StartError",
+    "State",
+    "StateChanged",
+    "Strategy",
+    "Supervisor",
+    "SupervisorError",
+    "SupervisorSpec",
+    "TaskSpec",
+    "Tcp",
+    "Tree",
+    "TreeEnding",
+    "TreeStarted",
+    "child",
+    "process",
+    "supervisor",
+    "supervisor_spec",
+    "task",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

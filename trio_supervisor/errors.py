@@ -5,11 +5,28 @@
     ├── UnknownAgentError      the caller: an agent is named that is not there
     ├── SpecError              the author of a spec in Python: a value that can't be right
     ├── StartError             the owner of the child: it can't be started (program missing, port taken, ...)
+    │   └── ChildStartError    the caller: this child of a tree did not start, and why
+    ├── ChildError             the owner of the child: how it ended, where there is no exception of its own
+    ├── RestartLimitReached    the embedding program: a tree gave up; a group of its children's last exceptions
+    ├── CallError              the caller: what a supervisor answered instead of doing it
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
     └── LockedError            the caller: something is held by another supervisor
 
+Raised not by this package but by an async function that is a child, to say how it ends:
+
+    Shutdown                   a clean end with a value
+    Ignore                     before it has started: there is nothing to do
+
 Mistakes in calling this package raise builtins (`TypeError`, `ValueError`). The crash of a child is a fact, not an exception.
 """
+
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trio_supervisor.core.answers import Answer
+    from trio_supervisor.core.messages import Exit
 
 
 class SupervisorError(Exception):
@@ -30,6 +47,53 @@ class SpecError(SupervisorError, ValueError):
 
 class StartError(SupervisorError):
     """A child can't be started; the message says why in words for its owner."""
+
+
+class ChildStartError(StartError):
+    """A child of a tree did not start; with a supervisor, `exit.exception` tells of the child within it."""
+
+    def __init__(self, child: str, exit: "Exit | None", reason: str = "") -> None:
+        super().__init__(f"{child}: {reason or exit or 'did not start'}")
+        self.child = child
+        self.exit = exit
+
+
+class ChildError(SupervisorError):
+    """How a child ended that is no Python function and has no exception of its own."""
+
+    def __init__(self, child: str, exit: "Exit") -> None:
+        super().__init__(f"{child}: {exit}")
+        self.child = child
+        self.exit = exit
+
+
+class RestartLimitReached(ExceptionGroup[Exception], SupervisorError):
+    """A tree gave up because children had to be restarted too often; the exceptions are their last ones."""
+
+    def derive(self, excs: Sequence[Exception], /) -> "RestartLimitReached":  # type: ignore[override]
+        """A group of the same kind, as `split` and `subgroup` need it."""
+        return RestartLimitReached(self.message, excs)
+
+
+class CallError(SupervisorError):
+    """A supervisor did not do what it was called for; `answer` is OTP's word for the reason."""
+
+    def __init__(self, child: str, answer: "Answer") -> None:
+        super().__init__(f"{child}: {answer.value}")
+        self.child = child
+        self.answer = answer
+
+
+class Shutdown(Exception):  # noqa: N818 - no error
+    """Raised by an async function that is a child: a clean end, with a value (OTP's `{shutdown, Term}`)."""
+
+    def __init__(self, value: object = None) -> None:
+        super().__init__(*(() if value is None else (value,)))
+        self.value = value
+
+
+class Ignore(Exception):  # noqa: N818 - no error
+    """Raised by an async function that is a child, before it has started: there is nothing to do; it is no failure."""
 
 
 class ProbeError(SupervisorError):

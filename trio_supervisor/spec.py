@@ -305,6 +305,28 @@ class SupervisorSpec:
     template: ChildSpec | None = None
     """For `simple_one_for_one`: what `start_child` makes instances of; None: each `start_child` brings its own spec (Elixir's DynamicSupervisor)."""
 
+    def __attrs_post_init__(self) -> None:
+        dynamic = self.strategy is Strategy.SIMPLE_ONE_FOR_ONE
+        if dynamic and self.children:
+            raise SpecError("simple_one_for_one has a template, not children")
+        if dynamic and self.auto_shutdown is not AutoShutdown.NEVER:
+            raise SpecError("auto_shutdown must be never under simple_one_for_one")
+        if not dynamic and self.template is not None:
+            raise SpecError("a template needs the strategy simple_one_for_one")
+        seen: set[str] = set()
+        for child in self.children:
+            _check_significant(child, self.auto_shutdown)
+            if child.id in seen:
+                raise SpecError(f"child {child.id!r}: there is another one of this id")
+            seen.add(child.id)
+
+
+def _check_significant(child: ChildSpec, mode: AutoShutdown) -> None:
+    if child.significant and mode is AutoShutdown.NEVER:
+        raise SpecError(f"child {child.id!r}: significant means nothing as long as auto_shutdown is never")
+    if child.significant and child.restart is Restart.PERMANENT:
+        raise SpecError(f"child {child.id!r}: a permanent child can't be significant, as it never ends for good")
+
 
 def expand(text: str, child: str, port: int | None) -> str:
     """Replace exactly `{port}` and `{id}`; all other braces stay."""

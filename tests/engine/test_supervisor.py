@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_supervisor.core.messages import Exit, How, Notice
+from trio_supervisor.core.messages import Exit, How, StateChanged
 from trio_supervisor.core.policy import Backoff, Condition, Intensity, Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
@@ -194,9 +194,9 @@ async def test_a_probe_that_does_not_answer_in_time_has_failed(autojump_clock: M
 
 async def test_losing_readiness_moves_the_state_and_restarts_nothing(autojump_clock: MockClock) -> None:
     world = ScriptedWorld(answers={"a": [GOOD, BAD, BAD, BAD, GOOD]})
-    notices: list[Notice] = []
+    notices: list[StateChanged] = []
     supervisor = Supervisor(tree(child("a", readiness=Readiness(Tcp("1"), period=1))), world.world)
-    supervisor.listen(notices.append)
+    supervisor.listen(lambda _, notice: notices.append(notice) if isinstance(notice, StateChanged) else None)
 
     async with supervisor.open():
         await trio.sleep(6)
@@ -214,9 +214,9 @@ async def test_losing_readiness_moves_the_state_and_restarts_nothing(autojump_cl
 
 async def test_a_failed_start_is_retried_and_says_why(autojump_clock: MockClock) -> None:
     world = ScriptedWorld({"a": [Script(start_error="no such program"), Script()]})
-    notices: list[Notice] = []
+    notices: list[StateChanged] = []
     supervisor = Supervisor(tree(child("a")), world.world)
-    supervisor.listen(notices.append)
+    supervisor.listen(lambda _, notice: notices.append(notice) if isinstance(notice, StateChanged) else None)
 
     async with supervisor.open():
         await trio.sleep(1)

@@ -25,7 +25,7 @@ class Told:
     def launch(self) -> Launch:
         return Launch("a", 1, 0, "", lambda *chunk: self.output.append(chunk), trio.lowlevel.checkpoint, self._ready)
 
-    def _ready(self) -> None:
+    def _ready(self, value: object = None) -> None:
         self.ready += 1
 
 

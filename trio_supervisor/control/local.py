@@ -1,13 +1,14 @@
 """Control of a supervisor in the same process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import trio
 
 from trio_supervisor.control.api import Event, Snapshot
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Notice
+from trio_supervisor.core.messages import Notice, StateChanged
 from trio_supervisor.engine.supervisor import Supervisor
 
 
@@ -23,48 +24,27 @@ class LocalControl:
     def snapshot(self) -> tuple[Snapshot, ...]:
         """Every child as it is now, in the order of the file."""
         # Wall time can jump; it is asked once and everything else is counted from it.
-        to_wall = time.time() - trio.current_time()
-        return tuple(self._look(child, to_wall) for child in self._supervisor.children.values())
-
-    def _look(self, child: Child, to_wall: float) -> Snapshot:
-        next_at = self._supervisor.next_at(child.id)
-        return Snapshot(
-            agent=child.id,
-            state=child.state,
-            desired=child.desired,
-            since=child.since + to_wall,
-            reason=child.reason,
-            next_at=None if next_at is None else next_at + to_wall,
-            restarts=child.restarts,
-            generation=child.generation,
-            pid=self._pid(child.id),
-            port=self._port(child.id),
-            last_exit=child.last_exit,
-        )
-
-    def _pid(self, name: str) -> int | None:
-        life = self._supervisor.life(name)
-        return None if life is None or life.over.is_set() else life.life.pid
-
-    def _port(self, name: str) -> int | None:
-        kept = self._supervisor.kept(name)
-        return None if kept is None else kept.runtime.port
+        return tuple(snapshots(self._supervisor, time.time() - trio.current_time()))
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""
         self._listeners.append(listener)
 
-    def _tell(self, notice: Notice) -> None:
+    def _tell(self, path: str, notice: Notice) -> None:
+        if not isinstance(notice, StateChanged):
+            return
         now = trio.current_time()
+        agent = f"{path}/{notice.child}" if path else notice.child
+        supervisor = find(self._supervisor, path)
         event = Event(
             at=time.time(),
-            change=notice,
+            change=replace(notice, child=agent) if path else notice,
             next_in=None if notice.next_at is None else max(0.0, notice.next_at - now),
-            lasted=now - self._since.get(notice.child, now),
-            pid=self._pid(notice.child),
-            port=self._port(notice.child),
+            lasted=now - self._since.get(agent, now),
+            pid=pid_of(supervisor, notice.child) if supervisor else None,
+            port=port_of(supervisor, notice.child) if supervisor else None,
         )
-        self._since[notice.child] = now
+        self._since[agent] = now
         for listener in self._listeners:
             listener(event)
 
@@ -79,3 +59,49 @@ class LocalControl:
     async def wait(self) -> None:
         """Wait until nothing is left to run."""
         await self._supervisor.wait()
+
+
+def find(top: Supervisor, path: str) -> Supervisor | None:
+    """The supervisor of that path as it is now; None if there is none."""
+    supervisor: Supervisor | None = top
+    for name in path.split("/") if path else ():
+        supervisor = supervisor.inner(name) if supervisor else None
+    return supervisor
+
+
+def snapshots(supervisor: Supervisor, to_wall: float) -> Iterator[Snapshot]:
+    """Every child, those of inner supervisors after their supervisor; `to_wall`: seconds from Trio's clock to the wall's."""
+    for child in supervisor.children.values():
+        yield snapshot_of(supervisor, child, to_wall)
+        if inner := supervisor.inner(child.id):
+            yield from snapshots(inner, to_wall)
+
+
+def snapshot_of(supervisor: Supervisor, child: Child, to_wall: float) -> Snapshot:
+    """One child."""
+    next_at = supervisor.next_at(child.id)
+    return Snapshot(
+        agent=supervisor.path_of(child.id),
+        state=child.state,
+        desired=child.desired,
+        since=child.since + to_wall,
+        reason=child.reason,
+        next_at=None if next_at is None else next_at + to_wall,
+        restarts=child.restarts,
+        generation=child.generation,
+        pid=pid_of(supervisor, child.id),
+        port=port_of(supervisor, child.id),
+        last_exit=child.last_exit,
+    )
+
+
+def pid_of(supervisor: Supervisor, child: str) -> int | None:
+    """The process of the present life of a child."""
+    life = supervisor.life(child)
+    return None if life is None or life.over.is_set() else life.life.pid
+
+
+def port_of(supervisor: Supervisor, child: str) -> int | None:
+    """The port held for a child."""
+    kept = supervisor.kept(child)
+    return None if kept is None else kept.runtime.port

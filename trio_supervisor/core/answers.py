@@ -35,6 +35,8 @@ class Answer(Enum):
     """No such call to the instances of a template."""
     BAD_SIGNIFICANT_NEVER = "significant child under auto_shutdown never"
     BAD_SIGNIFICANT_PERMANENT = "significant permanent child"
+    CIRCULAR = "would wait for itself"
+    """By its dependencies."""
     SHUTTING_DOWN = "shutting down"
     """The supervisor ends or has ended; OTP's `noproc` and `shutdown` exits of the caller."""
 

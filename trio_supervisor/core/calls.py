@@ -80,8 +80,12 @@ def _start(tree: Tree, call: Called, now: float) -> None:
     if answer := _start_refusal(tree, call.child, policy):
         tree.say(Reply(call.call, answer))
         return
+    try:
+        add(tree, call.child, policy, now)
+    except ValueError:
+        tree.say(Reply(call.call, Answer.CIRCULAR))
+        return
     tree.say(AdmitChild(call.call, call.child))
-    add(tree, call.child, policy, now)
     _begin(tree, tree.children[call.child], call, now)
 
 

@@ -43,6 +43,7 @@ class Child:
         "id",
         "known",
         "last_exit",
+        "last_failure",
         "pending",
         "policy",
         "readiness",
@@ -82,6 +83,8 @@ class Child:
         """The answers of this life's health probe; None before it was ready, and without a probe."""
         self.last_exit: Exit | None = None
         """How the last life ended; None before the end of the first."""
+        self.last_failure: Exit | None = None
+        """The last bad end that nobody had asked for; None if there was none."""
         self.cause: StopCause | None = None
         """Why it is STOPPING; None in every other state."""
         self.failure = ""

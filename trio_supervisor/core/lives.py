@@ -16,7 +16,7 @@ from trio_supervisor.core.messages import (
     WatchHealth,
 )
 from trio_supervisor.core.policy import ReadyBy
-from trio_supervisor.core.reports import tell_progress, tell_stop
+from trio_supervisor.core.reports import Ending, ending, tell_progress, tell_stop
 from trio_supervisor.core.starts import want_start
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.stops import rest, stop
@@ -96,6 +96,8 @@ def exited(tree: Tree, child: Child, end: Ended, now: float) -> None:
     """A life is over: what follows, or what waits for its turn."""
     tree.say(LifeEnded(child.id, child.generation, end.exit))
     child.last_exit = end.exit
+    if not end.exit.clean and ending(end.exit, asked=child.state is State.STOPPING) in (Ending.OTHER, Ending.KILLED):
+        child.last_failure = end.exit
     plan = tree.plan
     if plan and advance.stops_by_plan(tree, child):
         advance.stopped(tree, plan, child, end.exit, now)

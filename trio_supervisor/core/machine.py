@@ -120,7 +120,7 @@ class Machine:
                 if child and child.is_present(fact.generation):
                     lived(tree, child, fact, now)
             case ShutdownAsked():
-                if fact.in_turn and self.busy:
+                if fact.in_turn and self.policy.ordered and self.busy and not tree.shutting_down:
                     tree.queue.append(fact)
                 else:
                     end(tree, Cause.ASKED, fact.reason, now)
@@ -133,6 +133,8 @@ class Machine:
 
     def _start_all(self, now: float) -> None:
         tree = self._tree
+        if tree.shutting_down:
+            return
         if tree.policy.ordered and tree.children:
             tree.plan = Plan(Purpose.FIRST_START)
             tree.plan.starts.extend(tree.children)

@@ -22,7 +22,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.runtimes.base import Launch, Life, Runtime, RunsCommands, Stream
-from trio_supervisor.spec import ChildSpec
+from trio_supervisor.spec import ChildSpec, StopStep
 
 
 @frozen
@@ -32,6 +32,8 @@ class Kept:
     path: str
     spec: ChildSpec
     runtime: Runtime
+    stop: tuple[StopStep, ...]
+    """In order, before the kill; as the profile has it where the spec says nothing."""
 
 
 class ChildLife:
@@ -65,11 +67,13 @@ class ChildLife:
     async def run(self) -> None:
         """Live. Cancellation from outside does not reach in: only `stop` ends a life before its time."""
         with trio.CancelScope(shield=True):
+            exit = Exit(How.RAISED, detail="interrupted")
             try:
                 exit = await self._live()
             finally:
+                # Also when an exception goes through that is nobody's exit (KeyboardInterrupt): else its end is waited for in vain.
                 self.over.set()
-        self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
+                self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
     async def _live(self) -> Exit:
         if self._stop_begun:
@@ -106,7 +110,7 @@ class ChildLife:
         self._hurried = self._hurried or hurry
         with trio.CancelScope(shield=True):
             self._start_scope.cancel()
-            for step in self._kept.spec.stop:
+            for step in self._kept.stop:
                 if self._hurried or self.over.is_set():
                     break
                 with trio.move_on_after(step.wait) as self._grace_scope:
@@ -126,8 +130,8 @@ class ChildLife:
     def _complain(self, text: str) -> None:
         self._output(Stream.SUPERVISOR, text.encode() + b"\n")
 
-    def _ready(self) -> None:
-        self._post(BecameReady(self._kept.spec.id, self._generation))
+    def _ready(self, value: object = None) -> None:
+        self._post(BecameReady(self._kept.spec.id, self._generation, value))
 
     def _answered(self, role: Role, answer: Answer) -> None:
         self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, answer.detail))

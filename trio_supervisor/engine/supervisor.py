@@ -2,51 +2,97 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import count
 
 import trio
+from attrs import define, evolve, field
 
+from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.machine import Machine
 from trio_supervisor.core.messages import (
+    AdmitChild,
+    Called,
+    Cause,
     ChildAdded,
     Command,
     CutGrace,
+    Exit,
     Fact,
     ForgetChild,
     HurryAsked,
+    LifeEnded,
     Notice,
+    Reply,
+    Report,
     ShutdownAsked,
-    StartAsked,
     StartChild,
     StateChanged,
     StopChild,
     TimePassed,
+    TreeEnding,
+    TreeStartAsked,
+    TreeStarted,
     WatchHealth,
 )
-from trio_supervisor.core.policy import ChildPolicy, ReadyBy, Thresholds, TreePolicy
 from trio_supervisor.engine.child import ChildLife, Kept
+from trio_supervisor.engine.policies import child_policy, stop_steps, tree_policy
+from trio_supervisor.engine.subtree import SubtreeRuntime
 from trio_supervisor.engine.world import World
+from trio_supervisor.errors import SpecError
 from trio_supervisor.runtimes.base import Runtime
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 
-Listener = Callable[[Notice], None]
+Listener = Callable[[str, Notice], None]
+"""Called with the path of the supervisor ("" for the top one) and what it tells."""
+
+
+@define
+class _Call:
+    """Somebody waits for an answer."""
+
+    spec: ChildSpec | None
+    runtime: Runtime | None
+    answered: trio.Event = field(factory=trio.Event)
+    reply: Reply | None = None
 
 
 class Supervisor:
     """One supervisor. `run()` is its task; everything else only sends facts to it or looks."""
 
-    def __init__(self, spec: SupervisorSpec, world: World) -> None:
-        self._spec = spec
+    def __init__(
+        self,
+        spec: SupervisorSpec,
+        world: World,
+        path: str = "",
+        tell: Listener | None = None,
+        started: Callable[[], None] | None = None,
+    ) -> None:
+        self.spec = spec
+        self.path = path
         self._world = world
-        self._machine = Machine(TreePolicy(spec.intensity, spec.max_parallel_starts, spec.stop_deadline))
+        self._machine = Machine(tree_policy(spec))
         self._send, self._inbox = trio.open_memory_channel[Fact](float("inf"))
         self._kept: dict[str, Kept] = {}
         self._lives: dict[str, ChildLife] = {}
         self._nursery: trio.Nursery | None = None
-        self._listeners: list[Listener] = []
+        self._listeners: list[Listener] = [tell] if tell else []
+        self._started_listeners: list[Callable[[], None]] = [started] if started else []
         self._waiters = trio.lowlevel.ParkingLot()
+        self._calls: dict[int, _Call] = {}
+        self._numbers = count(1)
         self._begun = False
         self._ended = trio.Event()
+        self._at_end: list[Callable[[], None]] = []
+        self._stop_asked = ""
+        self._killed = False
+        self.patient = True
+        """Whether an order to stop may wait for its turn; not once somebody was cancelled."""
+        self.ending: TreeEnding | None = None
+        """Why it ends or has ended; None as long as it does not."""
+        self.exit_as: Exit | None = None
+        """As what its end is to be told to its own supervisor, if somebody said so."""
 
     # For everybody -------------------------------------------------------------------------------------------------------
 
@@ -54,6 +100,16 @@ class Supervisor:
     def children(self) -> Mapping[str, Child]:
         """The children by id, as they are now. To be read only."""
         return self._machine.children
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has something to do that it does one after the other, or facts to take in."""
+        return self._machine.busy or bool(self._inbox.statistics().current_buffer_used)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it is left."""
+        return self._ended.is_set()
 
     def kept(self, child: str) -> Kept | None:
         """The spec and the runtime of a child."""
@@ -63,35 +119,121 @@ class Supervisor:
         """The present life of a child."""
         return self._lives.get(child)
 
+    def inner(self, child: str) -> "Supervisor | None":
+        """The present or last supervisor that is the child of that id; None if it is none, or has never been started."""
+        kept = self._kept.get(child)
+        if kept is None or not isinstance(kept.runtime, SubtreeRuntime):
+            return None
+        inner = kept.runtime.inner
+        assert inner is None or isinstance(inner, Supervisor)
+        return inner
+
+    def path_of(self, child: str) -> str:
+        """The path of a child from the top."""
+        return f"{self.path}/{child}" if self.path else child
+
     def next_at(self, child: str) -> float | None:
         """When the machine will act on a child by itself, on Trio's clock."""
         return self._machine.deadline_of(child)
 
     def listen(self, listener: Listener) -> None:
-        """Have `listener` called with every notice, in order; it must not raise or block."""
+        """Have `listener` called with every notice, also of inner supervisors, in order; it must not raise or block."""
         self._listeners.append(listener)
 
-    def stop(self, reason: str = "asked to stop") -> None:
-        """Begin the orderly stop of everything; `run()` returns when it is done."""
-        self.post(ShutdownAsked(reason))
+    def ignore(self, listener: Listener) -> None:
+        """The opposite of `listen`."""
+        self._listeners.remove(listener)
+
+    def stop(self, reason: str = "asked to stop", *, in_turn: bool = False, exit_as: Exit | None = None) -> None:
+        """Begin the orderly stop of everything; `run()` returns when it is done.
+
+        `in_turn`: in profile otp, only after all that was asked for before. `exit_as`: how its own supervisor is to see the end.
+        """
+        self._stop_asked = reason
+        self.exit_as = exit_as or self.exit_as
+        self.post(ShutdownAsked(reason, in_turn))
 
     def hurry(self, reason: str = "asked to hurry") -> None:
         """Stop everything without any grace."""
         self.post(HurryAsked(reason))
 
+    def kill(self, reason: str = "killed") -> None:
+        """Kill everything at once; the end of it is no orderly one (rule 36)."""
+        if self.ending is None:
+            self._killed = True
+        self.hurry(reason)
+
+    def make_impatient(self) -> None:
+        """Somebody was cancelled: a stop, here and further in, does not wait for its turn any more."""
+        self.patient = False
+        if self._stop_asked:
+            self.post(ShutdownAsked(self._stop_asked))
+        for child in self._kept:
+            if inner := self.inner(child):
+                inner.make_impatient()
+
     def post(self, fact: Fact) -> None:
         """Send a fact to the machine."""
         self._send.send_nowait(fact)
 
+    async def start_child(self, spec: ChildSpec | None = None) -> tuple[str, Reply]:
+        """Add a child and start it; returns its id and the answer. Without a spec it is an instance of the template.
+
+        Raises:
+            SpecError: the child can't be served.
+        """
+        spec = self._spec_to_start(spec)
+        runtime = self._runtime(spec)
+        call = _Call(spec, runtime)
+        policy = child_policy(spec, runtime, self.spec.profile)
+        return spec.id, await self._wait_for_answer(call, Called(next(self._numbers), Verb.START, spec.id, policy))
+
+    async def call(self, verb: Verb, child: str = "") -> Reply:
+        """Make one of OTP's other calls and wait for the answer."""
+        return await self._wait_for_answer(_Call(None, None), Called(next(self._numbers), verb, child))
+
+    async def _wait_for_answer(self, call: _Call, fact: Called) -> Reply:
+        self._calls[fact.call] = call
+        if self._ended.is_set() or not self._begun:
+            self._answer(Reply(fact.call, Answer.SHUTTING_DOWN))
+        else:
+            self.post(fact)
+        await call.answered.wait()
+        assert call.reply is not None
+        return call.reply
+
+    def _spec_to_start(self, spec: ChildSpec | None) -> ChildSpec:
+        spec = spec or self.spec.template
+        if spec is None:
+            raise SpecError("start_child needs a spec, as there is no template")
+        if self._machine.policy.dynamic:
+            spec = evolve(spec, id=self._machine.next_name(spec.id))
+        return spec
+
     async def wait(self) -> None:
         """Wait until nothing is left to run: every child is finished, failed, held or stopped."""
-        while not self._machine.at_rest or self._inbox.statistics().current_buffer_used:
+        while not self._ended.is_set() and (not self._machine.at_rest or self.busy):
             await self._waiters.park()
+
+    async def wait_over(self) -> None:
+        """Wait until nothing of it is left."""
+        await self._ended.wait()
+
+    async def wait_change(self) -> None:
+        """Wait until facts were taken in, or it is over."""
+        await self._waiters.park()
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Have `call` called when nothing of it is left; at once if that is so already."""
+        if self._ended.is_set():
+            call()
+        else:
+            self._at_end.append(call)
 
     async def run(self, *, task_status: trio.TaskStatus["Supervisor"] = trio.TASK_STATUS_IGNORED) -> None:
         """Start the children and supervise until `stop()`; a cancellation from outside becomes an orderly, bounded stop.
 
-        Usable once, also as `await nursery.start(supervisor.run)`.
+        Usable once, also as `await nursery.start(supervisor.run)`; in profile otp that returns when all children are started.
         """
         if self._begun:
             raise RuntimeError("a supervisor runs once")
@@ -100,7 +242,7 @@ class Supervisor:
             async with trio.open_nursery() as self._nursery:
                 try:
                     self._add_all()
-                    task_status.started(self)
+                    self._begin(task_status)
                     await self._serve()
                 finally:
                     await self._end()
@@ -136,31 +278,50 @@ class Supervisor:
 
     def _add_all(self) -> None:
         # All first, then the starts: a fixed port is reserved before anybody picks one from a range.
-        for spec in self._spec.children:
-            self._add(spec)
-        for spec in self._spec.children:
-            self._take(StartAsked(spec.id))
+        for spec in self.spec.children:
+            runtime = self._runtime(spec)
+            self._keep(spec, runtime)
+            self._take(ChildAdded(spec.id, child_policy(spec, runtime, self.spec.profile)))
 
-    def _add(self, spec: ChildSpec) -> None:
-        runtime = self._world.runtime(spec)
-        self._kept[spec.id] = Kept(spec.id, spec, runtime)
-        self._take(ChildAdded(spec.id, child_policy(spec, runtime)))
+    def _begin(self, task_status: trio.TaskStatus["Supervisor"]) -> None:
+        if self._machine.policy.ordered:
+            self._started_listeners.append(lambda: task_status.started(self))
+        else:
+            task_status.started(self)
+        # Who was asked to stop before it ran starts nobody.
+        self._take_waiting()
+        self._take(TreeStartAsked())
+
+    def _runtime(self, spec: ChildSpec) -> Runtime:
+        inner = spec.run
+        if not isinstance(inner, SupervisorSpec):
+            return self._world.runtime(spec)
+        path = self.path_of(spec.id)
+        return SubtreeRuntime(lambda ready: Supervisor(inner, self._world, path, self._tell, ready))
+
+    def _keep(self, spec: ChildSpec, runtime: Runtime) -> None:
+        self._kept[spec.id] = Kept(self.path_of(spec.id), spec, runtime, stop_steps(spec, self.spec.profile))
 
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):
             with trio.move_on_at(self._machine.next_deadline()):
                 self._take(await self._inbox.receive())
-            while self._inbox.statistics().current_buffer_used:
-                self._take(self._inbox.receive_nowait())
+            self._take_waiting()
             if trio.current_time() >= self._machine.next_deadline():
                 self._take(TimePassed())
             self._waiters.unpark_all()
+
+    def _take_waiting(self) -> None:
+        while self._inbox.statistics().current_buffer_used:
+            self._take(self._inbox.receive_nowait())
 
     async def _end(self) -> None:
         """Stop all that is left. Bounded: by the stop deadline, after which everything is killed."""
         with trio.CancelScope(shield=True):
             try:
-                self._take(ShutdownAsked("cancelled"))
+                if not (self._machine.shutting_down and self._machine.at_rest):
+                    self.make_impatient()
+                    self._take(ShutdownAsked("cancelled"))
                 await self._serve()
             finally:
                 # Only if the machine itself failed is anybody left here.
@@ -171,15 +332,35 @@ class Supervisor:
         for kept in self._kept.values():
             kept.runtime.close()
         self._ended.set()
+        for number in list(self._calls):
+            self._answer(Reply(number, Answer.SHUTTING_DOWN))
         self._waiters.unpark_all()
+        for call in self._at_end:
+            call()
 
     def _take(self, fact: Fact) -> None:
         for output in self._machine.handle(fact, trio.current_time()):
-            if isinstance(output, StateChanged):
-                for listener in self._listeners:
-                    listener(output)
+            if isinstance(output, StateChanged | Report | LifeEnded | TreeStarted | TreeEnding):
+                self._note(output)
             else:
                 self._obey(output)
+
+    def _note(self, notice: Notice) -> None:
+        if isinstance(notice, TreeEnding):
+            if self._killed:
+                notice = replace(notice, cause=Cause.KILLED)
+            self.ending = notice
+        elif isinstance(notice, Report) and self._killed:
+            # Who was killed reports nothing any more.
+            return
+        self._tell(self.path, notice)
+        if isinstance(notice, TreeStarted):
+            for started in self._started_listeners:
+                started()
+
+    def _tell(self, path: str, notice: Notice) -> None:
+        for listener in tuple(self._listeners):
+            listener(path, notice)
 
     def _obey(self, command: Command) -> None:
         assert self._nursery is not None
@@ -198,22 +379,20 @@ class Supervisor:
             case ForgetChild():
                 self._lives.pop(command.child, None)
                 self._kept.pop(command.child).runtime.close()
+            case AdmitChild():
+                call = self._calls[command.call]
+                assert call.spec is not None and call.runtime is not None
+                self._keep(call.spec, call.runtime)
+                call.runtime = None
+            case Reply():
+                self._answer(command)
 
-
-def child_policy(spec: ChildSpec, runtime: Runtime) -> ChildPolicy:
-    """What the machine has to know of a spec."""
-    ready_by, deadline, thresholds = ReadyBy.START, float("inf"), Thresholds()
-    if spec.readiness is not None:
-        ready_by, deadline = ReadyBy.PROBE, spec.readiness.deadline
-        thresholds = Thresholds(spec.readiness.failures, spec.readiness.successes)
-    elif runtime.announces:
-        ready_by = ReadyBy.ITSELF
-    return ChildPolicy(
-        restart=spec.restart,
-        backoff=spec.backoff,
-        ready_by=ready_by,
-        start_deadline=deadline,
-        readiness=thresholds,
-        health=None if spec.health is None else Thresholds(spec.health.failures, spec.health.successes),
-        depends_on=spec.depends_on,
-    )
+    def _answer(self, reply: Reply) -> None:
+        call = self._calls.pop(reply.call, None)
+        if call is None:
+            return
+        if call.runtime is not None:
+            # The start was refused.
+            call.runtime.close()
+        call.reply = reply
+        call.answered.set()

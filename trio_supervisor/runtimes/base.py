@@ -24,6 +24,10 @@ class Stream(Enum):
     """Not said by the child but about it."""
 
 
+class Ready(Protocol):
+    """Takes in that a child says it is ready."""
+
+    def __call__(self, value: object = None) -> None: ...
 
 
 @frozen
@@ -41,8 +45,8 @@ class Launch:
     """Takes a chunk as it was read; b"" is the end of that stream."""
     room: Callable[[], Awaitable[None]]
     """To be awaited before a chunk is handed over, without a checkpoint between: bounded backpressure for floods."""
-    ready: Callable[[], None]
-    """Called by a runtime whose child announces its own readiness; may be called more than once."""
+    ready: Ready
+    """Called by a runtime whose child announces its own readiness, perhaps with a value; may be called more than once."""
 
 
 class Ownership(Enum):

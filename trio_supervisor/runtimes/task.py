@@ -9,8 +9,8 @@ from importlib import import_module
 import trio
 
 from trio_supervisor.core.messages import Exit, How
-from trio_supervisor.errors import SpecError, StartError
-from trio_supervisor.runtimes.base import Launch, Life, Stream
+from trio_supervisor.errors import Ignore, Shutdown, SpecError, StartError
+from trio_supervisor.runtimes.base import Launch, Life, Ready, Stream
 from trio_supervisor.spec import ChildSpec, StopStep, TaskSpec
 
 Function = Callable[..., Awaitable[object]]
@@ -55,6 +55,8 @@ class TaskLife:
         self._obstacle = obstacle
         self._launch = launch
         self._scope = trio.CancelScope()
+        self._asked = False
+        self._overdue = False
 
     async def start(self) -> None:
         """Check that there is a function to call."""
@@ -71,6 +73,12 @@ class TaskLife:
             with self._scope:
                 await self._call()
                 exit = Exit(How.RETURNED)
+            if self._overdue and exit.how is How.CANCELLED:
+                exit = Exit(How.KILLED)
+        except Shutdown as end:
+            exit = Exit(How.SHUT_DOWN, value=end.value)
+        except Ignore as end:
+            exit = Exit(How.IGNORED, detail=str(end))
         except (Exception, SystemExit) as error:
             exit = self._raised(error)
         except BaseExceptionGroup as group:
@@ -95,22 +103,24 @@ class TaskLife:
 
     async def ask(self, step: StopStep) -> None:
         """Cancel the function."""
+        self._asked = True
         self._scope.cancel()
 
     def kill(self) -> None:
-        """Cancel the function; nothing stronger exists."""
+        """Cancel the function; nothing stronger exists. Who was asked before, and needed this, counts as killed."""
+        self._overdue = self._asked
         self._scope.cancel()
 
 
 class _Announcement:
     """What the function gets as `task_status`."""
 
-    def __init__(self, ready: Callable[[], None]) -> None:
+    def __init__(self, ready: Ready) -> None:
         self._ready = ready
 
     def started(self, value: object = None) -> None:
-        """The function says that it is ready; a value is of no use to a supervisor."""
-        self._ready()
+        """The function says that it is ready; the value goes to whoever asked for the start."""
+        self._ready(value)
 
 
 def _first_leaf(error: BaseException) -> BaseException:

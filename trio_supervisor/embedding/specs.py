@@ -1,0 +1,173 @@
+"""Short ways to write specs in Python: strings for enumerations, tuples for intensities, numbers for graces."""
+
+import math
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from enum import Enum
+from typing import TypedDict, TypeVar, Unpack
+
+from trio_supervisor.core.policy import (
+    AtLimit,
+    AutoShutdown,
+    Backoff,
+    Condition,
+    Intensity,
+    Profile,
+    Restart,
+    Strategy,
+)
+from trio_supervisor.errors import SpecError
+from trio_supervisor.spec import (
+    DEFAULT_PORT_RANGE,
+    ChildSpec,
+    Health,
+    Port,
+    ProcessSpec,
+    Readiness,
+    SignalStep,
+    StopStep,
+    SupervisorSpec,
+    TaskSpec,
+)
+
+EnumT = TypeVar("EnumT", bound=Enum)
+Limit = Intensity | tuple[int, float]
+"""An `Intensity`, or (restarts, seconds)."""
+
+
+class ChildOptions(TypedDict, total=False):
+    """What every kind of child can be given; see `ChildSpec`."""
+
+    restart: Restart | str
+    significant: bool
+    backoff: Backoff | None
+    intensity: Limit | None
+    start_timeout: float
+    readiness: Readiness | None
+    health: Health | None
+    depends_on: Mapping[str, Condition | str] | Iterable[str]
+    """Names alone mean `ready`."""
+    binds_to: Iterable[str]
+    stop: tuple[StopStep, ...] | float | str | None
+    """Steps, or OTP's shutdown: seconds, "kill" or "infinity"."""
+    port: Port | int | str | None
+    """A number, "auto", "first-last"."""
+
+
+class SupervisorOptions(TypedDict, total=False):
+    """The fields of `SupervisorSpec`; enumerations as strings too."""
+
+    profile: Profile | str
+    strategy: Strategy | str
+    intensity: Limit | None
+    at_limit: AtLimit | str | None
+    auto_shutdown: AutoShutdown | str
+    stop_deadline: float | None
+    max_parallel_starts: int
+    max_children: float
+    template: ChildSpec | None
+
+
+def process(
+    id: str,
+    command: Iterable[str] | str,
+    *,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    **options: Unpack[ChildOptions],
+) -> ChildSpec:
+    """A child that is an OS process; a command that is one string is run by /bin/sh. Raises SpecError."""
+    words = (command,) if isinstance(command, str) else tuple(command)
+    return child(id, ProcessSpec(words, isinstance(command, str), cwd, dict(env or {})), **options)
+
+
+def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[ChildOptions]) -> ChildSpec:
+    """A child that is an async function without arguments; if it takes `task_status`, it is ready when it calls `started()`."""
+    return child(id, TaskSpec(function), **options)
+
+
+def supervisor(id: str, *children: ChildSpec, own: ChildOptions | None = None, **options: Unpack[SupervisorOptions]) -> ChildSpec:
+    """A child that is a supervisor. The options are those of the supervisor; `own` are its options as a child."""
+    return child(id, supervisor_spec(children, **options), **(own or {}))
+
+
+def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[SupervisorOptions]) -> SupervisorSpec:
+    """A `SupervisorSpec` from values that are easy to write. Raises SpecError."""
+    at_limit = options.get("at_limit")
+    return SupervisorSpec(
+        children=tuple(children),
+        profile=_enum(Profile, options.get("profile", Profile.FLEET), "profile"),
+        strategy=_enum(Strategy, options.get("strategy", Strategy.ONE_FOR_ONE), "strategy"),
+        intensity=_intensity(options.get("intensity")),
+        at_limit=None if at_limit is None else _enum(AtLimit, at_limit, "at_limit"),
+        auto_shutdown=_enum(AutoShutdown, options.get("auto_shutdown", AutoShutdown.NEVER), "auto_shutdown"),
+        stop_deadline=options.get("stop_deadline"),
+        max_parallel_starts=options.get("max_parallel_starts", 20),
+        max_children=options.get("max_children", math.inf),
+        template=options.get("template"),
+    )
+
+
+def child(id: str, run: object, **options: Unpack[ChildOptions]) -> ChildSpec:
+    """A child of any kind that a runtime is known for. Raises SpecError."""
+    return ChildSpec(
+        id=id,
+        run=run,  # type: ignore[arg-type] # an embedding program may bring runtimes, and so specs, of its own
+        restart=_enum(Restart, options.get("restart", Restart.PERMANENT), "restart"),
+        significant=options.get("significant", False),
+        backoff=options.get("backoff"),
+        intensity=_intensity(options.get("intensity")),
+        start_timeout=options.get("start_timeout", math.inf),
+        readiness=options.get("readiness"),
+        health=options.get("health"),
+        depends_on=_depends_on(options.get("depends_on", ())),
+        binds_to=tuple(options.get("binds_to", ())),
+        stop=_stop(options.get("stop")),
+        port=_port(options.get("port")),
+    )
+
+
+def _enum(kind: type[EnumT], value: EnumT | str, name: str) -> EnumT:
+    try:
+        return kind(value)
+    except ValueError:
+        words = ", ".join(str(each.value) for each in kind)
+        raise SpecError(f"{name} must be one of {words}, not {value!r}") from None
+
+
+def _intensity(value: Limit | None) -> Intensity | None:
+    if not isinstance(value, tuple):
+        return value
+    try:
+        return Intensity(*value)
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"intensity {value!r}: {error}") from error
+
+
+def _depends_on(value: Mapping[str, Condition | str] | Iterable[str]) -> Mapping[str, Condition]:
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(value, Condition.READY)
+    return {name: _enum(Condition, condition, "depends_on") for name, condition in value.items()}
+
+
+def _stop(value: tuple[StopStep, ...] | float | str | None) -> tuple[StopStep, ...] | None:
+    if value is None or isinstance(value, tuple):
+        return value
+    if value == "kill":
+        return ()
+    if value == "infinity":
+        return (SignalStep(wait=math.inf),)
+    if isinstance(value, str):
+        raise SpecError(f"stop must be steps, seconds, 'kill' or 'infinity', not {value!r}")
+    return (SignalStep(wait=float(value)),)
+
+
+def _port(value: Port | int | str | None) -> Port | None:
+    if value is None or isinstance(value, Port):
+        return value
+    if value == "auto":
+        return Port(*DEFAULT_PORT_RANGE)
+    first, _, last = str(value).partition("-")
+    try:
+        return Port(int(first), int(last or first))
+    except ValueError as error:
+        raise SpecError(f"port {value!r}: {error}") from error

@@ -1,0 +1,216 @@
+"""A supervisor for an embedding program: an async context manager, or a task of a nursery. Puts engine and plug-ins together."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import trio
+from attrs import evolve, frozen
+
+from trio_supervisor.core.messages import Notice
+from trio_supervisor.embedding.specs import ChildOptions, SupervisorOptions, supervisor_spec, task
+from trio_supervisor.embedding.tree import Tree
+from trio_supervisor.engine.outcome import error_of
+from trio_supervisor.engine.supervisor import Supervisor as Engine
+from trio_supervisor.engine.world import World
+from trio_supervisor.output.hub import Hub
+from trio_supervisor.plugins import make_runtime, open_probe
+from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
+from trio_supervisor.spec import ChildSpec, SupervisorSpec
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Awaitable[object]])
+
+
+@frozen
+class Event:
+    """Something that a supervisor of the tree tells. `at` is in seconds of Trio's clock."""
+
+    at: float
+    supervisor: str
+    """The path of the supervisor; empty for the top one."""
+    notice: Notice
+
+
+class Supervisor(Tree):
+    """The top of a tree.
+
+        async with Supervisor(process("a", ["agent"]), strategy="rest_for_one", intensity=(5, 60)) as tree:
+            await tree.wait()
+
+    Leaving the block stops the tree. If it gives up, the block is cancelled and `RestartLimitReached` is raised. In profile otp a
+    child that fails in the first start is raised as `ChildStartError`, with all others stopped again. Usable once.
+    """
+
+    def __init__(
+        self,
+        *children: ChildSpec,
+        runtimes: Mapping[type, RuntimeFactory] | None = None,
+        **options: Unpack[SupervisorOptions],
+    ) -> None:
+        """The options are the fields of `SupervisorSpec`. `runtimes`: for children whose `run` is of a class of your own.
+
+        Raises:
+            SpecError: a value can't be right.
+        """
+        self._spec = supervisor_spec(children, **options)
+        self._runtimes = dict(runtimes or {})
+        self._hub = Hub()
+        self._made: Engine | None = None
+        self._stack = AsyncExitStack()
+        self.path = ""
+
+    @classmethod
+    def from_spec(cls, spec: SupervisorSpec, runtimes: Mapping[type, RuntimeFactory] | None = None) -> Self:
+        """A supervisor by its spec, as a file gives it."""
+        made = cls(runtimes=runtimes)
+        made._spec = spec
+        return made
+
+    def task(self, id: str = "", **options: Unpack[ChildOptions]) -> Callable[[FunctionT], FunctionT]:
+        """Decorate an async function: it is a child from the beginning. Its id is its name, with hyphens, unless given."""
+
+        def add(function: FunctionT) -> FunctionT:
+            if self._made is not None:
+                raise RuntimeError("the supervisor runs already: use start_child")
+            name = id or getattr(function, "__name__", "").strip("_").replace("_", "-")
+            self._spec = evolve(self._spec, children=(*self._spec.children, task(name, function, **options)))
+            return function
+
+        return add
+
+    @property
+    def engine(self) -> Engine:
+        """The top supervisor's engine."""
+        if self._made is None:
+            world = World(self._runtime, open_probe, self._hub.sink, self._hub.room, random.random)
+            self._made = self._top = Engine(self._spec, world)
+        return self._made
+
+    def inner(self, path: str) -> Tree:
+        """The children of an inner supervisor, by its path; also of its later lives."""
+        return Tree(self.engine, path)
+
+    def _runtime(self, spec: ChildSpec) -> Runtime:
+        return self._runtimes.get(type(spec.run), make_runtime)(spec)
+
+    # Living ---------------------------------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus["Supervisor"] = trio.TASK_STATUS_IGNORED) -> None:
+        """Supervise until `stop()`, or until the tree ends by itself; for `await nursery.start(tree.run)`.
+
+        Cancelled, it stops all children in order before it returns.
+
+        Raises:
+            RestartLimitReached: it gave up.
+            ChildStartError: profile otp, a child failed in the first start.
+        """
+        announcement = _Announcement(self, task_status)
+        async with _without_groups(everywhere=True), trio.open_nursery() as nursery:
+            nursery.start_soon(self._hub.run)
+            await self.engine.run(task_status=announcement)
+            nursery.cancel_scope.cancel()
+        self._hub.flush()
+        if error := error_of(self.engine.ending, self.engine.children):
+            raise error
+        # Stopped before all was started: no failure of whoever waits for that.
+        announcement.started()
+
+    def stop(self, reason: str = "asked to stop") -> None:
+        """Begin the orderly stop of everything."""
+        self.engine.stop(reason)
+
+    async def wait(self) -> None:
+        """Wait until nothing is left to run: every child is finished, failed, held or stopped.
+
+        Raises:
+            RestartLimitReached: it gave up.
+        """
+        await self.engine.wait()
+        if self.engine.ending:
+            await self.engine.wait_over()
+            if error := error_of(self.engine.ending, self.engine.children):
+                raise error
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._open())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        async with _without_groups(), trio.open_nursery() as nursery:
+            await nursery.start(self.run)
+            try:
+                yield
+            finally:
+                self.stop("the block was left")
+                with trio.CancelScope(shield=True):
+                    await self.engine.wait_over()
+
+    # Watching -------------------------------------------------------------------------------------------------------------
+
+    def events(self) -> "trio.MemoryReceiveChannel[Event]":
+        """All that the tree tells from now on, in order, until it has ended: `async for event in tree.events()`.
+
+        Nothing is lost and nothing waits for the reader; close the stream when you stop reading.
+        """
+        send, receive = trio.open_memory_channel[Event](float("inf"))
+
+        def tell(path: str, notice: Notice) -> None:
+            try:
+                send.send_nowait(Event(trio.current_time(), path, notice))
+            except trio.BrokenResourceError:
+                self.engine.ignore(tell)
+
+        self.engine.listen(tell)
+        self.engine.at_end(send.close)
+        return receive
+
+
+class _Announcement:
+    """Passes on, once, that all is started."""
+
+    def __init__(self, tree: Supervisor, task_status: trio.TaskStatus[Supervisor]) -> None:
+        self._tree = tree
+        self._task_status = task_status
+        self._told = False
+
+    def started(self, value: object = None) -> None:
+        if not self._told:
+            self._told = True
+            self._task_status.started(self._tree)
+
+
+@asynccontextmanager
+async def _without_groups(*, everywhere: bool = False) -> AsyncIterator[None]:
+    """A group that a nursery has made round a single exception is taken off; one of two or more stays, so that nothing is lost.
+
+    `everywhere`: any number of such groups in one another.
+    """
+    sole: BaseException | None = None
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if _sole(group) is None:
+            raise
+        sole = _sole(group)
+        while everywhere and isinstance(sole, BaseExceptionGroup) and (inner := _sole(sole)):
+            sole = inner
+    if sole is not None:
+        try:
+            raise sole
+        finally:
+            # The frame would keep the exception, and the exception the frame.
+            del sole
+
+
+def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """The only exception of a group of no special kind."""
+    plain = type(group) in (ExceptionGroup, BaseExceptionGroup)
+    return group.exceptions[0] if plain and len(group.exceptions) == 1 else None

@@ -1,0 +1,244 @@
+"""The children of a running supervisor: OTP's calls, and a handle for each child."""
+
+import time
+
+import trio
+
+from trio_supervisor.control.api import Snapshot
+from trio_supervisor.control.local import find, snapshot_of, snapshots
+from trio_supervisor.core.answers import Answer, Counts, Row, Verb
+from trio_supervisor.core.child import Child
+from trio_supervisor.core.messages import (
+    AskFact,
+    Exit,
+    HoldAsked,
+    LifeEnded,
+    Notice,
+    RemoveAsked,
+    Reply,
+    RestartAsked,
+    ResumeAsked,
+)
+from trio_supervisor.core.policy import ChildPolicy
+from trio_supervisor.core.state import State
+from trio_supervisor.engine.supervisor import Supervisor as Engine
+from trio_supervisor.errors import CallError, ChildStartError, UnknownAgentError
+from trio_supervisor.spec import ChildSpec
+
+_UP = frozenset({State.RUNNING, State.READY, State.UNHEALTHY})
+
+
+class Tree:
+    """The children of one supervisor. A call to it that is refused raises `CallError`, whose `answer` is OTP's word for why."""
+
+    def __init__(self, top: Engine, path: str = "") -> None:
+        self._top = top
+        self.path = path
+        """Of the supervisor; empty for the top one."""
+
+    @property
+    def engine(self) -> Engine:
+        """The supervisor's engine, for whoever needs more than is told here. Raises UnknownAgentError."""
+        engine = find(self._top, self.path)
+        if engine is None:
+            raise UnknownAgentError(f"there is no supervisor {self.path!r}")
+        return engine
+
+    def inner(self, path: str) -> "Tree":
+        """The children of an inner supervisor, by its path from here; also of its later lives."""
+        return Tree(self._top, f"{self.path}/{path}" if self.path else path)
+
+    def __getitem__(self, path: str) -> "Handle":
+        """The child of that path from here. Raises UnknownAgentError."""
+        way, _, name = path.rpartition("/")
+        engine = (self.inner(way) if way else self).engine
+        if name not in engine.children:
+            raise UnknownAgentError(f"there is no child {path!r}")
+        return Handle(engine, engine.children[name])
+
+    def snapshot(self) -> tuple[Snapshot, ...]:
+        """Every child as it is now, those of inner supervisors after their supervisor."""
+        return tuple(snapshots(self.engine, time.time() - trio.current_time()))
+
+    # OTP's calls ----------------------------------------------------------------------------------------------------------
+
+    async def start_child(self, spec: ChildSpec | None = None) -> "Handle":
+        """Add a child and start it; returns when it is started (profile otp: ready). An instance of a template needs no spec.
+
+        A child that says in its start that there is nothing to do (`Ignore`) is no failure: see `Handle.ignored`.
+
+        Raises:
+            ChildStartError: it did not start. Profile otp: it is not kept; fleet: it is kept, failed or held.
+            CallError: it is there already, or no more are allowed, or the supervisor ends.
+            SpecError: the spec can't be served.
+        """
+        engine = self.engine
+        id, reply = await engine.start_child(spec)
+        return _started(engine, id, reply)
+
+    async def restart_child(self, id: str) -> "Handle":
+        """Start a child that is down; see `start_child`. Raises CallError, ChildStartError."""
+        engine = self.engine
+        return _started(engine, id, await engine.call(Verb.RESTART, id))
+
+    async def terminate_child(self, id: str) -> None:
+        """Stop a child; it stays down until somebody starts it or its group is restarted. Raises CallError."""
+        _checked(id, await self.engine.call(Verb.TERMINATE, id))
+
+    async def delete_child(self, id: str) -> None:
+        """Forget a child that is down. Raises CallError."""
+        _checked(id, await self.engine.call(Verb.DELETE, id))
+
+    async def which_children(self) -> tuple[Row, ...]:
+        """All children in start order (OTP lists the youngest first)."""
+        return _checked(self.path, await self.engine.call(Verb.WHICH)).rows
+
+    async def count_children(self) -> Counts:
+        """How many children there are, and of which kind."""
+        counts = _checked(self.path, await self.engine.call(Verb.COUNT)).counts
+        assert counts is not None
+        return counts
+
+    async def get_child_spec(self, id: str) -> ChildSpec:
+        """The spec of a child. Raises CallError."""
+        engine = self.engine
+        _checked(id, await engine.call(Verb.SPEC, id))
+        kept = engine.kept(id)
+        if kept is None:
+            raise CallError(id, Answer.NOT_FOUND)
+        return kept.spec
+
+
+def _checked(id: str, reply: Reply) -> Reply:
+    if reply.answer is Answer.START_FAILED:
+        raise ChildStartError(id, reply.exit)
+    if not reply.answer.good:
+        raise CallError(id, reply.answer)
+    return reply
+
+
+def _started(engine: Engine, id: str, reply: Reply) -> "Handle":
+    _checked(id, reply)
+    ignored = reply.answer is not Answer.OK
+    return Handle(engine, engine.children.get(id) or _gone(id), reply.value, ignored=ignored)
+
+
+def _gone(id: str) -> Child:
+    """What a child is like that was removed as soon as it was started."""
+    child = Child(id, ChildPolicy(), trio.current_time())
+    child.enter(State.REMOVED, trio.current_time(), "its start was ignored")
+    return child
+
+
+class Handle:
+    """One child, as long as its supervisor lives; the child may have many lives."""
+
+    def __init__(self, engine: Engine, child: Child, info: object = None, *, ignored: bool = False) -> None:
+        self._engine = engine
+        self._child = child
+        self.info = info
+        """What the child announced its readiness with, in the start that this handle comes from."""
+        self.ignored = ignored
+        """Whether that start ended with "nothing to do"."""
+
+    def __repr__(self) -> str:
+        return f"<child {self.path!r}: {self.state.value}>"
+
+    @property
+    def id(self) -> str:
+        """Its id among its siblings."""
+        return self._child.id
+
+    @property
+    def path(self) -> str:
+        """Its path from the top."""
+        return self._engine.path_of(self._child.id)
+
+    @property
+    def state(self) -> State:
+        """What is the case with it."""
+        return self._child.state
+
+    def snapshot(self) -> Snapshot:
+        """As it is now."""
+        return snapshot_of(self._engine, self._child, time.time() - trio.current_time())
+
+    async def wait_ready(self) -> None:
+        """Wait until it is ready. Raises ChildStartError if it comes to rest instead."""
+        while self.state is not State.READY:
+            self._check_going()
+            await self._engine.wait_change()
+
+    async def wait_exit(self) -> Exit:
+        """Wait until its present life is over; returns how. If it has none, at once, with how the last one ended.
+
+        Raises ChildStartError if it has never lived and never will.
+        """
+        if not self._child.state.alive:
+            while self._child.last_exit is None and not self._child.state.alive:
+                self._check_going()
+                await self._engine.wait_change()
+            if not self._child.state.alive:
+                assert self._child.last_exit is not None
+                return self._child.last_exit
+        return await self._end_of(self._child.generation)
+
+    async def _end_of(self, generation: int) -> Exit:
+        exits: list[Exit] = []
+        over = trio.Event()
+
+        def listen(path: str, notice: Notice) -> None:
+            mine = path == self._engine.path and isinstance(notice, LifeEnded) and notice.child == self.id
+            if mine and isinstance(notice, LifeEnded) and notice.generation == generation:
+                exits.append(notice.exit)
+                over.set()
+
+        self._engine.listen(listen)
+        try:
+            await over.wait()
+        finally:
+            self._engine.ignore(listen)
+        return exits[0]
+
+    async def stop(self) -> None:
+        """Stop it; it stays down until somebody starts it or its group is restarted. Harmless if it is gone."""
+        reply = await self._engine.call(Verb.TERMINATE, self.id)
+        if reply.answer is Answer.SHUTTING_DOWN:
+            await self._engine.wait_over()
+
+    async def restart(self) -> None:
+        """Begin a new life, whatever it does now; returns when it is started. Raises ChildStartError."""
+        await self._ask_for_start(RestartAsked(self.id))
+
+    async def resume(self) -> None:
+        """End a hold; returns when it is started. Raises ChildStartError. Without a hold nothing changes."""
+        if self.state is State.HELD:
+            await self._ask_for_start(ResumeAsked(self.id))
+
+    async def _ask_for_start(self, fact: AskFact) -> None:
+        before = self._child.generation
+        self._engine.post(fact)
+        await trio.lowlevel.checkpoint()
+        while self._child.generation == before or self.state not in _UP:
+            if self._child.generation > before or not self._engine.busy:
+                self._check_going()
+            await self._engine.wait_change()
+
+    async def hold(self, reason: str = "held by hand") -> None:
+        """Keep it down until `resume()`, whatever becomes of its siblings; returns when it is down."""
+        await self._ask_and_wait(HoldAsked(self.id, reason), frozenset({State.HELD}))
+
+    async def remove(self) -> None:
+        """Stop it and forget it; returns when it is gone."""
+        await self._ask_and_wait(RemoveAsked(self.id), frozenset())
+
+    async def _ask_and_wait(self, fact: AskFact, until: frozenset[State]) -> None:
+        self._engine.post(fact)
+        await trio.lowlevel.checkpoint()
+        while not self._engine.over and self.state is not State.REMOVED and self.state not in until:
+            await self._engine.wait_change()
+
+    def _check_going(self) -> None:
+        gone = self.state is State.REMOVED or self._engine.over
+        if gone or (self.state.resting and not self._engine.busy):
+            raise ChildStartError(self.path, self._child.last_exit, f"{self.state.value}: {self._child.reason}")

@@ -1,0 +1,69 @@
+"""From specs to what the machine and the engine go by: the defaults of the two profiles (design part 5)."""
+
+import math
+from types import MappingProxyType
+
+from trio_supervisor.core.policy import (
+    AtLimit,
+    Backoff,
+    ChildPolicy,
+    Condition,
+    Intensity,
+    Profile,
+    ReadyBy,
+    Thresholds,
+    TreePolicy,
+)
+from trio_supervisor.runtimes.base import Runtime
+from trio_supervisor.spec import ChildSpec, SignalStep, StopStep, SupervisorSpec
+
+NO_BACKOFF = Backoff(initial=0.0, max=0.0, jitter=0.0)
+
+
+def tree_policy(spec: SupervisorSpec) -> TreePolicy:
+    """What the machine has to know of a supervisor."""
+    otp = spec.profile is Profile.OTP
+    return TreePolicy(
+        intensity=spec.intensity or (Intensity(1, 5.0) if otp else Intensity()),
+        max_parallel_starts=spec.max_parallel_starts,
+        stop_deadline=(math.inf if otp else 30.0) if spec.stop_deadline is None else spec.stop_deadline,
+        profile=spec.profile,
+        strategy=spec.strategy,
+        at_limit=spec.at_limit or (AtLimit.ESCALATE if otp else AtLimit.HOLD),
+        auto_shutdown=spec.auto_shutdown,
+        template=None if spec.template is None else spec.template.id,
+        max_children=spec.max_children,
+    )
+
+
+def child_policy(spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.FLEET) -> ChildPolicy:
+    """What the machine has to know of a child."""
+    ready_by, deadline, thresholds = ReadyBy.START, spec.start_timeout, Thresholds()
+    if spec.readiness is not None:
+        ready_by, deadline = ReadyBy.PROBE, spec.readiness.deadline
+        thresholds = Thresholds(spec.readiness.failures, spec.readiness.successes)
+    elif runtime.announces:
+        ready_by = ReadyBy.ITSELF
+    return ChildPolicy(
+        restart=spec.restart,
+        backoff=spec.backoff or (NO_BACKOFF if profile is Profile.OTP else Backoff()),
+        ready_by=ready_by,
+        start_deadline=deadline,
+        readiness=thresholds,
+        health=None if spec.health is None else Thresholds(spec.health.failures, spec.health.successes),
+        depends_on=MappingProxyType(dict.fromkeys(spec.binds_to, Condition.STARTED) | dict(spec.depends_on)),
+        binds_to=spec.binds_to,
+        intensity=spec.intensity,
+        significant=spec.significant,
+        supervisor=isinstance(spec.run, SupervisorSpec),
+        brutal_kill=spec.stop == (),
+    )
+
+
+def stop_steps(spec: ChildSpec, profile: Profile) -> tuple[StopStep, ...]:
+    """How a child is stopped, before it is killed."""
+    if spec.stop is not None:
+        return spec.stop
+    if isinstance(spec.run, SupervisorSpec):
+        return (SignalStep(wait=math.inf),)
+    return (SignalStep(wait=5.0 if profile is Profile.OTP else 10.0),)
