@@ -82,7 +82,7 @@ class ChildLife:
             with self._start_scope:
                 await self.life.start()
         except StartError as error:
-            return Exit(How.SPAWN_FAILED, detail=str(error))
+            return Exit(How.SPAWN_FAILED, detail=str(error), exception=error)
         if self._start_scope.cancelled_caught:
             self.life.kill()
             return await self.life.wait()
@@ -103,6 +103,12 @@ class ChildLife:
         """Begin to ask the health probe."""
         if self._probers is not None and not self.over.is_set():
             self._probers.start_soon(self._keep_asking, Role.HEALTH)
+
+    def kill(self) -> None:
+        """End it by force, now; `stop` waits for the end."""
+        self._stop_begun = True
+        self._start_scope.cancel()
+        self.life.kill()
 
     async def stop(self, hurry: bool) -> None:
         """Ask, wait within bounds, kill; returns when the life is over. `hurry`: kill at once."""

@@ -373,6 +373,8 @@ class Supervisor:
                 self._lives[command.child].watch_health()
             case StopChild():
                 life = self._lives[command.child]
+                if command.hurry:
+                    life.kill()
                 self._nursery.start_soon(life.stop, command.hurry, name=f"stop of {command.child}")
             case CutGrace():
                 self._lives[command.child].cut_grace()
