@@ -92,6 +92,8 @@ class Tree:
 
     def remove(self, child: Child, now: float, reason: str, exit: Exit | None = None) -> None:
         """Forget a child of which nothing is left."""
+        if child.pending:
+            self.enter(child, State.STOPPED, now, reason, exit=exit)
         self.enter(child, State.REMOVED, now, reason, exit=exit)
         del self.children[child.id]
         self.say(ForgetChild(child.id))

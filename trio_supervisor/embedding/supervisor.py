@@ -15,6 +15,7 @@ from trio_supervisor.embedding.tree import Tree
 from trio_supervisor.engine.outcome import error_of
 from trio_supervisor.engine.supervisor import Supervisor as Engine
 from trio_supervisor.engine.world import World
+from trio_supervisor.errors import ChildStartError, RestartLimitReached
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import make_runtime, open_probe
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
@@ -107,15 +108,26 @@ class Supervisor(Tree):
             ChildStartError: profile otp, a child failed in the first start.
         """
         announcement = _Announcement(self, task_status)
-        async with _without_groups(everywhere=True), trio.open_nursery() as nursery:
-            nursery.start_soon(self._hub.run)
-            await self.engine.run(task_status=announcement)
-            nursery.cancel_scope.cancel()
+        try:
+            async with _without_groups(everywhere=True), trio.open_nursery() as nursery:
+                nursery.start_soon(self._hub.run)
+                await self.engine.run(task_status=announcement)
+                nursery.cancel_scope.cancel()
+        except BaseException as failure:
+            # That it gave up is told also to who has been cancelled meanwhile.
+            if (error := self._error()) and _is_cancellation(failure):
+                raise error from None
+            if error:
+                raise BaseExceptionGroup("a tree gave up, and more", [error, failure]) from None
+            raise
         self._hub.flush()
-        if error := error_of(self.engine.ending, self.engine.children):
+        if error := self._error():
             raise error
         # Stopped before all was started: no failure of whoever waits for that.
         announcement.started()
+
+    def _error(self) -> ChildStartError | RestartLimitReached | None:
+        return error_of(self.engine.ending, self.engine.children)
 
     def stop(self, reason: str = "asked to stop") -> None:
         """Begin the orderly stop of everything."""
@@ -130,7 +142,7 @@ class Supervisor(Tree):
         await self.engine.wait()
         if self.engine.ending:
             await self.engine.wait_over()
-            if error := error_of(self.engine.ending, self.engine.children):
+            if error := self._error():
                 raise error
 
     async def __aenter__(self) -> Self:
@@ -210,7 +222,15 @@ async def _without_groups(*, everywhere: bool = False) -> AsyncIterator[None]:
             del sole
 
 
+def _is_cancellation(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_cancellation(each) for each in error.exceptions)
+    return isinstance(error, trio.Cancelled)
+
+
 def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    """The only exception of a group of no special kind."""
-    plain = type(group) in (ExceptionGroup, BaseExceptionGroup)
-    return group.exceptions[0] if plain and len(group.exceptions) == 1 else None
+    """The only exception of a group of no special kind; a cancellation is no exception beside another one."""
+    if type(group) not in (ExceptionGroup, BaseExceptionGroup):
+        return None
+    errors = [error for error in group.exceptions if not _is_cancellation(error)] or list(group.exceptions)
+    return errors[0] if len(errors) == 1 else None
