@@ -53,6 +53,9 @@ class Case:
     begun: int = 0
     raised: list[BaseException] = field(factory=list)
     told: list[BaseException | None] = field(factory=list)
+    stopping: set[str] = field(factory=set)
+    """Supervisors of profile otp of which a child is being cancelled now."""
+    disorder: str = ""
     begun_lives: int = 0
     ended_lives: int = 0
 
@@ -61,25 +64,27 @@ class Case:
 
     def tree(self) -> Supervisor:
         draw = self.draw
-        children = [self.child(name, depth=0) for name in "abcd"[: draw.randint(1, 4)]]
+        profile = draw.choice(("otp", "fleet"))
+        children = [self.child(name, profile, depth=0) for name in "abcd"[: draw.randint(1, 4)]]
         return Supervisor(
             *children,
-            profile=draw.choice(("otp", "fleet")),
+            profile=profile,
             strategy=draw.choice(("one_for_one", "one_for_all", "rest_for_one")),
             intensity=(draw.choice((0, 1, 3)), 60.0),
             at_limit=draw.choice((None, "escalate", "hold", "pause")),
-            stop_deadline=3.0,
+            stop_deadline=None if profile == "otp" else 3.0,
         )
 
-    def child(self, name: str, depth: int) -> ChildSpec:
+    def child(self, name: str, its_profile: str, depth: int) -> ChildSpec:
         draw = self.draw
         restart = draw.choice(("permanent", "transient", "temporary"))
         if depth < 2 and draw.random() < 0.25:
-            inner = [self.child(f"{name}{each}", depth + 1) for each in "xy"[: draw.randint(1, 2)]]
             profile = draw.choice(("otp", "fleet"))
-            return supervisor(name, *inner, profile=profile, stop_deadline=2.0, own={"restart": restart})
+            inner = [self.child(f"{name}{each}", profile, depth + 1) for each in "xy"[: draw.randint(1, 2)]]
+            return supervisor(name, *inner, profile=profile, own={"restart": restart})
         function = _Function(
             self,
+            one_at_a_time=name[:-1] + "/" if its_profile == "otp" else "",
             start_delay=draw.choice((None, 0.0, 0.5)),
             fails_to_start=draw.random() < 0.15,
             lifetime=draw.choice((0.0, 0.3, 1.0, 1000.0, 1000.0)),
@@ -107,6 +112,8 @@ class _Function:
     """An async function with a life of its own."""
 
     case: Case
+    one_at_a_time: str
+    """A name for its supervisor, if that stops one child at a time."""
     start_delay: float | None
     fails_to_start: bool
     lifetime: float
@@ -131,9 +138,15 @@ class _Function:
             await trio.sleep(self.lifetime)
             if self.crashes:
                 self.crash()
+        except trio.Cancelled:
+            if self.one_at_a_time in self.case.stopping:
+                self.case.disorder = self.one_at_a_time
+            self.case.stopping |= {self.one_at_a_time} - {""}
+            raise
         finally:
             with trio.CancelScope(shield=True):
                 await trio.sleep(self.cleanup)
+            self.case.stopping.discard(self.one_at_a_time)
             self.case.running -= 1
             if self.cleanup_fails:
                 self.crash()
@@ -162,6 +175,7 @@ def play_case(seed: int, step: int | None) -> int:
     where = f"tree {seed}, cancelled after step {step}"
     assert case.running == 0, f"{where}: something is left running"
     assert case.begun_lives == case.ended_lives, f"{where}: a life has no end"
+    assert not case.disorder, f"{where}: children of {case.disorder} were stopped at the same time"
     told = {id(each) for error in case.told if error for each in _chain(error)}
     assert {id(error) for error in case.raised} <= told, f"{where}: an exception is lost"
     return instrument.steps
