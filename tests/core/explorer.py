@@ -179,7 +179,7 @@ class Node:
         window = machine._window
         return (
             tuple(self._child_key(child) for child in machine.children.values()),
-            tuple(min(self.now - time, 9) if window.intensity.within==math.inf else self.now-time for time in window._times if self.now - time <= window.intensity.within),
+            tuple(0 if window.intensity.within==math.inf else self.now-time for time in window._times if self.now - time <= window.intensity.within),
             tuple(sorted((key, when - self.now) for key, when in machine._timers._when.items())),
             tuple(machine._places._queue),
             frozenset(machine._places._holders),

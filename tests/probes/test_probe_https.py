@@ -71,7 +71,7 @@ async def test_a_certificate_that_the_system_trusts_is_accepted(tls: ssl.SSLCont
         assert (await probe.ask()).ok
         assert (await probe.ask()).ok
 
-    assert site.connections == 1
+    assert site.connections == 2
 
 
 async def test_a_certificate_that_nobody_trusts_is_a_failure(tls: ssl.SSLContext) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -84,9 +85,12 @@ def is_alive(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """End what a test has let escape."""
+    """End what a test has let escape, and return when it is gone."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while is_alive(pid) and time.monotonic() < until:
+        time.sleep(0.001)
 
 
 def bearing(marker: str) -> list[int]:

@@ -10,7 +10,7 @@ from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.environment import child_command, child_environment
-from trio_supervisor.runtimes.process.pipe import OutputPipe
+from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.runtimes.process.procfs import in_thread
 from trio_supervisor.runtimes.process.sockets import owner_of
@@ -68,8 +68,9 @@ class ProcessLife:
         if self._tree is None:
             return Exit(How.CANCELLED)
         exit = await self._tree.wait_over()
+        until = trio.current_time() + LAST_WORDS_PATIENCE
         for pipe in self._pipes:
-            await pipe.finish()
+            await pipe.finish(until - trio.current_time())
         if self._lease is not None and not self._asked_to_end and not exit.clean:
             self._lease.life_failed(self._say)
         return exit

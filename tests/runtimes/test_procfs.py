@@ -1,0 +1,122 @@
+"""What /proc tells about processes."""
+
+import os
+import sys
+
+import trio
+from process_helpers import python, run
+from trio.testing import wait_all_tasks_blocked
+
+from trio_supervisor.runtimes.process import procfs
+from trio_supervisor.runtimes.process.procfs import Census, Process, census, command_line, process, processes
+
+
+def test_a_process_is_known_by_its_numbers() -> None:
+    own = process(os.getpid())
+
+    assert own is not None
+    assert (own.pid, own.parent, own.group, own.session) == (
+        os.getpid(),
+        os.getppid(),
+        os.getpgid(0),
+        os.getsid(0),
+    )
+    assert own.alive
+
+
+def test_what_does_not_exist_is_none() -> None:
+    assert process(2**22 + 1) is None
+    assert command_line(2**22 + 1) == ""
+
+
+async def test_a_name_with_spaces_and_parentheses_does_not_confuse() -> None:
+    code = """
+import os
+from trio_supervisor.runtimes.process.procfs import process
+with open("/proc/self/comm", "w") as comm:
+    comm.write("a) R (b 1 2")
+own = process(os.getpid())
+print(own, own.parent == os.getppid(), own.session == os.getsid(0))
+"""
+    exit, heard = await run(*python(code))
+
+    assert exit.clean
+    assert heard.said().decode().split(" ", 1)[1] == "(a) R (b 1 2) True True\n"
+
+
+def test_a_zombie_is_not_alive_unless_it_has_threads() -> None:
+    assert not Process(1, "x", "Z", 0, 1, 1, threads=1, started=0).alive
+    assert Process(1, "x", "Z", 0, 1, 1, threads=2, started=0).alive
+
+
+def test_a_command_line_is_for_people() -> None:
+    pid = os.posix_spawn("/bin/sh", ["agent", "-c", "sleep 300; true", "a\nb" + "x" * 100], {}, setpgroup=0)
+    try:
+        text = command_line(pid)
+    finally:
+        os.killpg(pid, 9)
+        os.waitpid(pid, 0)
+
+    assert text.startswith("agent -c sleep 300; true a?bxxx")
+    assert text.endswith("…")
+    assert len(text) == 80
+
+
+def test_all_processes_are_found() -> None:
+    found = {each.pid for each in processes()}
+
+    assert {1, os.getpid()} <= found
+
+
+async def test_those_who_ask_while_a_scan_runs_share_the_next_one() -> None:
+    shared = Census()
+    answers: list[list[Process]] = []
+
+    async def ask() -> None:
+        answers.append(await shared.take())
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(50):
+            nursery.start_soon(ask)
+
+    assert len(answers) == 50
+    assert len({id(answer) for answer in answers}) <= 3
+
+
+async def test_a_scan_begins_after_the_question() -> None:
+    first = await census()
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", "import time; time.sleep(300)"], {})
+    try:
+        second = await census()
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+
+    assert pid not in {found.pid for found in first}
+    assert pid in {found.pid for found in second}
+
+
+async def test_when_the_one_who_scans_is_cancelled_the_others_still_get_an_answer() -> None:
+    shared = Census()
+    answers: list[list[Process]] = []
+
+    async def ask() -> None:
+        answers.append(await shared.take())
+
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as first:
+            # No thread is free, so that it is cancelled before its scan has begun.
+            limiter = trio.CapacityLimiter(1)
+            limiter.acquire_on_behalf_of_nowait("somebody else")
+            token = procfs._limiter
+            await procfs.in_thread(os.getpid)
+            free = token.get()
+            token.set(limiter)
+            first.start_soon(ask)
+            await wait_all_tasks_blocked()
+            nursery.start_soon(ask)
+            await wait_all_tasks_blocked()
+            token.set(free)
+            first.cancel_scope.cancel()
+
+    assert len(answers) == 1
