@@ -1,6 +1,7 @@
 """What every runtime keeps to, whatever kind of children it runs.
 
-Subclass `LifeContract` and give it a fixture `make_life`. A `make_life` fixture makes a life, not started yet, that behaves as asked for, and what is heard of it.
+Subclass `LifeContract` and give it a fixture `make_life`, which makes lives, not started yet, that behave as asked for;
+with each comes what is heard of it.
 """
 
 from collections import Counter

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import trio
-from contract import Heard, live
 
+from tests.runtimes.contract import Heard, live
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime
 from trio_supervisor.runtimes.process.procfs import pids, process
@@ -76,6 +76,15 @@ async def eventually(is_true: Callable[[], bool | Awaitable[bool]], within: floa
             if result if isinstance(result, bool) else await result:
                 return
             await trio.sleep(0.01)
+
+
+def has_children() -> bool:
+    """Whether this process has any child, alive or a zombie."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def is_alive(pid: int) -> bool:

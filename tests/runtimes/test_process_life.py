@@ -7,10 +7,23 @@ import time
 
 import pytest
 import trio
-from contract import STEP, Heard, live, wait_bounded
-from process_helpers import descriptors, ended, is_alive, kill, life_of, program, python, run, runtime_of, shell
 from trio.testing import wait_all_tasks_blocked
 
+from tests.runtimes.contract import STEP, Heard, live, wait_bounded
+from tests.runtimes.process_helpers import (
+    descriptors,
+    ended,
+    eventually,
+    has_children,
+    is_alive,
+    kill,
+    life_of,
+    program,
+    python,
+    run,
+    runtime_of,
+    shell,
+)
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import SpecError
 from trio_supervisor.runtimes.base import Launch, OwnsPorts, RunsCommands, Stream
@@ -63,7 +76,8 @@ async def test_an_exit_status_that_something_else_took_is_admitted() -> None:
     life, _ = life_of("true")
     await life.start()
     assert life.pid is not None
-    os.waitpid(life.pid, 0)
+    # The status that is for the life.
+    await trio.to_thread.run_sync(os.waitpid, life.pid, 0)
 
     exit = await wait_bounded(life)
 
@@ -228,9 +242,7 @@ async def test_a_flood_delays_neither_the_exit_of_a_sibling_nor_its_own_kill() -
 async def test_a_child_that_closes_its_streams_goes_on_quietly() -> None:
     life, heard = life_of(*python("import os, time; os.close(1); os.close(2); time.sleep(300)"))
     await life.start()
-    with trio.fail_after(10):
-        while heard.ends() != BOTH_ENDED:
-            await trio.sleep(0.01)
+    await eventually(lambda: heard.ends() == BOTH_ENDED)
 
     begun = time.process_time()
     await trio.sleep(0.3)
@@ -336,8 +348,7 @@ async def test_three_hundred_lives_leave_no_descriptor_thread_or_zombie() -> Non
         await run("true")
 
     assert (descriptors(), len(os.listdir("/proc/self/task"))) == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert not has_children()
 
 
 async def test_failed_and_killed_lives_leave_no_descriptor_either() -> None:

@@ -9,11 +9,21 @@ from pathlib import Path
 
 import pytest
 import trio
-from contract import Heard, live, wait_bounded
 from hypothesis import given
 from hypothesis import strategies as st
-from process_helpers import bound, ended, eventually, free_ports, life_of, listener, python, runtime_of, shell
 
+from tests.runtimes.contract import Heard, live, wait_bounded
+from tests.runtimes.process_helpers import (
+    bound,
+    ended,
+    eventually,
+    free_ports,
+    life_of,
+    listener,
+    python,
+    runtime_of,
+    shell,
+)
 from trio_supervisor.errors import LockedError, StartError
 from trio_supervisor.runtimes.base import Ownership, Stream
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime

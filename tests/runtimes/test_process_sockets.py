@@ -5,9 +5,20 @@ import socket
 import sys
 
 import pytest
-from contract import Heard
-from process_helpers import ended, eventually, free_ports, kill, life_of, listener, program, python, runtime_of, shell
 
+from tests.runtimes.contract import Heard
+from tests.runtimes.process_helpers import (
+    ended,
+    eventually,
+    free_ports,
+    kill,
+    life_of,
+    listener,
+    program,
+    python,
+    runtime_of,
+    shell,
+)
 from trio_supervisor.runtimes.base import Ownership
 from trio_supervisor.runtimes.process import ProcessLife
 from trio_supervisor.runtimes.process.sockets import Entry, entries, holder_of

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import trio
-from contract import Heard, live
-from process_helpers import descriptors, ended, life_of, python, run, runtime_of, shell
 
+from tests.runtimes.contract import Heard, live
+from tests.runtimes.process_helpers import descriptors, ended, life_of, python, run, runtime_of
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.process.explain import explain
@@ -114,9 +114,7 @@ async def test_a_string_runs_in_a_shell_with_its_placeholders_replaced() -> None
 
 # Its environment ----------------------------------------------------------------------------------------------------
 
-AGENT_VARIABLES = python(
-    "import os; print([f'{k}={v}' for k, v in sorted(os.environ.items()) if k.startswith('AGENT_')])"
-)
+AGENT_VARIABLES = python("import os; print(sorted(f'{k}={v}' for k, v in os.environ.items() if k[:6] == 'AGENT_'))")
 
 
 async def test_it_is_told_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,8 +295,8 @@ async def test_a_failed_spawn_leaves_the_next_one_alone() -> None:
 
 LIMITED = """
 import resource, sys, trio
-from contract import Heard
-from process_helpers import life_of, ended, shell
+from tests.runtimes.contract import Heard
+from tests.runtimes.process_helpers import life_of, ended, shell
 from trio_supervisor.errors import StartError
 
 async def main():
@@ -323,8 +321,7 @@ trio.run(main)
 
 async def in_own_program(count: int, soft: int, hard: int) -> str:
     code = LIMITED.replace("COUNT", str(count)).replace("LIMIT)", f"({soft}, {hard}))")
-    path = f"{Path(__file__).parent}:{':'.join(sys.path)}"
-    life, heard = life_of(*python(code), env={"PYTHONPATH": path})
+    life, heard = life_of(*python(code), env={"PYTHONPATH": ":".join(sys.path)})
     exit = await live(life)
     assert exit.clean, heard.said(Stream.STDERR).decode()
     return heard.said().decode().strip()

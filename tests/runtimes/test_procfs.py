@@ -1,12 +1,13 @@
 """What /proc tells about processes."""
 
 import os
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import trio
-from process_helpers import python, run
 from trio.testing import wait_all_tasks_blocked
 
+from tests.runtimes.process_helpers import ended, life_of, python, run
 from trio_supervisor.runtimes.process import procfs
 from trio_supervisor.runtimes.process.procfs import Census, Process, census, command_line, process, processes
 
@@ -49,15 +50,16 @@ def test_a_zombie_is_not_alive_unless_it_has_threads() -> None:
     assert Process(1, "x", "Z", 0, 1, 1, threads=2, started=0).alive
 
 
-def test_a_command_line_is_for_people() -> None:
-    pid = os.posix_spawn("/bin/sh", ["agent", "-c", "sleep 300; true", "a\nb" + "x" * 100], {}, setpgroup=0)
-    try:
-        text = command_line(pid)
-    finally:
-        os.killpg(pid, 9)
-        os.waitpid(pid, 0)
+async def test_a_command_line_is_for_people() -> None:
+    life, heard = life_of("sh", "-c", "echo ready; sleep 300; true", "a\nb" + "x" * 100)
+    await life.start()
+    await heard.wait_line()
+    assert life.pid is not None
 
-    assert text.startswith("agent -c sleep 300; true a?bxxx")
+    text = command_line(life.pid)
+
+    await ended(life)
+    assert text.startswith("sh -c echo ready; sleep 300; true a?bxxx")
     assert text.endswith("…")
     assert len(text) == 80
 
@@ -85,13 +87,13 @@ async def test_those_who_ask_while_a_scan_runs_share_the_next_one() -> None:
 
 async def test_a_scan_begins_after_the_question() -> None:
     first = await census()
-    pid = os.posix_spawn(sys.executable, [sys.executable, "-c", "import time; time.sleep(300)"], {})
-    try:
-        second = await census()
-    finally:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
+    life, _ = life_of("sleep", "300")
+    await life.start()
+    pid = life.pid
 
+    second = await census()
+
+    await ended(life)
     assert pid not in {found.pid for found in first}
     assert pid in {found.pid for found in second}
 
@@ -103,20 +105,22 @@ async def test_when_the_one_who_scans_is_cancelled_the_others_still_get_an_answe
     async def ask() -> None:
         answers.append(await shared.take())
 
-    async with trio.open_nursery() as nursery:
-        async with trio.open_nursery() as first:
-            # No thread is free, so that it is cancelled before its scan has begun.
-            limiter = trio.CapacityLimiter(1)
-            limiter.acquire_on_behalf_of_nowait("somebody else")
-            token = procfs._limiter
-            await procfs.in_thread(os.getpid)
-            free = token.get()
-            token.set(limiter)
+    async with trio.open_nursery() as others, trio.open_nursery() as first:
+        with no_free_thread():
             first.start_soon(ask)
             await wait_all_tasks_blocked()
-            nursery.start_soon(ask)
+            others.start_soon(ask)
             await wait_all_tasks_blocked()
-            token.set(free)
-            first.cancel_scope.cancel()
+        first.cancel_scope.cancel()
 
     assert len(answers) == 1
+
+
+@contextmanager
+def no_free_thread() -> Iterator[None]:
+    """Nobody can begin to look into /proc."""
+    limiter = trio.CapacityLimiter(1)
+    limiter.acquire_on_behalf_of_nowait("somebody else")
+    procfs._limiter.set(limiter)
+    yield
+    procfs._limiter.set(trio.CapacityLimiter(1))

@@ -1,6 +1,7 @@
 """The words of the command line."""
 
 import argparse
+import sys
 from importlib.metadata import version
 
 DEFAULT_FILE = "supervisor.yaml"
@@ -10,7 +11,8 @@ class _Version(argparse.Action):
     """Prints the version; looked up only when asked for, as that reads the disk."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.exit(message=f"trio-supervisor {version('trio-supervisor')}\n")
+        sys.stdout.write(f"trio-supervisor {version('trio-supervisor')}\n")
+        parser.exit()
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -189,8 +189,9 @@ _HINTS = (
     ("did not find expected key", "check the indentation: keys of one mapping start in the same column"),
     ("expected '-' indicator", "check the indentation: the items of a list all start with '-'"),
     ("expected <block end>", "check the indentation"),
-    ("quoted scalar", "a quote is not closed"),
     ("unknown escape character", "in double quotes write \\\\ for a backslash, or use single quotes"),
+    ("unexpected end of stream", "a quote is not closed"),
+    ("expected ',' or", "a bracket is not closed, or a value needs quotes"),
 )
 
 

@@ -138,7 +138,8 @@ class Files:
         source = Source(shown, directory, content, self._count, quotable=quotable)
         self._count += 1
         if wrong_at is not None:
-            raise MistakeError(Mistake(Place(source, wrong_at, wrong_at + 1), "this is not UTF-8"))
+            utf_16 = ", but looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+            raise MistakeError(Mistake(Place(source, wrong_at, wrong_at + 1), f"this is not UTF-8{utf_16}"))
         return source
 
 

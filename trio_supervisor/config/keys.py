@@ -1,8 +1,8 @@
 """The keys of the file: which mapping has which keys, what each of them takes, and the words that explain it.
 
-The keys of a mapping that becomes a spec are attributes of its spec class: type and default come from there. Here stand
-the words for people, the few names and types that differ, and the keys that only a file has. Structuring and schema read
-these tables, both of them.
+The keys of a mapping that becomes a spec are attributes of its spec class: type and default come from there. Here
+stand the words for people, the few names and types that differ, and the keys that only a file has. Structuring and
+schema both read these tables.
 """
 
 from collections.abc import Mapping

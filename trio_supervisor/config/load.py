@@ -34,7 +34,7 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     """Read a file and all that it includes.
 
     `environ` is what `${VAR}` stands for, before any `env_file`. With `only`, just these agents run and what they
-    depend on; naming a disabled agent enables it. It is a mistake for an agent that is enabled to depend on one that is not.
+    depend on; naming a disabled agent enables it. An agent that is enabled must not depend on one that is not.
 
     Raises:
         ConfigError: with every mistake, its file, line and column.

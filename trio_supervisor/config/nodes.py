@@ -20,12 +20,8 @@ _LONGEST_INT = 100
 
 def resolve(text: str) -> object:
     """The value of a plain scalar: None, bool, int, float, or the text itself."""
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if text[0] not in _NUMBER_BEGIN:
-        return text
+    if text[:1] not in _NUMBER_BEGIN:
+        return None if text in _NULL else _BOOL.get(text, text)
     if _INT.fullmatch(text) and len(text) <= _LONGEST_INT:
         return int(text, 0 if text[:2] in ("0o", "0x") else 10)
     if _FLOAT.fullmatch(text):
@@ -79,8 +75,12 @@ class Scalar(_Located):
 
     @property
     def value(self) -> object:
-        """Text, or what plain text resolves to; raises MistakeError for its variables."""
-        return resolve(self.text) if self.plain else self.text
+        """What plain text resolves to, or text; raises MistakeError for its variables.
+
+        What comes out of a variable resolves in quotes too: without them there can't be a variable inside of `{ }`. Where
+        text is wanted it stays text, see `scalars.text`.
+        """
+        return resolve(self.text) if self.plain or self.has_variables else self.text
 
     def _find(self, fragment: str) -> Place:
         found = self.source.text.find(fragment, self.start, self.end)
@@ -120,7 +120,7 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 def is_null(node: Node) -> bool:
     """Whether there is no value; raises MistakeError."""
-    return isinstance(node, Scalar) and node.plain and node.value is None
+    return isinstance(node, Scalar) and node.plain and node.text in _NULL
 
 
 def describe(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""From nodes to values and specs, by cattrs with strict hooks: nothing is converted silently, all mistakes are found."""
+"""From nodes to values and specs, by cattrs with strict hooks: no silent conversion, no mistake left out."""
 
 import math
 import os
@@ -194,11 +194,11 @@ def _dependencies(node: Node) -> dict[str, Condition]:
     if isinstance(node, Sequence):
         return dict.fromkeys(converter().structure(node, tuple[str, ...]), Condition.READY)
     expected = "a mapping from agents to started, ready or finished, or a list of agents"
-    conditions: AnyMapping[str, Condition] = converter().structure(mapping(node, expected), _CONDITIONS)
-    return dict(conditions)
+    return dict(converter().structure(mapping(node, expected), _CONDITIONS))
 
 
-_CONDITIONS = AnyMapping[str, Condition]
+# mypy takes this generic for one that could not be made.
+_CONDITIONS: type[AnyMapping[str, Condition]] = AnyMapping[str, Condition]  # type: ignore[type-abstract]
 
 
 def _stop(node: Node) -> tuple[SignalStep, ...]:
@@ -236,7 +236,7 @@ def _json(node: Node) -> object:
         return [_json(item) for item in node.items]
     if isinstance(node, Mapping):
         return {name: _json(value) for name, (_, value) in node.entries.items()}
-    value = node.value
+    value = node.value if node.plain else node.text
     if isinstance(value, float) and not math.isfinite(value):
         raise MistakeError(Mistake(node.place, f"{node.text} is no number in JSON"))
     return value

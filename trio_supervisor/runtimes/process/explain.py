@@ -15,6 +15,7 @@ _SYSTEM_WIDE = {
     errno.ENFILE: "out of file descriptors: the whole system has none left",
     errno.EAGAIN: "out of processes: a limit is reached (ulimit -u, or the pids limit of the cgroup)",
     errno.ENOMEM: "out of memory",
+    errno.ENOSYS: "this kernel has no pidfd_open (Linux 5.3 and later have)",
 }
 
 

@@ -7,6 +7,7 @@ costs 0.3 ms however big the supervisor is. A process is never between two check
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -42,6 +43,8 @@ def spawn(command: Sequence[str], cwd: str | None, env: Mapping[str, str], *, on
     Raises:
         StartError: it can't be started, in words; nothing is left of it.
     """
+    if sys.platform != "linux":
+        raise StartError("processes can only be supervised on Linux, so far")
     with ExitStack() as undo:
         try:
             stdout, stdout_of_child = _pipe(undo)

@@ -56,6 +56,8 @@ class Tree:
         """
         if not self._reaped:
             with suppress(ProcessLookupError):
+                # Fails when something else in this program has reaped the leader, and its number may be anybody's.
+                signal.pidfd_send_signal(self._pidfd, 0)
                 os.killpg(self.leader, number)
 
     def ask(self, number: int) -> None:

@@ -1,0 +1,11 @@
+"""What the tests of the configuration share."""
+
+from pathlib import Path
+
+import pytest
+from config_files import Files
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
