@@ -160,6 +160,18 @@ async def test_a_stranger_on_the_port_is_named(tmp_path: Path) -> None:
     assert f"port {port} is taken by pid {os.getpid()}" in it.output
 
 
+async def test_a_stranger_that_answers_on_the_agent_s_port_does_not_make_it_ready(tmp_path: Path) -> None:
+    probe = "readiness: {tcp: '{port}', deadline: 1s}"
+    yaml = f"agents: {{a: {{command: [sleep, '600'], port: 19092, restart: temporary, {probe}}}}}\n"
+    async with running(tmp_path, yaml) as it:
+        await it.see("not ready yet")
+        # The reservation keeps out who binds without SO_REUSEADDR; this one sets it, as most servers do.
+        with socket.create_server(("127.0.0.1", 19092)):
+            assert await it.end() == 1
+    assert f"port 19092 is answered by a stranger: pid {os.getpid()}" in it.output
+    assert "ready after" not in it.output
+
+
 async def test_a_child_that_exits_at_once_for_ever_is_held_and_burns_no_time(tmp_path: Path) -> None:
     yaml = "agents: {a: {command: ['false'], backoff: {initial: 50ms, max: 100ms}}}\n"
     async with running(tmp_path, yaml, "--stay") as it:

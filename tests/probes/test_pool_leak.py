@@ -16,7 +16,8 @@ from trio_supervisor.probes.http import open_http
 from trio_supervisor.spec import Http
 
 CLIENTS = 8  # few enough for one core to answer most questions in time
-SECONDS = 3.0
+ENOUGH = 300
+"""Answered and cancelled questions, so many of each at least."""
 
 
 async def pool_is_exhausted(step: int) -> bool:
@@ -77,10 +78,11 @@ async def test_our_clients_survive_cancelled_requests() -> None:
     rng = random.Random(2)
     answered = cancelled = 0
 
-    async def ask_and_cancel(port: int, until: float) -> None:
+    async def ask_and_cancel(port: int) -> None:
         nonlocal answered, cancelled
         async with open_http(Http("/"), Target("a", port, None), 1) as probe:
-            while trio.current_time() < until:
+            # Until enough of both has happened, however slow the machine is.
+            while min(answered, cancelled) < ENOUGH:
                 with trio.move_on_after(rng.uniform(0, 0.03)) as scope:
                     assert (await probe.ask()).ok
                 cancelled += scope.cancelled_caught
@@ -90,10 +92,9 @@ async def test_our_clients_survive_cancelled_requests() -> None:
                     assert (await probe.ask()).ok
 
     before = open_descriptors()
-    async with serving(Dawdler()) as port, trio.open_nursery() as nursery:
-        for _ in range(CLIENTS):
-            nursery.start_soon(ask_and_cancel, port, trio.current_time() + SECONDS)
+    with trio.fail_after(60):
+        async with serving(Dawdler()) as port, trio.open_nursery() as nursery:
+            for _ in range(CLIENTS):
+                nursery.start_soon(ask_and_cancel, port)
 
-    assert cancelled > 100
-    assert answered > 100
     assert open_descriptors() <= before

@@ -30,6 +30,7 @@ class Child:
         "health",
         "id",
         "last_exit",
+        "last_failure",
         "policy",
         "readiness",
         "ready_since",
@@ -62,6 +63,8 @@ class Child:
         """Whether the present life has been ready."""
         self.readiness: Health | None = None
         """The answers of this life's readiness probe; None before it runs, and without a probe."""
+        self.last_failure = ""
+        """What the readiness probe of this life said when it failed last."""
         self.health: Health | None = None
         """The answers of this life's health probe; None before it was ready, and without a probe."""
         self.last_exit: Exit | None = None
@@ -93,6 +96,7 @@ class Child:
         self.generation += 1
         self.was_ready = False
         self.readiness = None
+        self.last_failure = ""
         self.health = None
 
     def leave_ready(self, now: float) -> None:

@@ -213,6 +213,8 @@ class Machine:
     def _readiness_answered(self, child: Child, fact: ProbeAnswered, now: float) -> None:
         if child.readiness is None:
             return
+        if not fact.ok:
+            child.last_failure = fact.detail
         match child.readiness.answered(fact.ok, now):
             case Edge.UP:
                 self._ready(child, now, fact.detail or "readiness probe succeeded")
@@ -338,6 +340,8 @@ class Machine:
                 self._want_start(child, now, child.reason)
             else:
                 reason = f"not ready {child.policy.start_deadline:g} s after its start"
+                if child.last_failure:
+                    reason += f"; the last answer: {child.last_failure}"
                 self._stop(child, StopCause.FAILURE, reason, now)
 
     # Bookkeeping ----------------------------------------------------------------------------------------------------------
