@@ -8,7 +8,8 @@
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
     └── LockedError            the caller: something is held by another supervisor
 
-Mistakes in calling this package raise builtins (`TypeError`, `ValueError`). The crash of a child is a fact, not an exception.
+Mistakes in calling this package raise builtins (`TypeError`, `ValueError`). The crash of a child is a fact, not an
+exception.
 """
 
 

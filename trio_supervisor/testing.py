@@ -17,7 +17,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.runtimes.base import Launch, Life, Stream
-from trio_supervisor.spec import Check, ChildSpec, StopStep
+from trio_supervisor.spec import Check, StopStep
 
 
 @frozen

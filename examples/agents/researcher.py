@@ -41,7 +41,11 @@ class Agent(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = request["params"]["message"]["parts"][0]["text"]
         print(f"asked: {text}", flush=True)
-        reply = {"messageId": "reply", "role": "ROLE_AGENT", "parts": [{"text": f"that was question {next(QUESTIONS)}"}]}
+        reply = {
+            "messageId": "reply",
+            "role": "ROLE_AGENT",
+            "parts": [{"text": f"that was question {next(QUESTIONS)}"}],
+        }
         self.answer(200, {"jsonrpc": "2.0", "id": request["id"], "result": {"message": reply}})
 
     def answer(self, status: int, content: object) -> None:

@@ -1,5 +1,6 @@
 """The command `run` as a user meets it: a real supervisor with real agents."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,9 @@ async def test_term_and_hup_stop_as_gracefully_as_ctrl_c(tmp_path: Path, number:
 
 
 async def test_a_second_ctrl_c_cuts_the_grace(tmp_path: Path) -> None:
-    yaml = f"agents: {{stubborn: {{command: ['{sys.executable}', '{PROGRAMS}/ignore_term.py'], stop: {{grace: 1h}}}}}}\n"
+    yaml = (
+        f"agents: {{stubborn: {{command: ['{sys.executable}', '{PROGRAMS}/ignore_term.py'], stop: {{grace: 1h}}}}}}\n"
+    )
     async with running(tmp_path, "supervisor: {stop_deadline: 1h}\n" + yaml) as it:
         await it.see("| ready")
         it.send(signal.SIGINT)
@@ -96,7 +100,8 @@ async def test_with_stay_it_goes_on_when_nothing_is_left_to_run(tmp_path: Path) 
 
 
 async def test_exit_code_from_an_agent_stops_the_others(tmp_path: Path) -> None:
-    yaml = "agents: {tests: {command: [sh, -c, 'sleep 0.2; exit 7'], restart: temporary}, api: {command: [sleep, '600']}}\n"
+    tests = "{command: [sh, -c, 'sleep 0.2; exit 7'], restart: temporary}"
+    yaml = f"agents: {{tests: {tests}, api: {{command: [sleep, '600']}}}}\n"
     async with running(tmp_path, yaml, "--exit-code-from", "tests") as it:
         assert await it.end() == 7
 
@@ -215,7 +220,9 @@ async def test_nobody_reads_the_output_and_the_agents_run_on(tmp_path: Path) -> 
 
 
 async def test_a_closed_pipe_does_not_end_it(tmp_path: Path) -> None:
-    yaml = "agents: {clock: {command: [sh, -c, 'for i in 1 2 3 4 5; do echo $i; sleep 0.1; done'], restart: temporary}}\n"
+    yaml = (
+        "agents: {clock: {command: [sh, -c, 'for i in 1 2 3 4 5; do echo $i; sleep 0.1; done'], restart: temporary}}\n"
+    )
     read_end, write_end = os.pipe()
     os.close(read_end)
     async with running(tmp_path, yaml, stdout=write_end, stderr=subprocess.DEVNULL) as it:
@@ -241,9 +248,6 @@ async def test_a_closed_terminal_stops_it_cleanly(tmp_path: Path) -> None:
 
 
 def _take_terminal(slave: int) -> None:
-    import fcntl
-    import termios
-
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
 
@@ -289,7 +293,9 @@ async def test_children_do_not_inherit_a_signal_mask_or_our_descriptors(tmp_path
         assert await it.end() == 0
     assert "SigBlk:\t0000000000000000" in it.output
     # 3 is the directory that ls reads.
-    assert [line.split("| ")[1] for line in it.output.splitlines() if line[-1:].isdigit() and "Sig" not in line][:5] == [
+    assert [line.split("| ")[1] for line in it.output.splitlines() if line[-1:].isdigit() and "Sig" not in line][
+        :5
+    ] == [
         "0",
         "1",
         "2",

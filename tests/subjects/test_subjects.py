@@ -42,7 +42,11 @@ async def test_an_a2a_agent_is_ready_when_its_card_is_there_and_survives_a_crash
     tmp_path: Path, subjects_python: Path, programs: Path
 ) -> None:
     yaml = agents(
-        echo={"command": [str(subjects_python), str(programs / "a2a_hello.py")], "port": "auto", "readiness": {"a2a": True}}
+        echo={
+            "command": [str(subjects_python), str(programs / "a2a_hello.py")],
+            "port": "auto",
+            "readiness": {"a2a": True},
+        }
     )
     async with running(tmp_path, yaml) as it:
         await it.see("ready after")
@@ -119,7 +123,11 @@ async def test_a_redis_server_is_ready_when_its_port_opens(tmp_path: Path, redis
             "readiness": {"tcp": "{port}"},
             "health": {"exec": ["redis-cli", "-p", "{port}", "ping"], "period": "200ms"},
         },
-        client={"command": ["redis-cli", "-h", "127.0.0.1", "info", "server"], "restart": "temporary", "depends_on": {"db": "ready"}},
+        client={
+            "command": ["redis-cli", "-h", "127.0.0.1", "info", "server"],
+            "restart": "temporary",
+            "depends_on": {"db": "ready"},
+        },
     )
     async with running(tmp_path, yaml) as it:
         await it.see("db", 1)
@@ -136,7 +144,16 @@ async def test_workers_that_outlive_their_leader_are_swept_before_the_restart(
     tmp_path: Path, subjects_bin: Path, programs: Path
 ) -> None:
     """uvicorn's workers go on answering the port when their leader is killed; a restart would meet EADDRINUSE."""
-    command = [str(subjects_bin / "uvicorn"), "--app-dir", str(programs), "--port", "{port}", "--workers", "2", "webapp:app"]
+    command = [
+        str(subjects_bin / "uvicorn"),
+        "--app-dir",
+        str(programs),
+        "--port",
+        "{port}",
+        "--workers",
+        "2",
+        "webapp:app",
+    ]
     yaml = agents(web={"command": command, "port": "auto", "readiness": {"http": "/"}})
     async with running(tmp_path, yaml) as it:
         await it.see("ready after")
@@ -153,7 +170,11 @@ async def test_an_http_server_and_its_dependent(tmp_path: Path, programs: Path) 
     (tmp_path / "hello.txt").write_text("hello from a file\n")
     reader = "import os, urllib.request as u; print(u.urlopen(os.environ['URL']).read().decode())"
     yaml = agents(
-        files={"command": ["python3", "-m", "http.server", "{port}", "--bind", "127.0.0.1"], "port": 19088, "readiness": {"http": "/"}},
+        files={
+            "command": ["python3", "-m", "http.server", "{port}", "--bind", "127.0.0.1"],
+            "port": 19088,
+            "readiness": {"http": "/"},
+        },
         reader={
             "command": ["python3", "-c", reader],
             "env": {"URL": "http://127.0.0.1:19088/hello.txt"},

@@ -20,8 +20,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="trio-supervisor",
         description="One supervision tree for every agent you run.",
-        epilog="Exit codes: 0 done, 1 gave up, 2 usage or configuration, 3 held by another supervisor, 4 unknown agent, "
-        "5 something could not be killed.",
+        epilog="Exit codes: 0 done, 1 gave up, 2 usage or configuration, 3 held by another supervisor, "
+        "4 unknown agent, 5 something could not be killed.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -57,7 +57,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _fill_standard_descriptors() -> None:
-    """Put the null device where standard input, output or error is closed: else the next file opened takes its number."""
+    """Put the null device where standard input, output or error is closed: else the next file opened takes its
+    number.
+    """
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:
         descriptor = os.dup(descriptor)

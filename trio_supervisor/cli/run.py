@@ -62,7 +62,7 @@ class _Run:
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
             async with open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event)) as control:
-                nursery.start_soon(act_on, signals, control, self.asked.set)
+                nursery.start_soon(act_on, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
                 control.stop(await self._wait(control))
             nursery.cancel_scope.cancel()
             hub.flush()

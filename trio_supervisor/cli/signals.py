@@ -26,8 +26,11 @@ def held_back() -> Iterator[None]:
 
 @contextmanager
 def received() -> Iterator[AsyncIterator[int]]:
-    """Receive signals from here on, those that were held back first. Before any child is started: children inherit the mask."""
-    # Who starts a program with SIGHUP ignored (nohup) wants it to survive the terminal; Trio's receiver would override that.
+    """Receive signals from here on, those that were held back first. Before any child is started: children inherit the
+    mask.
+    """
+    # Who starts a program with SIGHUP ignored (nohup) wants it to survive the terminal; Trio's receiver would override
+    # that.
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     numbers = [number for number in _HANDLED if not (ignored and number is signal.SIGHUP)]
     with trio.open_signal_receiver(*numbers) as signals:
@@ -36,7 +39,9 @@ def received() -> Iterator[AsyncIterator[int]]:
 
 
 async def act_on(signals: AsyncIterator[int], control: Control, asked: Callable[[], None]) -> None:
-    """Act on signals until cancelled: the first stop is graceful, each later one cuts every grace; `asked` is called at each."""
+    """Act on signals until cancelled: the first stop is graceful, each later one cuts every grace; `asked` is called at
+    each.
+    """
     stops = 0
     async for number in signals:
         match signal.Signals(number):
