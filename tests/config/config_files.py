@@ -45,6 +45,10 @@ class Files:
         assert isinstance(run, ProcessSpec)
         return run
 
+    def processes(self, text: str | bytes) -> Mapping[str, ProcessSpec]:
+        """What those agents run that are processes, by name."""
+        return {name: child.run for name, child in self.children(text).items() if isinstance(child.run, ProcessSpec)}
+
     def report(self, text: str | bytes) -> str:
         """The whole report on a file with mistakes, without the name of the directory."""
         with pytest.raises(ConfigError) as caught:

@@ -7,7 +7,10 @@ import pytest
 from trio_supervisor.config.nodes import resolve
 
 
-@pytest.mark.parametrize("text", ["no", "yes", "on", "off", "y", "n", "No", "22:22", "1_000", "2026-11-21", "0b1", "+", ".", "-", "1.2.3", "e5"])
+@pytest.mark.parametrize(
+    "text",
+    ["no", "yes", "on", "off", "y", "n", "No", "22:22", "1_000", "2026-11-21", "0b1", "+", ".", "-", "1.2.3", "e5"],
+)
 def test_what_only_yaml_1_1_takes_for_something_else_is_text(text: str) -> None:
     assert resolve(text) == text
 

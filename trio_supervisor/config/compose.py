@@ -105,12 +105,15 @@ class _Composer:
     def _begin(self, event: Any) -> None:
         if event.tag is not None and event.tag not in _CONTAINER_TAGS:
             self._mistakes.add(Mistake(self._place(event), f"tag {shown(event.tag)} is not supported"))
-        if len(self._open) >= MAX_DEPTH:
-            raise MistakeError(Mistake(self._place(event), f"nested more than {MAX_DEPTH} deep"))
+        self._check_depth(event, 1)
         kind = Mapping if isinstance(event, yaml.MappingStartEvent) else Sequence
         self._open.append(kind(self._source, event.start_mark.index))
         self._anchors_of_open.append(event.anchor)
         self._keys.append(None)
+
+    def _check_depth(self, event: Any, added: int) -> None:
+        if len(self._open) + added > MAX_DEPTH:
+            raise MistakeError(Mistake(self._place(event), f"nested more than {MAX_DEPTH} deep"))
 
     def _end(self, event: Any) -> None:
         node = self._open.pop()
@@ -139,6 +142,7 @@ class _Composer:
             raise MistakeError(Mistake(place, f"more than {MAX_ALIASES} aliases"))
         if self._added_by_aliases > MAX_ADDED_BY_ALIASES:
             raise MistakeError(Mistake(place, f"aliases stand for more than {MAX_ADDED_BY_ALIASES:,} values"))
+        self._check_depth(event, node.depth)
         self._add(node)
 
     def _add(self, node: Node) -> None:
@@ -147,6 +151,7 @@ class _Composer:
             return
         parent = self._open[-1]
         parent.size += node.size
+        parent.depth = max(parent.depth, node.depth + 1)
         if isinstance(parent, Sequence):
             parent.items.append(node)
         elif self._keys[-1] is None:

@@ -51,8 +51,10 @@ class Reader:
                 fields.values[key.attribute] = self.hooks[key.name](value, key.type)
             elif not key.nullable:
                 fields.mistakes.append(Mistake(key_node.place, f"{key.name} has no value"))
-        except MistakeError as wrong:
-            fields.mistakes += (_named(mistake, key.name, value) for mistake in wrong.mistakes)
+        except MistakeError as error:
+            if error.usable is not None:
+                fields.values[key.attribute] = error.usable
+            fields.mistakes += (_named(mistake, key.name, value) for mistake in error.mistakes)
 
     def _unknown(self, name: str, key_node: Scalar) -> Mistake:
         if name in self.misplaced:
@@ -80,11 +82,16 @@ def build(make: Callable[..., T], table: Mapping[str, Key], fields: Fields, **mo
             return make(**values)
         except ValueError as error:
             guilty = _guilty(make, table, fields, values, str(error))
-            fields.mistakes.append(Mistake(_place(fields.node, guilty), str(error)))
+            fields.mistakes.append(Mistake(_place(fields.node, guilty), _short(str(error))))
             if guilty is None:
                 return None
             values = _replaced(values, guilty)
             fields.values.pop(guilty.attribute)
+
+
+def _short(message: str) -> str:
+    """A message that may hold a value of any length."""
+    return message if len(message) <= 200 else message[:197] + "..."
 
 
 def _guilty(

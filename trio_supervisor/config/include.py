@@ -13,7 +13,7 @@ from trio_supervisor.config.fields import Fields
 from trio_supervisor.config.merge import merge_defaults
 from trio_supervisor.config.mistakes import Mistake, MistakeError, Mistakes, did_you_mean
 from trio_supervisor.config.source import MissingError, Place, ReadError, Reference, Source, decode, read_bytes
-from trio_supervisor.config.structure import reader
+from trio_supervisor.config.structure import items, reader
 from trio_supervisor.errors import ConfigError
 
 MAX_FILES = 100
@@ -59,7 +59,8 @@ class Files:
         try:
             data = read_bytes(path)
         except ReadError as error:
-            raise ConfigError(f"{path}: {error}{_near_file(path)}") from None
+            meant = _near_file(path) if isinstance(error, MissingError) else ""
+            raise ConfigError(f"{path}: {error}{meant}") from None
         with self.mistakes.collected():
             self._file(self._source(data, path, path), os.path.realpath(path), None)
 
@@ -102,7 +103,11 @@ class Files:
         return env
 
     def _includes(self, file: File) -> None:
-        for reference in references(file.fields, "include"):
+        named = file.root.get("include")
+        included = references(file.fields, "include")
+        if named is not None and len(included) < len(items(named)):
+            self.complete = False
+        for reference in included:
             if not self.mistakes.passed(partial(self._include, reference, file)):
                 self.complete = False
 

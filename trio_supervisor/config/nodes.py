@@ -47,6 +47,7 @@ class Scalar(_Located):
 
     __slots__ = ("_text", "plain", "raw")
     size = 1
+    depth = 0
 
     def __init__(self, source: Source, start: int, end: int, raw: str, *, plain: bool) -> None:
         # Not by super(): half of the time of a big file goes into what happens for each scalar.
@@ -77,8 +78,8 @@ class Scalar(_Located):
     def value(self) -> object:
         """What plain text resolves to, or text; raises MistakeError for its variables.
 
-        What comes out of a variable resolves in quotes too: without them there can't be a variable inside of `{ }`. Where
-        text is wanted it stays text, see `scalars.text`.
+        What comes out of a variable resolves in quotes too: without them there can't be a variable inside of `{ }`.
+        Where text is wanted it stays text, see `scalars.text`.
         """
         return resolve(self.text) if self.plain or self.has_variables else self.text
 
@@ -90,24 +91,27 @@ class Scalar(_Located):
 class Sequence(_Located):
     """A list of nodes."""
 
-    __slots__ = ("items", "size")
+    __slots__ = ("depth", "items", "size")
 
     def __init__(self, source: Source, start: int) -> None:
         super().__init__(source, start, start + 1)
         self.items: list[Node] = []
         self.size = 1
         """Nodes in it, counted as often as they are used: what it costs to walk through it."""
+        self.depth = 1
+        """Lists and mappings in each other, aliases included: how deep a walk through it goes."""
 
 
 class Mapping(_Located):
     """Keys with their values. Keys are always text, and no variables are replaced in them."""
 
-    __slots__ = ("entries", "size")
+    __slots__ = ("depth", "entries", "size")
 
     def __init__(self, source: Source, start: int) -> None:
         super().__init__(source, start, start + 1)
         self.entries: dict[str, tuple[Scalar, Node]] = {}
         self.size = 1
+        self.depth = 1
 
     def get(self, key: str) -> "Node | None":
         """The value of a key, if it is there."""

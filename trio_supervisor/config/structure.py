@@ -73,8 +73,8 @@ def _hook(read: Read) -> Hook:
     return lambda node, _: read(node)
 
 
-def _all(reads: Iterable[Callable[[], T]]) -> list[T]:
-    """What each gives; raises MistakeError with the mistakes of all."""
+def _some(reads: Iterable[Callable[[], T]]) -> tuple[tuple[T, ...], list[Mistake]]:
+    """What those give that are right, and the mistakes of the others."""
     values: list[T] = []
     mistakes: list[Mistake] = []
     for read in reads:
@@ -82,6 +82,12 @@ def _all(reads: Iterable[Callable[[], T]]) -> list[T]:
             values.append(read())
         except MistakeError as error:
             mistakes += error.mistakes
+    return tuple(values), mistakes
+
+
+def _all(reads: Iterable[Callable[[], T]]) -> tuple[T, ...]:
+    """What each gives; raises MistakeError with the mistakes of all."""
+    values, mistakes = _some(reads)
     if mistakes:
         raise MistakeError(*mistakes)
     return values
@@ -101,7 +107,7 @@ def _list_hook(kind: object, made: Converter) -> Hook:
     def read(node: Node) -> tuple[object, ...]:
         if not isinstance(node, Sequence):
             raise not_expected(node, "a list")
-        return tuple(_all(partial(hook, item, element) for item in node.items))
+        return _all(partial(hook, item, element) for item in node.items)
 
     return _hook(read)
 
@@ -130,7 +136,7 @@ def _is_enum(kind: object) -> bool:
 
 
 def _enum(kind: type[Enum], node: Node) -> Enum:
-    known = [one.value for one in kind]
+    known = tuple(one.value for one in kind)
     written = scalar(node, f"one of {', '.join(known)}")
     if written.text not in known:
         message = f"must be one of {', '.join(known)}, not {describe(written)}"
@@ -180,7 +186,8 @@ def _probe(made: Converter, probe: type, *, partly: bool) -> Read:
 # What only a file has ------------------------------------------------------------------------------------------------
 
 
-def _items(node: Node) -> list[Node]:
+def items(node: Node) -> list[Node]:
+    """The items of a list; a value that is none is its only item."""
     return node.items if isinstance(node, Sequence) else [node]
 
 
@@ -224,7 +231,11 @@ def _env_file(node: Node) -> Reference:
 
 
 def _references(read: Callable[[Node], Reference], node: Node) -> tuple[Reference, ...]:
-    return tuple(_all(partial(read, item) for item in _items(node)))
+    """The files that are named; those that are named well can be read although others are not."""
+    values, mistakes = _some(partial(read, item) for item in items(node))
+    if mistakes:
+        raise MistakeError(*mistakes, usable=values)
+    return values
 
 
 def _include(node: Node) -> Reference:
