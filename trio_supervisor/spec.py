@@ -1,7 +1,8 @@
 """What a person writes: frozen specs, the same classes for YAML and for Python.
 
-All times are seconds as float, `math.inf` means without limit. A value that can't be right raises `SpecError`. The placeholders
-`{port}` and `{id}` may stand in commands, environment values and probes; they are replaced when a life begins.
+All times are seconds as float, `math.inf` means without limit. A value that can't be right raises `SpecError`. The
+placeholders `{port}` and `{id}` may stand in commands, environment values and probes; they are replaced when a life
+begins.
 """
 
 import re
@@ -42,7 +43,7 @@ def _not_negative(name: str) -> Callable[[object, object, float], None]:
     return validate
 
 
-# How a child lives ------------------------------------------------------------------------------------------------------------
+# How a child lives
 
 
 @frozen
@@ -75,7 +76,7 @@ class TaskSpec:
     """A directory that is put before the import path when `task` is a string; None: the import path as it is."""
 
 
-# How a child is asked ---------------------------------------------------------------------------------------------------------
+# How a child is asked
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -126,7 +127,9 @@ def _check_pattern(pattern: str) -> None:
 
 @frozen
 class Http:
-    """Ask by HTTP GET (or another method): the status must be in `status`, and `body` or `json` must match where given."""
+    """Ask by HTTP GET (or another method): the status must be in `status`, and `body` or `json` must match where
+    given.
+    """
 
     http: str
     """A path on the child's port, or a whole URL."""
@@ -191,7 +194,9 @@ Check = Http | A2A | Tcp | Exec
 
 @frozen
 class Readiness:
-    """When a child is ready: fast at first (100 ms, x1.5 up to `period`) until the first success, then every `period`."""
+    """When a child is ready: fast at first (100 ms, x1.5 up to `period`) until the first success, then every
+    `period`.
+    """
 
     check: Check
     period: float = field(default=5.0, validator=_positive("readiness: period"))
@@ -214,7 +219,7 @@ class Health:
     successes: int = field(default=1, validator=_positive("health: successes"))
 
 
-# How a child is stopped, where it listens -------------------------------------------------------------------------------------
+# How a child is stopped, where it listens
 
 
 @frozen
@@ -243,7 +248,7 @@ class Port:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
-# A child, a supervisor --------------------------------------------------------------------------------------------------------
+# A child, a supervisor
 
 
 @frozen

@@ -1,7 +1,7 @@
 """For tests of supervised programs: children and probes that follow a script, without processes and in virtual time.
 
-Give `ScriptedWorld().world` to an engine and run it under `trio.testing.MockClock`: every start, stop and probe then happens at
-an exact second, and `events` tells them in order.
+Give `ScriptedWorld().world` to an engine and run it under `trio.testing.MockClock`: every start, stop and probe then
+happens at an exact second, and `events` tells them in order.
 """
 
 import math
@@ -45,7 +45,9 @@ class ScriptedWorld:
 
     scripts: Mapping[str, Sequence[Script]] = field(factory=dict)
     answers: Mapping[str, Iterable[Answer | float]] = field(factory=dict)
-    """What the probes of a child answer in turn, the last for ever; a number is a delay of so many seconds without an answer."""
+    """What the probes of a child answer in turn, the last for ever; a number is a delay of so many seconds without an
+    answer.
+    """
     draw: Callable[[], float] = lambda: 0.5
     events: list[tuple[float, str, str]] = field(factory=list)
     """(seconds since the clock's zero, child, what happened), in order."""

@@ -1,4 +1,5 @@
-"""An agent that speaks A2A over HTTP: it has an agent card, answers a question with a fact, and says whether it is healthy.
+"""An agent that speaks A2A over HTTP: it has an agent card, answers a question with a fact, and says whether it is
+healthy.
 
 Only the standard library. Listens on 127.0.0.1 at AGENT_PORT.
 """

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -56,7 +56,15 @@ class Running:
 
 
 @asynccontextmanager
-async def running(directory: Path, yaml: str, *arguments: str, **options: object) -> AsyncIterator[Running]:
+async def running(
+    directory: Path,
+    yaml: str,
+    *arguments: str,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.STDOUT,
+    start_new_session: bool = False,
+    preexec_fn: Callable[[], object] | None = None,
+) -> AsyncIterator[Running]:
     """Run a file with this text; at the end of the block nothing of it is left, however the block ends."""
     file = directory / "supervisor.yaml"
     if yaml:
@@ -65,7 +73,11 @@ async def running(directory: Path, yaml: str, *arguments: str, **options: object
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "trio_supervisor", "run", str(file), *arguments],
         stdin=subprocess.DEVNULL,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environment, **options},  # type: ignore[arg-type]
+        stdout=stdout,
+        stderr=stderr,
+        env=environment,
+        start_new_session=start_new_session,
+        preexec_fn=preexec_fn,
     )
     it = Running(process)
     try:

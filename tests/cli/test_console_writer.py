@@ -92,7 +92,7 @@ def called(writer: Writer) -> trio.Event:
     return event
 
 
-# Whole ---------------------------------------------------------------------------------------------------------------
+# Whole
 
 
 async def test_everything_arrives_in_order(fds: ExitStack) -> None:
@@ -166,7 +166,7 @@ async def test_a_reader_that_is_slow_but_alive_loses_nothing(fds: ExitStack, blo
     assert len(got) == 3 * 16 * len(CHUNK)
 
 
-# Stuck ---------------------------------------------------------------------------------------------------------------
+# Stuck
 
 
 @pytest.mark.slow
@@ -290,7 +290,7 @@ def reading_terminal(master: int) -> Iterator[Callable[[bytes], bytes]]:
     yield read_to
 
 
-# Gone ----------------------------------------------------------------------------------------------------------------
+# Gone
 
 
 async def wait_broken(writer: Writer, owner: Owner) -> OSError:

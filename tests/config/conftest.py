@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from config_files import Files
+
+from tests.config.config_files import Files
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-from config_files import Files
 
+from tests.config.config_files import Files
 from trio_supervisor.config import load
 from trio_supervisor.errors import ConfigError
 
@@ -91,7 +91,7 @@ def test_a_key_that_is_an_alias_can_be_a_duplicate_too(files: Files) -> None:
     assert files.mistakes(text) == ["1:34: duplicate key 'K', first on line 1"]
 
 
-# What can't be opened ------------------------------------------------------------------------------------------------
+# What can't be opened
 
 
 def _message(path: Path | str) -> str:
@@ -141,7 +141,7 @@ def test_a_name_that_can_be_no_name_says_so() -> None:
     assert _message("a\0b") == "a\0b: this can't be the name of a file"
 
 
-# What would cost too much --------------------------------------------------------------------------------------------
+# What would cost too much
 
 
 def test_a_file_of_ten_megabytes_is_refused_by_its_size(files: Files) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import yaml
-from config_files import Files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.config.config_files import Files
 from trio_supervisor.config import compose
 from trio_supervisor.config.source import Source
 

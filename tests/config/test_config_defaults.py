@@ -2,8 +2,7 @@
 
 from signal import Signals
 
-from config_files import Files
-
+from tests.config.config_files import Files
 from trio_supervisor.core.policy import Backoff, Condition, Restart
 from trio_supervisor.spec import A2A, Health, Http, ProcessSpec, Readiness, SignalStep, TaskSpec, Tcp
 

@@ -1,8 +1,8 @@
 """Dependencies between agents, and which agents run: what is disabled, what is named."""
 
 import pytest
-from config_files import Files
 
+from tests.config.config_files import Files
 from trio_supervisor.config import load
 from trio_supervisor.errors import UnknownAgentError
 
@@ -86,7 +86,7 @@ def test_a_dependency_in_defaults_names_the_agent_that_can_not_have_it(files: Fi
     ]
 
 
-# Which run -----------------------------------------------------------------------------------------------------------
+# Which run
 
 _TEAM = """
 agents:

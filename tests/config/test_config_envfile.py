@@ -1,10 +1,10 @@
 """Files of variables: their form, their mistakes, whom they reach and who wins."""
 
 import pytest
-from config_files import Files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.config.config_files import Files
 from trio_supervisor.config.envfile import parse_env
 from trio_supervisor.config.mistakes import MistakeError
 from trio_supervisor.config.source import Source
@@ -95,7 +95,7 @@ def test_what_is_written_in_single_quotes_is_read_again(values: dict[str, str]) 
     assert _parse("".join(f"{name}='{value}'\n" for name, value in values.items())) == values
 
 
-# Whom they reach -----------------------------------------------------------------------------------------------------
+# Whom they reach
 
 
 def test_the_file_of_the_top_reaches_values_and_every_process(files: Files) -> None:

@@ -1,7 +1,6 @@
 """Files that include others: what is added, what starts where, and which mistakes only they can have."""
 
-from config_files import Files
-
+from tests.config.config_files import Files
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.spec import ProcessSpec, TaskSpec
 

@@ -1,7 +1,8 @@
 """Ports of several agents: none twice, and enough in every range."""
 
 import pytest
-from config_files import Files
+
+from tests.config.config_files import Files
 
 
 def test_a_port_that_two_agents_have_is_a_mistake_that_names_both_places(files: Files) -> None:

@@ -1,8 +1,8 @@
 """Probes: the kind is its key, the other keys must go with it, and a port must be there where it is asked."""
 
 import pytest
-from config_files import Files
 
+from tests.config.config_files import Files
 from trio_supervisor.spec import A2A, Check, Exec, Health, Http, Readiness, Tcp
 
 

@@ -1,6 +1,6 @@
 """How the report on mistakes looks."""
 
-from config_files import Files
+from tests.config.config_files import Files
 
 
 def test_a_report_shows_place_line_caret_and_what_was_meant(files: Files) -> None:

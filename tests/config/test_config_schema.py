@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 import yaml
-from config_files import Files
 from jsonschema import Draft202012Validator
 
+from tests.config.config_files import Files
 from trio_supervisor.config import schema, template
 from trio_supervisor.errors import ConfigError
 

@@ -3,8 +3,7 @@
 import subprocess
 import sys
 
-from config_files import Files
-
+from tests.config.config_files import Files
 from trio_supervisor.config import template
 from trio_supervisor.core.policy import Condition
 from trio_supervisor.spec import ProcessSpec

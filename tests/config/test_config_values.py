@@ -3,8 +3,8 @@
 from signal import Signals
 
 import pytest
-from config_files import Files
 
+from tests.config.config_files import Files
 from trio_supervisor.core.policy import Backoff, Condition, Intensity, Restart
 from trio_supervisor.spec import ChildSpec, Port, ProcessSpec, SignalStep, SupervisorSpec, TaskSpec
 

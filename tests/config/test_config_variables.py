@@ -1,10 +1,10 @@
 """Variables in values: which are replaced, from where, and what stays as it is."""
 
 import pytest
-from config_files import Files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.config.config_files import Files
 from trio_supervisor.config.variables import expand
 from trio_supervisor.spec import Http, Port, ProcessSpec
 
@@ -109,7 +109,7 @@ def test_any_text_is_expanded_or_has_a_problem(text: str) -> None:
     assert all(problem.fragment in text for problem in problems)
 
 
-# In the file ---------------------------------------------------------------------------------------------------------
+# In the file
 
 
 def test_a_mistake_with_a_variable_has_the_place_of_the_variable(files: Files) -> None:

@@ -1,7 +1,8 @@
 """What is allowed but hardly meant is said, in one line with its place."""
 
 import pytest
-from config_files import Files
+
+from tests.config.config_files import Files
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,20 @@
 """Breadth-first search through everything that can happen to a small supervisor.
 
-From every reachable state every fact of an alphabet is tried (nonsense too), and time passes second by second. After each step the
-invariants of `World` must hold. Two states are the same if nothing that can happen later tells them apart: times count relative to
-now and only as far as they matter, totals and texts don't count at all.
+From every reachable state every fact of an alphabet is tried (nonsense too), and time passes second by second. After
+each step the invariants of `World` must hold. Two states are the same if nothing that can happen later tells them
+apart: times count relative to now and only as far as they matter, totals and texts don't count at all.
 """
 
-import copy
 import math
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
 from functools import cache
 from types import MappingProxyType, NoneType
 from typing import Any
 
-from driver import CLEAN, CRASH, UNKILLABLE
-
+from tests.core.driver import CLEAN, CRASH, UNKILLABLE
 from trio_supervisor.core.backoff import delay
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.health import Health
@@ -54,6 +52,8 @@ _SATISFIED_BY = {
     Condition.READY: {State.READY},
     Condition.FINISHED: {State.FINISHED},
 }
+_OUT_OF_TURN = (StopAsked, RemoveAsked, HurryAsked, TimePassed)
+"""What may stop a child before those who need it: somebody asks, or the time for the whole stop is over."""
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class World:
     generations: dict[str, int] = field(default_factory=dict)
     ending: bool = False
 
-    def take(self, fact: Fact, outputs: list[Output], now: float) -> None:
+    def take(self, fact: Fact, outputs: list[Output]) -> None:
         """A fact was handled with these outputs."""
         match fact:
             case ChildAdded():
@@ -90,9 +90,11 @@ class World:
             case _:
                 pass
         for output in outputs:
-            self.obey(output, now)
+            if isinstance(output, StopChild) and self.ending and not isinstance(fact, _OUT_OF_TURN):
+                assert not self.is_needed(output.child), "nothing is stopped before those who need it"
+            self.obey(output)
 
-    def obey(self, output: Output, now: float) -> None:
+    def obey(self, output: Output) -> None:
         """Check one output and do what it says."""
         child = output.child
         match output:
@@ -100,7 +102,6 @@ class World:
                 assert self.states[child] is output.old
                 assert output.new in TRANSITIONS[output.old]
                 assert output.generation == self.generations[child] + (output.new is State.STARTING)
-                assert output.next_at is None or output.next_at >= now
                 self.states[child] = output.new
                 if output.new is State.READY:
                     self.lives[child].was_ready = True
@@ -129,9 +130,18 @@ class World:
                 assert self.states.pop(child) is State.REMOVED
 
     def unmet(self, child: str) -> list[str]:
-        """The dependencies that do not let the child start."""
+        """The dependencies that do not let the child start (yet)."""
         needs = self.policies[child].depends_on
         return [name for name, condition in needs.items() if self.states.get(name) not in _SATISFIED_BY[condition]]
+
+    def hopeless(self, child: str) -> list[str]:
+        """Those of them which will not let it start unless somebody does something."""
+        gone = (None, State.FAILED, State.HELD, State.FINISHED)
+        return [name for name in self.unmet(child) if self.states.get(name) in gone]
+
+    def is_needed(self, child: str) -> bool:
+        """Whether a child that is alive depends on it."""
+        return any(child in self.policies[name].depends_on for name in self.lives)
 
     def starts_under_way(self) -> int:
         return sum(not (life.was_ready or life.told_to_stop) for life in self.lives.values())
@@ -151,14 +161,18 @@ class World:
             assert due is not None or state is not State.BACKOFF
             if state is State.WAITING:
                 assert self.unmet(name) or self.starts_under_way() == self.parallel, "nobody waits for nothing"
+                assert not self.hopeless(name), "nobody waits for what will not come"
+            if machine.children[name].blocked:
+                assert state is State.FAILED
+                assert self.ending or self.hopeless(name), "nobody is kept down by what may come"
             if self.ending:
                 self.check_ending(name, state)
 
     def check_ending(self, name: str, state: State) -> None:
         assert state is not State.WAITING
         assert state is not State.BACKOFF
-        needed = any(name in self.policies[dependent].depends_on for dependent in self.lives)
-        assert state not in _ALIVE or state is State.STOPPING or needed, "who is needed by nobody any more is stopped"
+        stopping = state not in _ALIVE or state is State.STOPPING
+        assert stopping or self.is_needed(name), "who is needed by nobody any more is stopped"
 
 
 @dataclass(slots=True)
@@ -177,7 +191,8 @@ class Node:
     def step(self, fact: Fact) -> None:
         """Handle one fact and check everything."""
         outputs = self.machine.handle(fact, self.now)
-        self.world.take(fact, outputs, self.now)
+        assert all(out.next_at is None or out.next_at >= self.now for out in outputs if isinstance(out, StateChanged))
+        self.world.take(fact, outputs)
         self.world.check(self.machine, fact, self.now)
 
     def key(self) -> object:
@@ -235,25 +250,26 @@ def _health_key(child: Child, health: Health | None) -> object:
     return health.good, health.run, None if child.policy.backoff.reset_after == math.inf else healthy
 
 
-@cache
-def _is_value(kind: type) -> bool:
-    """Whether objects of this class never change."""
+def _never_changes(kind: type) -> bool:
+    """Whether objects of this class are values."""
     frozen = is_dataclass(kind) and getattr(kind, "__dataclass_params__").frozen  # noqa: B009 - typeshed does not know it
     return frozen or issubclass(kind, Enum | str | int | float | tuple | MappingProxyType | NoneType)
 
 
+_is_value: Callable[[type], bool] = cache(_never_changes)
+
+
 def _copy(value: Any) -> Any:
-    """copy.deepcopy, five times as fast: for trees of objects, whose leaves are values."""
-    kind = type(value)
-    if _is_value(kind):
-        return value
+    """copy.deepcopy, much faster: for trees of objects whose leaves are values."""
+    kind: Any = type(value)
     if kind is dict:
-        return {key: _copy(item) for key, item in value.items()}
+        return {key: item if _is_value(type(item)) else _copy(item) for key, item in value.items()}
     if kind in (list, set, deque, Counter):
-        return copy.copy(value)
+        return value.copy()
     twin = kind.__new__(kind)
     for name in getattr(kind, "__slots__", None) or vars(value):
-        setattr(twin, name, _copy(getattr(value, name)))
+        item = getattr(value, name)
+        setattr(twin, name, item if _is_value(type(item)) else _copy(item))
     return twin
 
 

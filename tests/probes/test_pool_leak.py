@@ -9,8 +9,8 @@ import httpx
 import pytest
 import trio
 import trio.testing
-from probe_servers import Site, Step, Stream, open_descriptors, read_request, response, serving
 
+from tests.probes.probe_servers import Site, Step, Stream, open_descriptors, read_request, response, serving
 from trio_supervisor.probes.base import Target
 from trio_supervisor.probes.http import open_http
 from trio_supervisor.spec import Http

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 import trio
-from probe_servers import Request, Site, paths, response, serving
 
+from tests.probes.probe_servers import Request, Site, paths, response, serving
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.a2a import OLD_PATH, PATH, open_a2a
 from trio_supervisor.probes.base import Answer, Target

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trio
-from probe_servers import Site, Stream, cancelled_at_step, open_descriptors, paths, response, serving
 
+from tests.probes.probe_servers import Site, Stream, cancelled_at_step, open_descriptors, paths, response, serving
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.probes.http import open_http, ranges

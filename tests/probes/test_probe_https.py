@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import trio
-from probe_servers import Site, Stream, cancelled_at_step, open_descriptors, response, serving
 
+from tests.probes.probe_servers import Site, Stream, cancelled_at_step, open_descriptors, response, serving
 from trio_supervisor.probes import http_client
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.probes.http import open_http

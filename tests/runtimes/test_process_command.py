@@ -7,10 +7,18 @@ import pytest
 import trio
 
 from tests.runtimes.contract import Heard, live
-from tests.runtimes.process_helpers import descriptors, has_children, is_alive, life_of, program, runtime_of, shell
+from tests.runtimes.process_helpers import (
+    descriptors,
+    free_ports,
+    has_children,
+    is_alive,
+    life_of,
+    program,
+    runtime_of,
+    shell,
+)
 from trio_supervisor.commands import Completed
 from trio_supervisor.errors import ProbeError
-from trio_supervisor.spec import Port
 
 
 async def test_how_it_ended_and_what_it_said_on_both_streams() -> None:
@@ -28,14 +36,15 @@ async def test_a_signal_is_a_negative_code() -> None:
 
 async def test_it_runs_in_the_place_of_the_child(tmp_path: os.PathLike[str]) -> None:
     heard = Heard()
-    runtime = runtime_of(("true",), port=Port(29003, 29003), cwd=str(tmp_path), env={"MODEL": "small"})
+    port = free_ports()
+    runtime = runtime_of(("true",), port=port, cwd=str(tmp_path), env={"MODEL": "small"})
     life = runtime.life(heard.launch("web", generation=2))
     await live(life)
 
     completed = await life.run(shell("pwd; echo $AGENT_ID $AGENT_PORT $AGENT_GENERATION $MODEL"), 10)
     runtime.close()
 
-    assert completed == Completed(0, f"{tmp_path}\nweb 29003 2 small\n".encode())
+    assert completed == Completed(0, f"{tmp_path}\nweb {port} 2 small\n".encode())
 
 
 async def test_only_the_last_4_kib_are_kept() -> None:

@@ -28,6 +28,8 @@ from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import SpecError
 from trio_supervisor.runtimes.base import Launch, OwnsPorts, RunsCommands, Stream
 from trio_supervisor.runtimes.process import ProcessRuntime
+from trio_supervisor.runtimes.process import life as life_module
+from trio_supervisor.runtimes.process.pipe import CHUNK, LAST_WORDS, OutputPipe
 from trio_supervisor.spec import ChildSpec, SignalStep, TaskSpec
 
 BOTH_ENDED = {Stream.STDOUT: 1, Stream.STDERR: 1}
@@ -45,7 +47,7 @@ def test_a_life_can_do_more_than_the_four_verbs() -> None:
     assert isinstance(life, RunsCommands)
 
 
-# How it ends --------------------------------------------------------------------------------------------------------
+# How it ends
 
 
 @pytest.mark.parametrize("code", [0, 1, 78, 255])
@@ -118,7 +120,7 @@ async def test_a_wait_that_was_cancelled_can_be_taken_up_again() -> None:
     assert heard.ends() == BOTH_ENDED
 
 
-# How it is asked to end ---------------------------------------------------------------------------------------------
+# How it is asked to end
 
 
 async def test_asking_sends_the_signal_of_the_step() -> None:
@@ -177,7 +179,7 @@ async def test_what_is_stopped_by_a_signal_can_still_be_asked_to_end() -> None:
     assert await wait_bounded(life) == Exit(How.SIGNALED, signal=signal.SIGTERM)
 
 
-# What it says -------------------------------------------------------------------------------------------------------
+# What it says
 
 
 async def test_the_streams_are_kept_apart() -> None:
@@ -311,19 +313,42 @@ async def test_a_listener_without_room_slows_the_child_down() -> None:
     assert len(heard.said()) == 1024 * 1024
 
 
-async def test_a_listener_without_room_does_not_hold_up_an_end() -> None:
+async def test_a_listener_without_room_holds_up_no_end_and_loses_no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life_module, "LAST_WORDS_PATIENCE", 0.1)
     heard = Heard()
     launch = Launch("agent", 1, 0, "", heard.launch().output, trio.sleep_forever, ready=lambda: None)
-    life = runtime_of(("echo", "last words")).life(launch)
+    # More than one read takes.
+    last_words = "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 19); os.write(1, b'x' * (1 << 19))"
+    life = runtime_of(python(last_words)).life(launch)
 
     with trio.fail_after(10):
         assert (await live(life)).clean
 
-    assert heard.said() == b"last words\n"
+    assert len(heard.said()) == 1 << 19
     assert heard.ends() == BOTH_ENDED
 
 
-# Many of them -------------------------------------------------------------------------------------------------------
+async def test_a_pipe_that_is_always_full_is_finished_nevertheless() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    read = 0
+
+    def refill(chunk: bytes) -> None:
+        nonlocal read
+        read += len(chunk)
+        if chunk:
+            os.write(writer, chunk)
+
+    pipe = OutputPipe(reader, refill)
+    os.write(writer, b"x" * CHUNK)
+    await pipe.finish()
+
+    os.close(writer)
+    assert not pipe.open
+    assert read == LAST_WORDS
+
+
+# Many of them
 
 
 async def test_two_hundred_at_once() -> None:

@@ -11,13 +11,12 @@ import pytest
 import trio
 
 from tests.runtimes.contract import Heard, live
-from tests.runtimes.process_helpers import descriptors, ended, life_of, python, run, runtime_of
+from tests.runtimes.process_helpers import descriptors, ended, free_ports, life_of, python, run, runtime_of
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.process.explain import explain
-from trio_supervisor.spec import Port
 
-# What it finds ------------------------------------------------------------------------------------------------------
+# What it finds
 
 
 async def test_it_leads_its_own_session() -> None:
@@ -38,9 +37,10 @@ async def test_it_inherits_no_descriptor() -> None:
     reader, writer = os.pipe()
     inheritable = os.dup(reader)
     os.set_inheritable(inheritable, True)
-    held = runtime_of(("true",), port=Port(29001, 29001))
-    life, _ = life_of("sleep", "300")
+    held = runtime_of(("true",), port=free_ports())
+    life, heard = life_of("sh", "-c", "echo loaded; sleep 300; true")
     await life.start()
+    await heard.wait_line()
     assert life.pid is not None
 
     found = descriptors(life.pid)
@@ -104,6 +104,25 @@ async def test_a_program_is_looked_for_on_the_path_of_the_child(tmp_path: Path) 
     assert heard.said() == b"found\n"
 
 
+async def test_what_can_not_be_executed_does_not_hide_a_program_further_on_the_path(tmp_path: Path) -> None:
+    write(tmp_path / "true", b"", 0o644)
+    (tmp_path / "directory" / "true").mkdir(parents=True)
+    path = {"PATH": f"{tmp_path}:{tmp_path}/directory:/usr/bin:/bin"}
+    life, _ = life_of("true", env=path)
+
+    assert (await live(life)).clean
+    assert "argument 1 is too long" in await why_not("true", "x" * 200 * 1024, env=path)
+
+
+async def test_relative_directories_of_the_path_start_at_the_cwd(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    write(tmp_path / "bin" / "only-here", b"#!/bin/sh\necho $0\n")
+    life, heard = life_of("only-here", cwd=str(tmp_path), env={"PATH": "bin"})
+
+    assert (await live(life)).clean
+    assert heard.said() == b"bin/only-here\n"
+
+
 async def test_a_string_runs_in_a_shell_with_its_placeholders_replaced() -> None:
     heard = Heard()
     runtime = runtime_of(("echo {id} $((1 + 1)) {other} | tr a-z A-Z",), shell=True)
@@ -112,7 +131,7 @@ async def test_a_string_runs_in_a_shell_with_its_placeholders_replaced() -> None
     assert heard.said() == b"TEAM/PLANNER 2 {OTHER}\n"
 
 
-# Its environment ----------------------------------------------------------------------------------------------------
+# Its environment
 
 AGENT_VARIABLES = python("import os; print(sorted(f'{k}={v}' for k, v in os.environ.items() if k[:6] == 'AGENT_'))")
 
@@ -132,16 +151,17 @@ async def test_it_is_told_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_its_port_is_in_its_command_and_environment() -> None:
     heard = Heard()
+    port = free_ports()
     runtime = runtime_of(
         ("sh", "-c", "echo $AGENT_PORT $URL $1", "sh", "{port}"),
-        port=Port(29002, 29002),
+        port=port,
         env={"URL": "http://{id}:{port}/"},
     )
 
     await live(runtime.life(heard.launch("web")))
     runtime.close()
 
-    assert heard.said() == b"29002 http://web:29002/ 29002\n"
+    assert heard.said().decode() == f"{port} http://web:{port}/ {port}\n"
 
 
 async def test_it_inherits_and_the_spec_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +175,7 @@ async def test_it_inherits_and_the_spec_wins(monkeypatch: pytest.MonkeyPatch) ->
     assert heard.said() == b"kept new added \xff\n"
 
 
-# Why it can't be started --------------------------------------------------------------------------------------------
+# Why it can't be started
 
 
 async def why_not(*command: str, cwd: str | None = None, env: dict[str, str] | None = None) -> str:
@@ -291,7 +311,7 @@ async def test_a_failed_spawn_leaves_the_next_one_alone() -> None:
     assert (await run("true"))[0].clean
 
 
-# In a program of its own, since it changes limits for good ----------------------------------------------------------
+# In a program of its own, since it changes limits for good
 
 LIMITED = """
 import resource, sys, trio

@@ -113,6 +113,7 @@ async def test_many_trees_that_end_at_once_are_all_swept() -> None:
 
 async def test_an_end_without_rest_costs_no_look_at_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse() -> None:
+        await trio.lowlevel.checkpoint()
         raise AssertionError("all processes were looked at")
 
     monkeypatch.setattr(tree, "census", refuse)
@@ -131,7 +132,7 @@ async def test_members_of_the_session_that_were_killed_by_the_group_signal_do_no
     assert await wait_bounded(life) == Exit(How.SIGNALED, signal=signal.SIGTERM)
 
 
-# What can't be killed -----------------------------------------------------------------------------------------------
+# What can't be killed
 
 
 @contextmanager
@@ -160,11 +161,11 @@ async def freeze(group: Path, pid: int) -> None:
 
 async def test_a_leader_that_can_not_be_killed_is_named_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "KILL_PATIENCE", 0.2)
-    life, heard = life_of("sleep", "300")
-    await life.start()
-    pid = life.pid
-    assert pid is not None
     with freezer() as group:
+        life, heard = life_of("sleep", "300")
+        await life.start()
+        pid = life.pid
+        assert pid is not None
         await freeze(group, pid)
 
         exit = await ended(life)
@@ -178,10 +179,10 @@ async def test_a_leader_that_can_not_be_killed_is_named_within_bounds(monkeypatc
 
 async def test_a_member_that_can_not_be_killed_is_named_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "KILL_PATIENCE", 0.2)
-    life, heard = life_of(*shell("set -m; sleep 300 & echo $!; wait"))
-    await life.start()
-    member = int(await heard.wait_line())
     with freezer() as group:
+        life, heard = life_of(*shell("set -m; sleep 300 & echo $!; wait"))
+        await life.start()
+        member = int(await heard.wait_line())
         await freeze(group, member)
 
         exit = await ended(life)

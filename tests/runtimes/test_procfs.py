@@ -1,9 +1,11 @@
 """What /proc tells about processes."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
@@ -70,19 +72,34 @@ def test_all_processes_are_found() -> None:
     assert {1, os.getpid()} <= found
 
 
-async def test_those_who_ask_while_a_scan_runs_share_the_next_one() -> None:
+async def test_those_who_ask_while_a_scan_runs_share_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Census()
+    begun = trio.Event()
+    go_on = threading.Event()
+    token = trio.lowlevel.current_trio_token()
+    scans: list[int] = []
     answers: list[list[Process]] = []
+
+    def scan() -> list[Process]:
+        scans.append(len(scans))
+        token.run_sync_soon(begun.set)
+        assert go_on.wait(10)
+        return []
 
     async def ask() -> None:
         answers.append(await shared.take())
 
+    monkeypatch.setattr(procfs, "processes", scan)
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        await begun.wait()
         for _ in range(50):
             nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+        go_on.set()
 
-    assert len(answers) == 50
-    assert len({id(answer) for answer in answers}) <= 3
+    assert len(scans) == 2
+    assert len(answers) == 51
 
 
 async def test_a_scan_begins_after_the_question() -> None:
@@ -114,6 +131,7 @@ async def test_when_the_one_who_scans_is_cancelled_the_others_still_get_an_answe
         first.cancel_scope.cancel()
 
     assert len(answers) == 1
+    assert answers[0]
 
 
 @contextmanager

@@ -223,6 +223,7 @@ def test_each_run_has_its_own_reactor_and_leaves_no_descriptor() -> None:
 
 def test_after_the_run_forgetting_is_harmless() -> None:
     async def use() -> Reactor:
+        await trio.lowlevel.checkpoint()
         return current_reactor()
 
     trio.run(use).forget(0)

@@ -107,7 +107,7 @@ def _is_null(node: Node) -> bool:
         return False
 
 
-# The two kinds -------------------------------------------------------------------------------------------------------
+# The two kinds
 
 _STAND_IN = TaskSpec("package.module:function")
 _CHILD = {name: key for name, key in AGENT.items() if key.attribute in attrs.fields_dict(ChildSpec)}

@@ -114,7 +114,7 @@ def _without_none(hint: object) -> tuple[object, bool]:
     return hint, False
 
 
-# How a child is asked ------------------------------------------------------------------------------------------------
+# How a child is asked
 
 _HOST = "Where to ask; needed only where it listens on another address."
 _TIMEOUT = "How long one answer may take."
@@ -214,7 +214,7 @@ def probe_keys(probe: type) -> dict[str, Key]:
     return keys
 
 
-# An agent, a file ----------------------------------------------------------------------------------------------------
+# An agent, a file
 
 FILE: dict[str, Key] = {
     "path": Key("path", Path, "The file, relative to the directory of this one.", required=True, example=".env"),

@@ -72,7 +72,7 @@ def _shown_default(key: Key) -> object:
     return value if isinstance(value, str | int | float) else None
 
 
-# By type -------------------------------------------------------------------------------------------------------------
+# By type
 
 
 def _type(kind: object) -> Schema:

@@ -93,7 +93,7 @@ def _all(reads: Iterable[Callable[[], T]]) -> tuple[T, ...]:
     return values
 
 
-# By the form of the type ---------------------------------------------------------------------------------------------
+# By the form of the type
 
 
 def _has_origin(origin: object) -> Callable[[object], bool]:
@@ -155,7 +155,7 @@ def _made(value: T | None, fields: Fields) -> T:
     return value
 
 
-# Probes --------------------------------------------------------------------------------------------------------------
+# Probes
 
 
 def _probe(made: Converter, probe: type, *, partly: bool) -> Read:
@@ -183,7 +183,7 @@ def _probe(made: Converter, probe: type, *, partly: bool) -> Read:
     return read
 
 
-# What only a file has ------------------------------------------------------------------------------------------------
+# What only a file has
 
 
 def items(node: Node) -> list[Node]:

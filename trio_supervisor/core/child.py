@@ -78,7 +78,9 @@ class Child:
 
     def enter(self, state: State, now: float, reason: str) -> None:
         """Go to another state; the only place where `state` is written."""
-        assert state in TRANSITIONS[self.state], f"child {self.id!r}: {self.state.value} -> {state.value} is no transition"
+        assert state in TRANSITIONS[self.state], (
+            f"child {self.id!r}: {self.state.value} -> {state.value} is no transition"
+        )
         if self.state is State.READY:
             self.leave_ready(now)
         self.state = state
@@ -101,16 +103,21 @@ class Child:
 
     def leave_ready(self, now: float) -> None:
         """It is ready no longer; healthy time that lasted long enough ends the row of failures."""
-        # A row of failures ends by healthy time, not by a mere start: else a child that dies 5 s after each start is restarted
-        # without delay for ever.
-        if self.ready_since is not None and self._healthy_until(now) - self.ready_since >= self.policy.backoff.reset_after:
+        # A row of failures ends by healthy time, not by a mere start: else a child that dies 5 s after each start is
+        # restarted without delay for ever.
+        if (
+            self.ready_since is not None
+            and self._healthy_until(now) - self.ready_since >= self.policy.backoff.reset_after
+        ):
             self.attempts = 0
         self.ready_since = None
 
     def _healthy_until(self, now: float) -> float:
-        # Not the edge but the first of the failures that led to it: three failed probes at a period of 30 s take longer than
-        # `reset_after`, and a child that hangs after each start would be restarted without delay for ever.
-        return min((h.failing_since for h in (self.readiness, self.health) if h and h.failing_since is not None), default=now)
+        # Not the edge but the first of the failures that led to it: three failed probes at a period of 30 s take longer
+        # than `reset_after`, and a child that hangs after each start would be restarted without delay for ever.
+        return min(
+            (h.failing_since for h in (self.readiness, self.health) if h and h.failing_since is not None), default=now
+        )
 
     def is_present(self, generation: int) -> bool:
         """Whether a fact of that generation is about the present life."""

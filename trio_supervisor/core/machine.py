@@ -1,7 +1,7 @@
 """The transitions: one supervisor's children, (fact, now) -> commands and notices.
 
-Deterministic: the same facts at the same times give the same answers. A fact costs the same whatever the number of children that
-it does not concern. Times are seconds of any one monotonic clock.
+Deterministic: the same facts at the same times give the same answers. A fact costs the same whatever the number of
+children that it does not concern. Times are seconds of any one monotonic clock.
 """
 
 from collections import deque
@@ -65,7 +65,7 @@ class Machine:
         self._changed: deque[str] = deque()
         self._out: list[Output] = []
 
-    # What can be seen from outside ----------------------------------------------------------------------------------------
+    # What can be seen from outside
 
     @property
     def children(self) -> Mapping[str, Child]:
@@ -94,7 +94,9 @@ class Machine:
         return self._timers.get(child)
 
     def handle(self, fact: Fact, now: float) -> list[Output]:
-        """Take in what happened; returns what follows from it, in order. An unknown child or an older life changes nothing."""
+        """Take in what happened; returns what follows from it, in order. An unknown child or an older life changes
+        nothing.
+        """
         self._out = []
         match fact:
             case ChildAdded():
@@ -115,7 +117,7 @@ class Machine:
         self._settle(now)
         return self._out
 
-    # Somebody asks --------------------------------------------------------------------------------------------------------
+    # Somebody asks
 
     def _added(self, fact: ChildAdded, now: float) -> None:
         if fact.child in self._children:
@@ -171,7 +173,7 @@ class Machine:
         del self._children[child.id]
         self._out.append(ForgetChild(child.id))
 
-    # A life tells ---------------------------------------------------------------------------------------------------------
+    # A life tells
 
     def _lived(self, child: Child, fact: LifeFact, now: float) -> None:
         match fact:
@@ -276,7 +278,7 @@ class Machine:
             self._timers.set(child.id, now + wait)
             self._enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=exit)
 
-    # Stop and start -------------------------------------------------------------------------------------------------------
+    # Stop and start
 
     def _stop(self, child: Child, cause: StopCause, reason: str, now: float) -> None:
         """Begin the end of a life; if that is under way already, only what follows it may change."""
@@ -344,10 +346,16 @@ class Machine:
                     reason += f"; the last answer: {child.last_failure}"
                 self._stop(child, StopCause.FAILURE, reason, now)
 
-    # Bookkeeping ----------------------------------------------------------------------------------------------------------
+    # Bookkeeping
 
     def _enter(
-        self, child: Child, state: State, now: float, reason: str, next_at: float | None = None, exit: Exit | None = None
+        self,
+        child: Child,
+        state: State,
+        now: float,
+        reason: str,
+        next_at: float | None = None,
+        exit: Exit | None = None,
     ) -> None:
         old = child.state
         child.enter(state, now, reason)

@@ -1,4 +1,5 @@
-"""What the engine tells the machine (facts, past tense), what the machine tells the engine (commands, imperative) and people (notices).
+"""What the engine tells the machine (facts, past tense), what the machine tells the engine (commands, imperative) and
+people (notices).
 
 Every fact about a life carries its generation: what an older life says changes nothing. Times are seconds.
 """
@@ -78,7 +79,7 @@ class Role(Enum):
     HEALTH = "health"
 
 
-# Facts ------------------------------------------------------------------------------------------------------------------------
+# Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ LifeFact = Started | BecameReady | ProbeAnswered | Exited
 AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked
 Fact = ChildAdded | AskFact | LifeFact | ShutdownAsked | HurryAsked | TimePassed
 
-# Commands ---------------------------------------------------------------------------------------------------------------------
+# Commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ class ForgetChild:
 
 Command = StartChild | WatchHealth | StopChild | CutGrace | ForgetChild
 
-# Notices ----------------------------------------------------------------------------------------------------------------------
+# Notices
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""Who may start now: a queue of children that are free to start, and a limited number of places for starts under way."""
+"""Who may start now: a queue of children that are free to start, and a limited number of places for starts under
+way.
+"""
 
 
 class Places:

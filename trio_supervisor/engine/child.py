@@ -21,7 +21,7 @@ from trio_supervisor.engine.prober import Asked, keep_asking
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, Target
-from trio_supervisor.runtimes.base import Launch, Life, Runtime, RunsCommands, Stream
+from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
 from trio_supervisor.spec import ChildSpec
 
 
@@ -121,7 +121,7 @@ class ChildLife:
         self._hurried = True
         self._grace_scope.cancel()
 
-    # What the life tells -------------------------------------------------------------------------------------------------
+    # What the life tells
 
     def _complain(self, text: str) -> None:
         self._output(Stream.SUPERVISOR, text.encode() + b"\n")

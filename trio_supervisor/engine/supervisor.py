@@ -48,7 +48,7 @@ class Supervisor:
         self._begun = False
         self._ended = trio.Event()
 
-    # For everybody -------------------------------------------------------------------------------------------------------
+    # For everybody
 
     @property
     def children(self) -> Mapping[str, Child]:
@@ -89,7 +89,8 @@ class Supervisor:
             await self._waiters.park()
 
     async def run(self, *, task_status: trio.TaskStatus["Supervisor"] = trio.TASK_STATUS_IGNORED) -> None:
-        """Start the children and supervise until `stop()`; a cancellation from outside becomes an orderly, bounded stop.
+        """Start the children and supervise until `stop()`; a cancellation from outside becomes an orderly, bounded
+        stop.
 
         Usable once, also as `await nursery.start(supervisor.run)`.
         """
@@ -132,7 +133,7 @@ class Supervisor:
         if failure is not None:
             raise failure
 
-    # The loop ------------------------------------------------------------------------------------------------------------
+    # The loop
 
     def _add_all(self) -> None:
         # All first, then the starts: a fixed port is reserved before anybody picks one from a range.

@@ -64,7 +64,8 @@ class Question:
 
 
 def question(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Question:
-    """Prepare a request without a body; it asks for a connection of its own unless `headers` say `Connection: keep-alive`.
+    """Prepare a request without a body; it asks for a connection of its own unless `headers` say `Connection:
+    keep-alive`.
 
     Raises:
         ProbeError: it can't be sent to anybody.

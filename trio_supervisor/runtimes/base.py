@@ -1,7 +1,7 @@
 """How a child lives, as the engine sees it: one `Life` for each start, four verbs.
 
-A `Life` is made without any I/O, and the engine keeps it before it calls `start()`: whatever a cancelled start has begun can
-therefore still be killed and waited for. Times are seconds.
+A `Life` is made without any I/O, and the engine keeps it before it calls `start()`: whatever a cancelled start has
+begun can therefore still be killed and waited for. Times are seconds.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,8 +22,6 @@ class Stream(Enum):
     STDERR = "stderr"
     SUPERVISOR = "supervisor"
     """Not said by the child but about it."""
-
-
 
 
 @frozen
@@ -105,7 +103,9 @@ class Runtime(Protocol):
 
     @property
     def announces(self) -> bool:
-        """Whether the child announces its own readiness by `Launch.ready`; else it is ready when started (or by a probe)."""
+        """Whether the child announces its own readiness by `Launch.ready`; else it is ready when started (or by a
+        probe).
+        """
 
     def life(self, launch: Launch) -> Life:
         """A new life, not started yet; the one before is over."""

@@ -15,13 +15,14 @@ import trio
 from attrs import frozen
 
 from trio_supervisor.errors import StartError
-from trio_supervisor.runtimes.process.explain import explain
+from trio_supervisor.runtimes.process.explain import explain, find_program
 from trio_supervisor.runtimes.process.inheritance import (
     default_signals,
     make_room_for_descriptors,
     receive_exit_status,
     restore_descriptor_limit,
 )
+from trio_supervisor.runtimes.reactor import current_reactor
 
 
 @frozen
@@ -47,6 +48,7 @@ def spawn(command: Sequence[str], cwd: str | None, env: Mapping[str, str], *, on
         raise StartError("processes can only be supervised on Linux, so far")
     with ExitStack() as undo:
         try:
+            current_reactor()  # whoever gets the process will need one, and must not fail for want of it then
             stdout, stdout_of_child = _pipe(undo)
             stderr, stderr_of_child = (stdout, stdout_of_child) if one_pipe else _pipe(undo)
             make_room_for_descriptors(stderr_of_child)
@@ -74,6 +76,8 @@ def _popen(command: Sequence[str], cwd: str | None, env: Mapping[str, str], stdo
     with default_signals():
         process = subprocess.Popen(
             command,
+            # Left to itself, it reports a directory of PATH that we may not enter instead of the program's fault.
+            executable=find_program(command[0], cwd, env),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli import outcome
 from trio_supervisor.control.api import Desired, Exit, How, Snapshot, State
 
 
@@ -22,14 +22,14 @@ def snapshot(state: State, last_exit: Exit | None = None) -> Snapshot:
     ],
 )
 def test_a_tree_ends_with_0_unless_it_gave_up_by_itself(state: State, asked: bool, code: int) -> None:
-    assert exit_codes.of_tree([snapshot(State.FINISHED), snapshot(state)], asked=asked) == code
+    assert outcome.of_tree([snapshot(State.FINISHED), snapshot(state)], asked=asked) == code
 
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_what_could_not_be_killed_is_told_whoever_asked(asked: bool) -> None:
     left = snapshot(State.STOPPED, Exit(How.UNKILLABLE, detail="pid 1"))
 
-    assert exit_codes.of_tree([left], asked=asked) == 5
+    assert outcome.of_tree([left], asked=asked) == 5
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_what_could_not_be_killed_is_told_whoever_asked(asked: bool) -> None:
     ],
 )
 def test_the_exit_code_of_one_agent_is_what_a_shell_would_give(exit: Exit | None, code: int) -> None:
-    assert exit_codes.of_exit(exit) == code
+    assert outcome.of_exit(exit) == code
