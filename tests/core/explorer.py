@@ -75,6 +75,8 @@ class World:
     states: dict[str, State] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    going: set[str] = field(default_factory=set)
+    """Those that somebody wants gone for good."""
     ending: bool = False
 
     def take(self, fact: Fact, outputs: list[Output]) -> None:
@@ -83,6 +85,8 @@ class World:
             case ChildAdded():
                 self.states[fact.child] = State.STOPPED
                 self.generations[fact.child] = 0
+            case RemoveAsked() if fact.child in self.states:
+                self.going.add(fact.child)
             case Exited() if fact.child in self.lives and self.lives[fact.child].generation == fact.generation:
                 del self.lives[fact.child]
             case ShutdownAsked() | HurryAsked():
@@ -93,6 +97,11 @@ class World:
             if isinstance(output, StopChild) and self.ending and not isinstance(fact, _OUT_OF_TURN):
                 assert not self.is_needed(output.child), "nothing is stopped before those who need it"
             self.obey(output)
+        if isinstance(fact, HurryAsked):
+            cut = {
+                out.child for out in outputs if isinstance(out, CutGrace) or (isinstance(out, StopChild) and out.hurry)
+            }
+            assert cut == set(self.lives), "no life has any grace left"
 
     def obey(self, output: Output) -> None:
         """Check one output and do what it says."""
@@ -128,6 +137,7 @@ class World:
             case ForgetChild():
                 assert child not in self.lives, "a child is forgotten when nothing of it is left"
                 assert self.states.pop(child) is State.REMOVED
+                self.going.remove(child)
 
     def unmet(self, child: str) -> list[str]:
         """The dependencies that do not let the child start (yet)."""
@@ -150,9 +160,14 @@ class World:
         """What must hold between any two facts."""
         assert {name: child.state for name, child in machine.children.items()} == self.states
         assert {name for name, state in self.states.items() if state in _ALIVE} == set(self.lives)
+        assert self.going <= set(self.lives), "only a life keeps a child from going"
         for name, life in self.lives.items():
             assert machine.children[name].generation == life.generation
+            assert life.watched == (life.was_ready and self.policies[name].health is not None)
             assert (self.states[name] is State.STOPPING) == life.told_to_stop
+            if not (self.ending or life.told_to_stop or life.was_ready):
+                endless = self.policies[name].start_deadline == math.inf
+                assert (machine.deadline_of(name) is None) == endless, "a start ends in time"
         assert machine.at_rest == set(self.states.values()).issubset(_DONE)
         assert not isinstance(fact, TimePassed) or machine.next_deadline() > now
         for name, state in self.states.items():
@@ -167,6 +182,7 @@ class World:
                 assert self.ending or self.hopeless(name), "nobody is kept down by what may come"
             if self.ending:
                 self.check_ending(name, state)
+                assert due is None, "the end of everything has one deadline for all"
 
     def check_ending(self, name: str, state: State) -> None:
         assert state is not State.WAITING
@@ -191,7 +207,12 @@ class Node:
     def step(self, fact: Fact) -> None:
         """Handle one fact and check everything."""
         outputs = self.machine.handle(fact, self.now)
-        assert all(out.next_at is None or out.next_at >= self.now for out in outputs if isinstance(out, StateChanged))
+        for output in outputs:
+            if isinstance(output, StateChanged):
+                assert output.next_at is None or output.next_at >= self.now
+                child = self.machine.children.get(output.child)
+                if child and child.state is output.new and not self.machine.shutting_down:
+                    assert output.next_at == self.machine.deadline_of(output.child)
         self.world.take(fact, outputs)
         self.world.check(self.machine, fact, self.now)
 

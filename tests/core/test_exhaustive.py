@@ -58,7 +58,7 @@ def two_children() -> dict[str, Supervisor]:
             },
         )
         for condition, ready_by, restarts in (
-            (Condition.STARTED, ReadyBy.ITSELF, 1),
+            (Condition.STARTED, ReadyBy.ITSELF, 0),
             (Condition.READY, ReadyBy.PROBE, 0),
             (Condition.FINISHED, ReadyBy.START, 1),
         )

@@ -275,6 +275,17 @@ class TestCircles:
 
         assert driver.states() == {"a": "stopped"}
 
+    def test_a_removed_child_is_no_link_of_a_circle(self) -> None:
+        driver = Driver(b=policy(), a=policy(needs={"b": STARTED}))
+        driver.remove("a")
+        driver.remove("b")
+
+        driver.add("b", policy(needs={"a": STARTED}))
+        driver.add("a", policy())
+
+        driver.start("b", "a")
+        assert starts(driver.started("a")) == ["b"]
+
     def test_adding_a_child_again_the_other_way_round_is_refused_too(self) -> None:
         driver = Driver(b=policy(), a=policy(needs={"b": STARTED}))
         driver.bring_up()
@@ -294,10 +305,11 @@ class TestPlaces:
         assert starts(driver.start()) == ["a", "b", "c", "d"][:parallel]
         return driver
 
-    def test_who_finds_no_place_waits_and_says_nothing_of_dependencies(self) -> None:
+    def test_who_finds_no_place_waits_and_says_so(self) -> None:
         driver = self.make()
 
         assert driver.states() == {"a": "starting", "b": "starting", "c": "waiting", "d": "waiting"}
+        assert driver["c"].reason == "waiting until fewer than 2 others start"
 
     def test_a_start_is_under_way_until_the_child_is_ready(self) -> None:
         driver = self.make()

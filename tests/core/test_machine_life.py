@@ -222,6 +222,7 @@ class TestReadiness:
         driver.readiness("a", False, "status 503")
         assert driver.state("a") is State.RUNNING
         assert driver["a"].reason == "not ready: status 503"
+        assert driver["a"].ready_since is None
 
         assert driver.pass_time(1000) == [], "the deadline of the start is over for good"
 
@@ -392,14 +393,18 @@ class TestOtherLives:
 
         assert driver.tell(TimePassed()) == []
 
-    def test_while_it_is_stopping_only_its_end_matters(self) -> None:
+    @pytest.mark.parametrize("was_ready", [False, True])
+    def test_while_it_is_stopping_only_its_end_matters(self, was_ready: bool) -> None:
         driver = Driver(a=policy(ready_by=ReadyBy.PROBE, health=Thresholds(failures=1)))
         driver.start("a")
+        if was_ready:
+            driver.make_ready("a")
         driver.stop("a")
 
         assert driver.started("a") == []
         assert driver.says_ready("a") == []
         assert driver.readiness("a", True) == []
+        assert driver.readiness("a", False) == []
         assert driver.health("a", False) == []
         assert driver.state("a") is State.STOPPING
 

@@ -198,6 +198,19 @@ class TestBackoff:
 
         assert driver.crash_and_return("a") == 0.5
 
+    def test_healthy_time_counts_although_somebody_ended_it(self) -> None:
+        driver = Driver(a=policy())
+        driver.bring_up("a")
+        for _ in range(3):
+            driver.crash_and_return("a")
+
+        driver.pass_time(60)
+        driver.restart("a")
+        driver.exits("a", TERMED)
+        driver.make_ready("a")
+
+        assert driver.crash_and_return("a") == 0
+
     def test_healthy_time_counts_although_readiness_was_lost_before_the_end(self) -> None:
         driver = Driver(a=policy(ready_by=ReadyBy.PROBE))
         driver.bring_up("a")

@@ -208,11 +208,17 @@ class Fleet(RuleBasedStateMachine):
         for child, generation in self.one_of(which):
             self.tell(Exited(child, generation, exit, draw))
 
-    @rule(which=_which, draws=st.lists(_draws, min_size=2, max_size=6), lasts=_seconds, pause=_seconds)
-    def a_child_crashes_again_and_again(self, which: int, draws: list[float], lasts: float, pause: float) -> None:
+    @rule(
+        which=_which, draws=st.lists(_draws, min_size=2, max_size=6), ails=st.booleans(), lasts=_seconds, pause=_seconds
+    )
+    def a_child_crashes_again_and_again(
+        self, which: int, draws: list[float], ails: bool, lasts: float, pause: float
+    ) -> None:
         child = self.child(which)
         for draw in draws:
             self.everybody_comes_up()
+            if ails and child in self.world.lives:
+                self.tell(ProbeAnswered(child, self.world.lives[child].generation, Role.HEALTH, False))
             self.time_passes(lasts)
             if child in self.world.lives:
                 self.tell(Exited(child, self.world.lives[child].generation, CRASH, draw))

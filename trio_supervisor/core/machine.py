@@ -294,6 +294,8 @@ class Machine:
     def _want_start(self, child: Child, now: float, why: str, exit: Exit | None = None) -> None:
         """Start as soon as the dependencies and the number of parallel starts allow."""
         _, obstacle = self._graph.ask(child.id, self._state_of)
+        if not obstacle and self._places.full:
+            obstacle = f"waiting until fewer than {self.policy.max_parallel_starts} others start"
         self._enter(child, State.WAITING, now, "; ".join(filter(None, (why, obstacle))), exit=exit)
 
     def _begin(self, child: Child, now: float) -> None:

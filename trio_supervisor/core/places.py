@@ -12,6 +12,11 @@ class Places:
         self._queue: dict[str, None] = {}
         self._holders: set[str] = set()
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no place at the moment."""
+        return not self._free
+
     def line_up(self, child: str) -> None:
         """Join the end of the queue, unless the child is in it."""
         self._queue.setdefault(child)
