@@ -18,6 +18,6 @@ class Completed:
 RunCommand = Callable[[Sequence[str], float], Awaitable[Completed]]
 """Runs a command (list, timeout in seconds) in the directory and environment of a child.
 
-When the time is over or the call is cancelled, its whole tree is killed. Raises `ProbeError` if it can't be run at all (not found,
-no permission).
+When the time is over or the call is cancelled, its whole tree is killed. Raises `ProbeError` if it can't be run at all
+(not found, no permission).
 """

@@ -17,9 +17,9 @@ Raised not by this package but by an async function that is a child, to say how 
     Shutdown                   a clean end with a value
     Ignore                     before it has started: there is nothing to do
 
-Mistakes in calling this package raise builtins (`TypeError`, `ValueError`). The crash of a child is a fact, not an exception.
+Mistakes in calling this package raise builtins (`TypeError`, `ValueError`). The crash of a child is a fact, not an
+exception.
 """
-
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

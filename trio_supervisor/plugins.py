@@ -1,4 +1,6 @@
-"""Names -> runtimes and probes; the only module that names a concrete one. Each is imported when the first child needs it."""
+"""Names -> runtimes and probes; the only module that names a concrete one. Each is imported when the first child needs
+it.
+"""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager

@@ -1,7 +1,8 @@
 """What a person writes: frozen specs, the same classes for YAML and for Python.
 
-All times are seconds as float, `math.inf` means without limit. A value that can't be right raises `SpecError`. The placeholders
-`{port}` and `{id}` may stand in commands, environment values and probes; they are replaced when a life begins.
+All times are seconds as float, `math.inf` means without limit. A value that can't be right raises `SpecError`. The
+placeholders `{port}` and `{id}` may stand in commands, environment values and probes; they are replaced when a life
+begins.
 """
 
 import math
@@ -52,7 +53,7 @@ def _not_negative(name: str) -> Callable[[object, object, float], None]:
     return validate
 
 
-# How a child lives ------------------------------------------------------------------------------------------------------------
+# How a child lives
 
 
 @frozen
@@ -85,7 +86,7 @@ class TaskSpec:
     """A directory that is put before the import path when `task` is a string; None: the import path as it is."""
 
 
-# How a child is asked ---------------------------------------------------------------------------------------------------------
+# How a child is asked
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -136,7 +137,9 @@ def _check_pattern(pattern: str) -> None:
 
 @frozen
 class Http:
-    """Ask by HTTP GET (or another method): the status must be in `status`, and `body` or `json` must match where given."""
+    """Ask by HTTP GET (or another method): the status must be in `status`, and `body` or `json` must match where
+    given.
+    """
 
     http: str
     """A path on the child's port, or a whole URL."""
@@ -201,7 +204,9 @@ Check = Http | A2A | Tcp | Exec
 
 @frozen
 class Readiness:
-    """When a child is ready: fast at first (100 ms, x1.5 up to `period`) until the first success, then every `period`."""
+    """When a child is ready: fast at first (100 ms, x1.5 up to `period`) until the first success, then every
+    `period`.
+    """
 
     check: Check
     period: float = field(default=5.0, validator=_positive("readiness: period"))
@@ -224,7 +229,7 @@ class Health:
     successes: int = field(default=1, validator=_positive("health: successes"))
 
 
-# How a child is stopped, where it listens -------------------------------------------------------------------------------------
+# How a child is stopped, where it listens
 
 
 @frozen
@@ -253,7 +258,7 @@ class Port:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
-# A child, a supervisor --------------------------------------------------------------------------------------------------------
+# A child, a supervisor
 
 
 @frozen
@@ -270,14 +275,19 @@ class ChildSpec:
     intensity: Intensity | None = None
     """A limit of this child's own, beside the supervisor's: whichever is reached first."""
     start_timeout: float = field(default=math.inf, validator=_positive("start_timeout"))
-    """From start to ready, for children without a readiness probe (whose `deadline` says it otherwise); then the start has failed."""
+    """From start to ready, for children without a readiness probe (whose `deadline` says it otherwise); then the start
+    has failed.
+    """
     readiness: Readiness | None = None
     health: Health | None = None
     depends_on: Mapping[str, Condition] = Factory(dict)
     binds_to: tuple[str, ...] = ()
-    """Restarted together with these siblings, and stopped together with them; each must be in `depends_on` or implies `started`."""
+    """Restarted together with these siblings, and stopped together with them; each must be in `depends_on` or implies
+    `started`.
+    """
     stop: tuple[StopStep, ...] | None = None
-    """In order; when all are over, the whole tree is killed. None: by profile (TERM and 10 s, in otp 5 s; supervisors without limit).
+    """In order; when all are over, the whole tree is killed. None: by profile (TERM and 10 s, in otp 5 s; supervisors
+    without limit).
 
     OTP's `shutdown`: () is brutal_kill, (SignalStep(wait=5),) is 5000, (SignalStep(wait=math.inf),) is infinity.
     """
@@ -303,7 +313,9 @@ class SupervisorSpec:
     max_children: float = math.inf
     """For `simple_one_for_one`: no more instances than this, those in backoff included."""
     template: ChildSpec | None = None
-    """For `simple_one_for_one`: what `start_child` makes instances of; None: each `start_child` brings its own spec (Elixir's DynamicSupervisor)."""
+    """For `simple_one_for_one`: what `start_child` makes instances of; None: each `start_child` brings its own spec
+    (Elixir's DynamicSupervisor).
+    """
 
     def __attrs_post_init__(self) -> None:
         dynamic = self.strategy is Strategy.SIMPLE_ONE_FOR_ONE

@@ -1,7 +1,7 @@
 """For tests of supervised programs: children and probes that follow a script, without processes and in virtual time.
 
-Give `ScriptedWorld().world` to an engine and run it under `trio.testing.MockClock`: every start, stop and probe then happens at
-an exact second, and `events` tells them in order.
+Give `ScriptedWorld().world` to an engine and run it under `trio.testing.MockClock`: every start, stop and probe then
+happens at an exact second, and `events` tells them in order.
 """
 
 import math
@@ -17,7 +17,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.runtimes.base import Launch, Life, Stream
-from trio_supervisor.spec import Check, ChildSpec, StopStep
+from trio_supervisor.spec import Check, StopStep
 
 
 @frozen
@@ -45,7 +45,9 @@ class ScriptedWorld:
 
     scripts: Mapping[str, Sequence[Script]] = field(factory=dict)
     answers: Mapping[str, Iterable[Answer | float]] = field(factory=dict)
-    """What the probes of a child answer in turn, the last for ever; a number is a delay of so many seconds without an answer."""
+    """What the probes of a child answer in turn, the last for ever; a number is a delay of so many seconds without an
+    answer.
+    """
     draw: Callable[[], float] = lambda: 0.5
     events: list[tuple[float, str, str]] = field(factory=list)
     """(seconds since the clock's zero, child, what happened), in order."""

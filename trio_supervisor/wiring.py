@@ -22,7 +22,9 @@ def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
 
 @asynccontextmanager
 async def open_tree(spec: SupervisorSpec, hub: Hub, watch: Callable[[Event], None]) -> AsyncIterator[Control]:
-    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start on."""
+    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start
+    on.
+    """
     supervisor = make_supervisor(spec, hub)
     control = LocalControl(supervisor)
     control.listen(watch)

@@ -1,4 +1,5 @@
-"""An agent that speaks A2A over HTTP: it has an agent card, answers a question with a fact, and says whether it is healthy.
+"""An agent that speaks A2A over HTTP: it has an agent card, answers a question with a fact, and says whether it is
+healthy.
 
 Only the standard library. Listens on 127.0.0.1 at AGENT_PORT.
 """
@@ -41,7 +42,11 @@ class Agent(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = request["params"]["message"]["parts"][0]["text"]
         print(f"asked: {text}", flush=True)
-        reply = {"messageId": "reply", "role": "ROLE_AGENT", "parts": [{"text": f"that was question {next(QUESTIONS)}"}]}
+        reply = {
+            "messageId": "reply",
+            "role": "ROLE_AGENT",
+            "parts": [{"text": f"that was question {next(QUESTIONS)}"}],
+        }
         self.answer(200, {"jsonrpc": "2.0", "id": request["id"], "result": {"message": reply}})
 
     def answer(self, status: int, content: object) -> None:

@@ -10,4 +10,5 @@ async def tick(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED)
     task_status.started()
     while True:
         sys.stdout.write("ticker: still here\n")
+        sys.stdout.flush()
         await trio.sleep(10)

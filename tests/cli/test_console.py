@@ -74,7 +74,7 @@ def objects(paper: Paper) -> Console:
     return Console(paper, JsonFormat())
 
 
-# Text -----------------------------------------------------------------------------------------------------------------
+# Text
 
 
 def test_each_line_has_its_name_in_a_column(plain: Console, paper: Paper) -> None:
@@ -193,7 +193,7 @@ def test_without_utf_8_the_supervisor_speaks_ascii(paper: Paper) -> None:
     assert paper.data == b"supervisor | * hello\n"
 
 
-# Changes of state -----------------------------------------------------------------------------------------------------
+# Changes of state
 
 
 def changed(old: State, new: State, reason: str = "", **more: object) -> StateChanged:
@@ -233,7 +233,7 @@ def test_a_removed_child_leaves_nothing_behind(plain: Console) -> None:
     assert plain._memories == {}
 
 
-# JSON -----------------------------------------------------------------------------------------------------------------
+# JSON
 
 
 def test_each_line_is_an_object(objects: Console, paper: Paper) -> None:
@@ -315,7 +315,7 @@ def test_free_text_is_an_object_without_a_state(objects: Console, paper: Paper) 
     assert second == {"level": "info", "agent": "api", "stream": "supervisor", "text": "odd \udc80"}
 
 
-# An output that is full -----------------------------------------------------------------------------------------------
+# An output that is full
 
 
 def test_refused_lines_are_counted_and_told_when_it_goes_on(plain: Console, paper: Paper) -> None:

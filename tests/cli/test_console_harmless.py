@@ -57,6 +57,15 @@ def test_whatever_the_bytes_only_colours_text_and_line_ends_are_left(parts: list
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", plain)
 
 
+@given(st.lists(st.sampled_from([b"text ", "é".encode(), b"\n", b"\x1b[1m", b"\x1b[m", b"\x1b[2J", b"\t", b"\xff"])))
+def test_the_short_way_for_usual_bytes_gives_what_the_thorough_way_gives(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+
+    for colour in (True, False):
+        # One NUL at the end makes the whole of it go the thorough way.
+        assert harmless(data + b"\n\x00", colour=colour) == harmless(data, colour=colour) + b"\n\\x00"
+
+
 def test_hostile_input_takes_no_more_time_than_its_length() -> None:
     start = time.process_time()
 

@@ -4,8 +4,8 @@ import errno
 import os
 import threading
 import tty
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import trio
@@ -72,15 +72,6 @@ class Owner:
         self.told.set()
 
 
-@asynccontextmanager
-async def writer_to(fd: int, owner: Owner, grace: float = 5.0) -> AsyncIterator[Writer]:
-    writer = Writer(fd, owner.broken)
-    try:
-        yield writer
-    finally:
-        await writer.aclose(grace)
-
-
 def fill(writer: Writer, piece: bytes = CHUNK) -> int:
     """Write until it is refused; returns how many bytes were taken."""
     taken = 0
@@ -101,7 +92,7 @@ def called(writer: Writer) -> trio.Event:
     return event
 
 
-# Whole ---------------------------------------------------------------------------------------------------------------
+# Whole
 
 
 async def test_everything_arrives_in_order(fds: ExitStack) -> None:
@@ -124,9 +115,10 @@ async def test_everything_arrives_in_order(fds: ExitStack) -> None:
 async def test_the_thread_is_gone_after_the_end(fds: ExitStack) -> None:
     out, into = own(fds, *os.pipe())
 
-    async with writer_to(into, Owner()) as writer:
-        thread = thread_of(into)
-        writer.write(b"x")
+    writer = Writer(into, Owner().broken)
+    thread = thread_of(into)
+    writer.write(b"x")
+    await writer.aclose(5)
     thread.join(5)
 
     assert os.read(out, 10) == b"x"
@@ -174,21 +166,22 @@ async def test_a_reader_that_is_slow_but_alive_loses_nothing(fds: ExitStack, blo
     assert len(got) == 3 * 16 * len(CHUNK)
 
 
-# Stuck ---------------------------------------------------------------------------------------------------------------
+# Stuck
 
 
 @pytest.mark.slow
 async def test_a_stuck_reader_costs_at_most_the_patience_once_and_then_nothing(fds: ExitStack) -> None:
     _, into = own(fds, *os.pipe())
 
-    async with writer_to(into, Owner(), grace=0) as writer:
-        fill(writer)
-        start = trio.current_time()
+    writer = Writer(into, Owner().broken)
+    fill(writer)
+    start = trio.current_time()
+    await writer.room()
+    first = trio.current_time() - start
+    for _ in range(100):
         await writer.room()
-        first = trio.current_time() - start
-        for _ in range(100):
-            await writer.room()
-        rest = trio.current_time() - start - first
+    rest = trio.current_time() - start - first
+    await writer.aclose(0)
 
     assert first < PATIENCE + 0.5
     assert rest < 0.5
@@ -215,9 +208,11 @@ async def test_the_buffer_is_bounded_and_goes_on_where_it_was(fds: ExitStack) ->
 async def test_who_asks_for_room_when_there_is_some_is_called_too(fds: ExitStack) -> None:
     _, into = own(fds, *os.pipe())
 
-    async with writer_to(into, Owner()) as writer:
-        with trio.fail_after(5):
-            await called(writer).wait()
+    writer = Writer(into, Owner().broken)
+
+    with trio.fail_after(5):
+        await called(writer).wait()
+    assert await writer.aclose(5)
 
 
 async def test_the_end_is_bounded_when_the_reader_is_stuck(fds: ExitStack) -> None:
@@ -295,7 +290,7 @@ def reading_terminal(master: int) -> Iterator[Callable[[bytes], bytes]]:
     yield read_to
 
 
-# Gone ----------------------------------------------------------------------------------------------------------------
+# Gone
 
 
 async def wait_broken(writer: Writer, owner: Owner) -> OSError:
@@ -397,7 +392,7 @@ async def test_when_the_disk_has_room_again_nothing_that_was_taken_is_lost(fds: 
     taken = fill(writer)
     console.say("lost")
     with trio.fail_after(5):
-        while writer.why_full != os.strerror(errno.ENOSPC):  # noqa: ASYNC110 - the thread tells nobody that it waits
+        while writer.why_full != os.strerror(errno.ENOSPC):
             await trio.sleep(0.01)
     with reading(out) as got:
         os.dup2(into, descriptor)

@@ -1,4 +1,6 @@
-"""A machine with a clock, for tests: one line per fact, the present generation filled in, everything that followed kept."""
+"""A machine with a clock, for tests: one line per fact, the present generation filled in, everything that followed
+kept.
+"""
 
 import math
 from collections.abc import Mapping
@@ -28,7 +30,16 @@ from trio_supervisor.core.messages import (
     StopChild,
     TimePassed,
 )
-from trio_supervisor.core.policy import Backoff, ChildPolicy, Condition, Intensity, ReadyBy, Restart, Thresholds, TreePolicy
+from trio_supervisor.core.policy import (
+    Backoff,
+    ChildPolicy,
+    Condition,
+    Intensity,
+    ReadyBy,
+    Restart,
+    Thresholds,
+    TreePolicy,
+)
 from trio_supervisor.core.state import State
 
 CRASH = Exit(How.EXITED, code=1)
@@ -75,10 +86,13 @@ class Driver:
         self.out += outputs
         return outputs
 
-    # Looking --------------------------------------------------------------------------------------------------------------
+    # Looking
 
     def __getitem__(self, child: str) -> Child:
         return self.machine.children[child]
+
+    def state(self, child: str) -> State:
+        return self[child].state
 
     def states(self) -> dict[str, str]:
         """The state of every child, as its word."""
@@ -92,7 +106,7 @@ class Driver:
         """The last notice about a child."""
         return [output for output in self.out if isinstance(output, StateChanged) and output.child == child][-1]
 
-    # Asking ---------------------------------------------------------------------------------------------------------------
+    # Asking
 
     def add(self, child: str, its_policy: ChildPolicy) -> list[Output]:
         return self.tell(ChildAdded(child, its_policy))
@@ -116,7 +130,7 @@ class Driver:
     def hurry(self) -> list[Output]:
         return self.tell(HurryAsked("now"))
 
-    # Living ---------------------------------------------------------------------------------------------------------------
+    # Living
 
     def started(self, *children: str) -> list[Output]:
         return [output for child in children for output in self.tell(Started(child, self[child].generation))]

@@ -1,18 +1,21 @@
 """Breadth-first search through everything that can happen to a small supervisor.
 
-From every reachable state every fact of an alphabet is tried (nonsense too), and time passes second by second. After each step the
-invariants of `World` must hold. Two states are the same if nothing that can happen later tells them apart: times count relative to
-now and only as far as they matter, totals and texts don't count at all.
+From every reachable state every fact of an alphabet is tried (nonsense too), and time passes second by second. After
+each step the invariants of `World` must hold. Two states are the same if nothing that can happen later tells them
+apart: times count relative to now and only as far as they matter, totals and texts don't count at all.
 """
 
-import copy
 import math
-from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass
+from enum import Enum
+from functools import cache
+from types import MappingProxyType, NoneType
+from typing import Any
 
-from driver import CLEAN, CRASH, UNKILLABLE
-
+from tests.core.driver import CLEAN, CRASH, UNKILLABLE
+from trio_supervisor.core.backoff import delay
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.health import Health
 from trio_supervisor.core.machine import Machine
@@ -49,6 +52,8 @@ _SATISFIED_BY = {
     Condition.READY: {State.READY},
     Condition.FINISHED: {State.FINISHED},
 }
+_OUT_OF_TURN = (StopAsked, RemoveAsked, HurryAsked, TimePassed)
+"""What may stop a child before those who need it: somebody asks, or the time for the whole stop is over."""
 
 
 @dataclass(slots=True)
@@ -70,14 +75,18 @@ class World:
     states: dict[str, State] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    going: set[str] = field(default_factory=set)
+    """Those that somebody wants gone for good."""
     ending: bool = False
 
-    def take(self, fact: Fact, outputs: list[Output], now: float) -> None:
+    def take(self, fact: Fact, outputs: list[Output]) -> None:
         """A fact was handled with these outputs."""
         match fact:
             case ChildAdded():
                 self.states[fact.child] = State.STOPPED
                 self.generations[fact.child] = 0
+            case RemoveAsked() if fact.child in self.states:
+                self.going.add(fact.child)
             case Exited() if fact.child in self.lives and self.lives[fact.child].generation == fact.generation:
                 del self.lives[fact.child]
             case ShutdownAsked() | HurryAsked():
@@ -85,9 +94,16 @@ class World:
             case _:
                 pass
         for output in outputs:
-            self.obey(output, now)
+            if isinstance(output, StopChild) and self.ending and not isinstance(fact, _OUT_OF_TURN):
+                assert not self.is_needed(output.child), "nothing is stopped before those who need it"
+            self.obey(output)
+        if isinstance(fact, HurryAsked):
+            cut = {
+                out.child for out in outputs if isinstance(out, CutGrace) or (isinstance(out, StopChild) and out.hurry)
+            }
+            assert cut == set(self.lives), "no life has any grace left"
 
-    def obey(self, output: Output, now: float) -> None:
+    def obey(self, output: Output) -> None:
         """Check one output and do what it says."""
         child = output.child
         match output:
@@ -95,7 +111,6 @@ class World:
                 assert self.states[child] is output.old
                 assert output.new in TRANSITIONS[output.old]
                 assert output.generation == self.generations[child] + (output.new is State.STARTING)
-                assert output.next_at is None or output.next_at >= now
                 self.states[child] = output.new
                 if output.new is State.READY:
                     self.lives[child].was_ready = True
@@ -122,11 +137,21 @@ class World:
             case ForgetChild():
                 assert child not in self.lives, "a child is forgotten when nothing of it is left"
                 assert self.states.pop(child) is State.REMOVED
+                self.going.remove(child)
 
     def unmet(self, child: str) -> list[str]:
-        """The dependencies that do not let the child start."""
+        """The dependencies that do not let the child start (yet)."""
         needs = self.policies[child].depends_on
         return [name for name, condition in needs.items() if self.states.get(name) not in _SATISFIED_BY[condition]]
+
+    def hopeless(self, child: str) -> list[str]:
+        """Those of them which will not let it start unless somebody does something."""
+        gone = (None, State.FAILED, State.HELD, State.FINISHED)
+        return [name for name in self.unmet(child) if self.states.get(name) in gone]
+
+    def is_needed(self, child: str) -> bool:
+        """Whether a child that is alive depends on it."""
+        return any(child in self.policies[name].depends_on for name in self.lives)
 
     def starts_under_way(self) -> int:
         return sum(not (life.was_ready or life.told_to_stop) for life in self.lives.values())
@@ -135,9 +160,14 @@ class World:
         """What must hold between any two facts."""
         assert {name: child.state for name, child in machine.children.items()} == self.states
         assert {name for name, state in self.states.items() if state in _ALIVE} == set(self.lives)
+        assert self.going <= set(self.lives), "only a life keeps a child from going"
         for name, life in self.lives.items():
             assert machine.children[name].generation == life.generation
+            assert life.watched == (life.was_ready and self.policies[name].health is not None)
             assert (self.states[name] is State.STOPPING) == life.told_to_stop
+            if not (self.ending or life.told_to_stop or life.was_ready):
+                endless = self.policies[name].start_deadline == math.inf
+                assert (machine.deadline_of(name) is None) == endless, "a start ends in time"
         assert machine.at_rest == set(self.states.values()).issubset(_DONE)
         assert not isinstance(fact, TimePassed) or machine.next_deadline() > now
         for name, state in self.states.items():
@@ -146,14 +176,19 @@ class World:
             assert due is not None or state is not State.BACKOFF
             if state is State.WAITING:
                 assert self.unmet(name) or self.starts_under_way() == self.parallel, "nobody waits for nothing"
+                assert not self.hopeless(name), "nobody waits for what will not come"
+            if machine.children[name].blocked:
+                assert state is State.FAILED
+                assert self.ending or self.hopeless(name), "nobody is kept down by what may come"
             if self.ending:
                 self.check_ending(name, state)
+                assert due is None, "the end of everything has one deadline for all"
 
     def check_ending(self, name: str, state: State) -> None:
         assert state is not State.WAITING
         assert state is not State.BACKOFF
-        needed = any(name in self.policies[dependent].depends_on for dependent in self.lives)
-        assert state not in _ALIVE or state is State.STOPPING or needed, "who is needed by nobody any more is stopped"
+        stopping = state not in _ALIVE or state is State.STOPPING
+        assert stopping or self.is_needed(name), "who is needed by nobody any more is stopped"
 
 
 @dataclass(slots=True)
@@ -164,55 +199,99 @@ class Node:
     world: World
     now: float
 
-    def branch(self, memo: Mapping[int, object]) -> "Node":
-        return copy.deepcopy(self, dict(memo))
+    def branch(self) -> "Node":
+        """The same moment once more, for another future."""
+        twin: Node = _copy(self)
+        return twin
 
     def step(self, fact: Fact) -> None:
         """Handle one fact and check everything."""
         outputs = self.machine.handle(fact, self.now)
-        self.world.take(fact, outputs, self.now)
+        for output in outputs:
+            if isinstance(output, StateChanged):
+                assert output.next_at is None or output.next_at >= self.now
+                child = self.machine.children.get(output.child)
+                if child and child.state is output.new and not self.machine.shutting_down:
+                    assert output.next_at == self.machine.deadline_of(output.child)
+        self.world.take(fact, outputs)
         self.world.check(self.machine, fact, self.now)
 
     def key(self) -> object:
         """What can be told apart later."""
         machine = self.machine
-        tree = machine._tree
-        window = tree.window
+        within = machine._tree.window.intensity.within
+        ages = [self.now - time for time in machine._tree.window._times if self.now - time <= within]
         return (
-            tuple(self._child_key(child) for child in machine.children.values()),
-            tuple(min(self.now - time, 9) if window.intensity.within==math.inf else self.now-time for time in window._times if self.now - time <= window.intensity.within),
-            tuple(sorted((key, when - self.now) for key, when in tree.timers._when.items())),
-            tuple(tree.places._queue),
-            frozenset(tree.places._holders),
+            tuple(_child_key(child, self.now) for child in machine.children.values()),
+            len(ages) if within == math.inf else tuple(ages),
+            tuple(sorted((key, when - self.now) for key, when in machine._tree.timers._when.items())),
+            tuple(machine._tree.places._queue),
+            frozenset(machine._tree.places._holders),
             machine.shutting_down,
-            tree.hurry,
-        )
-
-    def _child_key(self, child: Child) -> object:
-        reset_after = child.policy.backoff.reset_after
-        ready_since = child.ready_since
-        return (
-            child.id,
-            child.state,
-            child.desired,
-            child.cause,
-            child.failure != "",
-            child.blocked,
-            child.was_ready,
-            min(child.attempts, 3),  # the delays of small supervisors do not grow further
-            None if ready_since is None or reset_after == math.inf else min(self.now - ready_since, reset_after),
-            _health_key(child.readiness, ready_since, reset_after),
-            _health_key(child.health, ready_since, reset_after),
+            machine._tree.hurry,
         )
 
 
-def _health_key(health: Health | None, ready_since: float | None, reset_after: float) -> object:
+def _child_key(child: Child, now: float) -> object:
+    return (
+        child.id,
+        child.state,
+        child.desired,
+        child.cause,
+        child.blocked,
+        child.was_ready,
+        _attempts_key(child),
+        _healthy_key(child, child.ready_since, now),
+        _health_key(child, child.readiness),
+        _health_key(child, child.health),
+    )
+
+
+def _attempts_key(child: Child) -> int:
+    """Attempts from which on the delay does not grow any more are all the same."""
+    attempts, backoff = child.attempts, child.policy.backoff
+    while attempts and delay(backoff, attempts - 1, 0.5) == delay(backoff, attempts, 0.5):
+        attempts -= 1
+    return attempts
+
+
+def _healthy_key(child: Child, since: float | None, until: float) -> float | None:
+    """How much healthy time there is, as far as it matters."""
+    enough = child.policy.backoff.reset_after
+    if since is None or enough == math.inf:
+        return None
+    return min(max(0.0, until - since), enough)
+
+
+def _health_key(child: Child, health: Health | None) -> object:
     if health is None:
         return None
-    healthy: float | None = None
-    if health.failing_since is not None:
-        healthy = min(max(0.0, health.failing_since - (ready_since or math.inf)), reset_after)
-    return health.good, health.run, healthy
+    failing = health.failing_since
+    healthy = None if failing is None else (True, _healthy_key(child, child.ready_since, failing))
+    return health.good, health.run, None if child.policy.backoff.reset_after == math.inf else healthy
+
+
+def _never_changes(kind: type) -> bool:
+    """Whether objects of this class are values."""
+    frozen = is_dataclass(kind) and getattr(kind, "__dataclass_params__").frozen  # noqa: B009 - typeshed does not know it
+    return frozen or issubclass(kind, Enum | str | int | float | tuple | MappingProxyType | NoneType)
+
+
+_is_value: Callable[[type], bool] = cache(_never_changes)
+
+
+def _copy(value: Any) -> Any:
+    """copy.deepcopy, much faster: for trees of objects whose leaves are values."""
+    kind: Any = type(value)
+    if kind is dict:
+        return {key: item if _is_value(type(item)) else _copy(item) for key, item in value.items()}
+    if kind in (list, set, deque, Counter):
+        return value.copy()
+    twin = kind.__new__(kind)
+    for name in getattr(kind, "__slots__", None) or vars(value):
+        item = getattr(value, name)
+        setattr(twin, name, item if _is_value(type(item)) else _copy(item))
+    return twin
 
 
 class Explorer:
@@ -222,39 +301,37 @@ class Explorer:
         self.policies = children
         self.edges: set[tuple[State, State]] = set()
         self.steps = 0
-        root = Node(Machine(tree), World(children, tree.max_parallel_starts), now=100.0)
-        # Policies are values: shared by all copies.
-        self.memo: dict[int, object] = {
-            id(value): value for value in (tree, tree.intensity, children, *children.values())
-        }
+        root = Node(Machine(tree), World(MappingProxyType(dict(children)), tree.max_parallel_starts), now=100.0)
         for name, policy in children.items():
             root.step(ChildAdded(name, policy))
         self.found: dict[object, Node] = {root.key(): root}
-        self.unseen = deque([root])
+        self.unseen = deque(self.found.items())
 
     def search(self) -> None:
         """Visit every state that can be reached."""
         while self.unseen:
-            node = self.unseen.popleft()
-            self.try_nonsense(node)
+            key, node = self.unseen.popleft()
+            self.try_nonsense(node, key)
+            branch = node.branch()
             for fact in self.sense(node):
-                child = node.branch(self.memo)
-                child.step(fact)
-                self.visit(child)
+                branch.step(fact)
+                if self.visit(branch) != key:
+                    branch = node.branch()
             if node.machine.next_deadline() > node.now:
-                child = node.branch(self.memo)
-                child.now += 1
-                self.visit(child)
+                branch.now += 1
+                self.visit(branch)
+        for key, node in self.found.items():
+            assert node.key() == key, "nothing that happened to a branch happened to its root"
 
-    def visit(self, node: Node) -> None:
+    def visit(self, node: Node) -> object:
+        """Take note of where a step led; returns the key."""
         self.steps += 1
-        self.edges |= {
-            (output.old, output.new) for output in node.machine._tree.out if isinstance(output, StateChanged)
-        }
+        self.edges.update((out.old, out.new) for out in node.machine._tree.out if isinstance(out, StateChanged))
         key = node.key()
         if key not in self.found:
             self.found[key] = node
-            self.unseen.append(node)
+            self.unseen.append((key, node))
+        return key
 
     def sense(self, node: Node) -> Iterator[Fact]:
         """The facts that may change something."""
@@ -281,9 +358,8 @@ class Explorer:
         for exit in (CLEAN, CRASH, UNKILLABLE):
             yield Exited(name, generation, exit)
 
-    def try_nonsense(self, node: Node) -> None:
+    def try_nonsense(self, node: Node, key: object) -> None:
         """Facts about other lives and children that are not there: they change nothing."""
-        key = node.key()
         for name in (*self.policies, "nobody"):
             present = node.world.lives[name].generation if name in node.world.lives else None
             last = node.world.generations.get(name, 0)

@@ -12,7 +12,19 @@ from trio_supervisor.core.policy import Backoff
 
 @pytest.mark.parametrize(
     ("attempt", "expected"),
-    [(0, 0.0), (1, 0.0), (2, 0.5), (3, 1.0), (4, 2.0), (5, 4.0), (6, 8.0), (7, 16.0), (8, 30.0), (9, 30.0), (1000, 30.0)],
+    [
+        (0, 0.0),
+        (1, 0.0),
+        (2, 0.5),
+        (3, 1.0),
+        (4, 2.0),
+        (5, 4.0),
+        (6, 8.0),
+        (7, 16.0),
+        (8, 30.0),
+        (9, 30.0),
+        (1000, 30.0),
+    ],
 )
 def test_the_defaults_start_at_once_then_double_from_half_a_second_up_to_thirty(attempt: int, expected: float) -> None:
     assert delay(Backoff(), attempt, draw=0.5) == expected

@@ -8,8 +8,8 @@ from itertools import count
 from types import FrameType
 
 import pytest
-from driver import CRASH, TERMED, Driver, policy, tree
 
+from tests.core.driver import CRASH, TERMED, Driver, policy, tree
 from trio_supervisor.core.messages import TimePassed
 from trio_supervisor.core.policy import Backoff, Condition, ReadyBy, Restart, Thresholds
 
@@ -23,14 +23,13 @@ def calls() -> Iterator[list[int]]:
     """Counts the calls of Python and C functions, and the steps of generators, that the block makes."""
     total = count()
 
-    def step(frame: FrameType, event: str, arg: object) -> None:  # noqa: ARG001
+    def step(frame: FrameType, event: str, arg: object) -> None:
         if event in ("call", "c_call"):
             next(total)
 
     result = [0]
     before = sys.getprofile()
-    # A collection has callbacks of its own, and comes when it likes.
-    gc.disable()
+    gc.disable()  # a collection calls back at any time
     sys.setprofile(step)
     try:
         yield result
@@ -59,7 +58,7 @@ def with_siblings(number: int, state: str) -> Driver:
             driver.exits(name)
         if state == "ready":
             driver.started(name)
-    assert driver["sibling-0"].state.value == state
+    assert driver.state("sibling-0").value == state
     return driver
 
 

@@ -1,8 +1,8 @@
 """Who waits for whom, and what a dependency's state means."""
 
 import pytest
-from driver import policy
 
+from tests.core.driver import policy
 from trio_supervisor.core.dependencies import Answer, Graph, answer
 from trio_supervisor.core.policy import Condition
 from trio_supervisor.core.state import State

@@ -30,4 +30,6 @@ def test_every_way_to_end_can_be_put_in_words() -> None:
 
 
 def test_two_equal_ends_are_equal_whatever_exception_object_they_carry() -> None:
-    assert Exit(How.RAISED, detail="x", exception=ValueError("x")) == Exit(How.RAISED, detail="x", exception=ValueError("x"))
+    assert Exit(How.RAISED, detail="x", exception=ValueError("x")) == Exit(
+        How.RAISED, detail="x", exception=ValueError("x")
+    )

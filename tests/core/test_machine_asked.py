@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from driver import CLEAN, CRASH, TERMED, Driver, commands, policy, starts, stops, tree
 
+from tests.core.driver import CLEAN, CRASH, TERMED, Driver, commands, policy, starts, stops, tree
 from trio_supervisor.core.messages import CutGrace, ForgetChild, StartChild, StateChanged, StopChild
 from trio_supervisor.core.policy import Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import TRANSITIONS, State
@@ -117,13 +117,15 @@ everywhere = pytest.mark.parametrize(
 
 
 def test_these_are_all_the_states_in_which_somebody_can_ask() -> None:
-    assert set(WAYS) == set(State) - {State.REMOVED, State.UNHEALTHY}, "a child is never left unhealthy: it is stopped at once"
+    assert set(WAYS) == set(State) - {State.REMOVED, State.UNHEALTHY}, (
+        "a child is never left unhealthy: it is stopped at once"
+    )
     assert {state for state, ways in WAYS.items() if all(way()["a"].state is state for way in ways)} == set(WAYS)
 
 
 def end(driver: Driver) -> None:
     """Let the life of `a` end, if it has one and was asked to end it."""
-    if "a" in driver.machine.children and driver["a"].state is State.STOPPING:
+    if "a" in driver.machine.children and driver.state("a") is State.STOPPING:
         driver.exits("a", TERMED)
 
 
@@ -137,9 +139,9 @@ class TestStop:
         driver.stop("a", "enough")
         end(driver)
 
-        assert driver["a"].state is State.STOPPED
+        assert driver.state("a") is State.STOPPED
         assert starts(driver.pass_time(10_000)) == []
-        assert driver["a"].state is State.STOPPED
+        assert driver.state("a") is State.STOPPED
 
     @everywhere
     def test_stopping_twice_is_stopping_once(self, bring: Callable[[], Driver]) -> None:
@@ -168,7 +170,7 @@ class TestStop:
         assert commands(driver.stop("a", "too loud")) == []
         driver.exits("a", TERMED)
 
-        assert driver["a"].state is State.STOPPED
+        assert driver.state("a") is State.STOPPED
         assert driver["a"].reason == "too loud (signal SIGTERM)"
 
     def test_a_child_that_ends_badly_while_stopping_is_stopped_all_the_same(self) -> None:
@@ -176,7 +178,7 @@ class TestStop:
 
         driver.exits("a", CRASH)
 
-        assert driver["a"].state is State.STOPPED
+        assert driver.state("a") is State.STOPPED
         assert driver["a"].restarts == 0
 
     def test_a_delayed_restart_is_cancelled(self) -> None:
@@ -193,12 +195,12 @@ class TestStart:
     @everywhere
     def test_it_gets_a_life_or_has_one_or_waits_for_its_turn(self, bring: Callable[[], Driver]) -> None:
         driver = bring()
-        waits = driver["a"].state is State.WAITING
+        waits = driver.state("a") is State.WAITING
 
         driver.start("a")
         end(driver)
 
-        assert driver["a"].state in (State.STARTING, State.RUNNING, State.READY) or waits
+        assert driver.state("a") in (State.STARTING, State.RUNNING, State.READY) or waits
 
     @everywhere
     def test_starting_twice_is_starting_once(self, bring: Callable[[], Driver]) -> None:
@@ -243,13 +245,13 @@ class TestRestart:
     @everywhere
     def test_it_gets_a_new_life_as_soon_as_it_can(self, bring: Callable[[], Driver]) -> None:
         driver = bring()
-        waits = driver["a"].state is State.WAITING
+        waits = driver.state("a") is State.WAITING
         before = driver["a"].generation
 
         driver.restart("a")
         end(driver)
 
-        assert waits or (driver["a"].state, driver["a"].generation) == (State.STARTING, before + 1)
+        assert waits or (driver.state("a"), driver["a"].generation) == (State.STARTING, before + 1)
 
     def test_the_old_life_ends_before_the_new_one_begins(self) -> None:
         driver = _ready()
@@ -341,7 +343,7 @@ class TestRemove:
         driver.bring_up("a")
         driver.exits("a", CLEAN)
 
-        assert driver["a"].state is State.FINISHED
+        assert driver.state("a") is State.FINISHED
         assert driver["a"].restarts == 0
 
     def test_a_removed_child_gives_its_place_and_its_deadline_back(self) -> None:

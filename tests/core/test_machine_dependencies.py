@@ -1,8 +1,8 @@
 """Who starts when: dependencies, and the number of starts at a time."""
 
 import pytest
-from driver import CLEAN, CRASH, Driver, policy, starts, tree
 
+from tests.core.driver import CLEAN, CRASH, Driver, policy, starts, tree
 from trio_supervisor.core.policy import Backoff, Condition, ReadyBy, Restart
 from trio_supervisor.core.state import State
 
@@ -40,7 +40,9 @@ class TestOrder:
             "exits": driver.exits("a", CLEAN),
         }
 
-        assert {moment: starts(outputs) for moment, outputs in moments.items() if starts(outputs)} == {started_by: ["b"]}
+        assert {moment: starts(outputs) for moment, outputs in moments.items() if starts(outputs)} == {
+            started_by: ["b"]
+        }
 
     def test_a_child_with_several_dependencies_waits_for_the_last(self) -> None:
         driver = Driver(a=policy(), b=policy(), c=policy(needs={"a": READY, "b": READY}))
@@ -54,7 +56,7 @@ class TestOrder:
 
         driver.start("b")
 
-        assert driver["b"].state is State.WAITING
+        assert driver.state("b") is State.WAITING
         assert driver["b"].reason == "waiting for 'a' to be ready"
 
     def test_a_dependency_that_nobody_has_started_is_waited_for(self) -> None:
@@ -69,7 +71,7 @@ class TestOrder:
         driver = Driver(a=policy(), b=policy(needs={"a": READY}))
 
         assert starts(driver.start("b")) == []
-        assert driver["a"].state is State.STOPPED
+        assert driver.state("a") is State.STOPPED
 
     def test_a_dependent_that_is_up_stays_up_when_its_dependency_goes(self) -> None:
         driver = Driver(a=policy(Restart.TEMPORARY), b=policy(needs={"a": READY}))
@@ -86,7 +88,7 @@ class TestOrder:
         driver.exits("a", CLEAN)
 
         driver.exits("b", CRASH)
-        assert driver["b"].state is State.WAITING
+        assert driver.state("b") is State.WAITING
         assert driver["b"].reason == "exit code 1; waiting for 'a' to be ready"
 
         driver.start("a")
@@ -100,7 +102,7 @@ class TestOrder:
         driver.readiness("a", False)
 
         assert starts(driver.pass_time(0.5)) == []
-        assert driver["b"].state is State.WAITING
+        assert driver.state("b") is State.WAITING
         assert starts(driver.readiness("a", True)) == ["b"]
 
 
@@ -114,7 +116,7 @@ class TestFailure:
 
         driver.exits("a", CRASH)
 
-        assert driver["b"].state is State.FAILED
+        assert driver.state("b") is State.FAILED
         assert driver["b"].reason == "dependency 'a' is failed"
 
     def test_a_dependency_that_finished_never_becomes_ready(self) -> None:
@@ -148,7 +150,7 @@ class TestFailure:
 
         driver.start("b")
 
-        assert driver["b"].state is State.FAILED
+        assert driver.state("b") is State.FAILED
         assert driver["b"].reason == "dependency 'a' is removed"
 
     def test_a_dependency_that_is_only_restarting_fails_nobody(self) -> None:
@@ -156,8 +158,8 @@ class TestFailure:
         driver.start()
         driver.exits("a")
         driver.exits("a")
-        assert driver["a"].state is State.BACKOFF
-        assert driver["b"].state is State.WAITING
+        assert driver.state("a") is State.BACKOFF
+        assert driver.state("b") is State.WAITING
 
         driver.pass_time(0.5)
         driver.started("a")
@@ -170,7 +172,7 @@ class TestFailure:
 
         driver.exits("c")
 
-        assert driver["c"].state is State.STARTING
+        assert driver.state("c") is State.STARTING
 
 
 class TestReturn:
@@ -178,7 +180,9 @@ class TestReturn:
 
     def make(self) -> Driver:
         driver = Driver(
-            a=policy(Restart.TEMPORARY, ready_by=ReadyBy.PROBE), b=policy(needs={"a": READY}), c=policy(needs={"b": READY})
+            a=policy(Restart.TEMPORARY, ready_by=ReadyBy.PROBE),
+            b=policy(needs={"a": READY}),
+            c=policy(needs={"b": READY}),
         )
         driver.start()
         driver.exits("a")
@@ -228,17 +232,17 @@ class TestReturn:
         driver.start("a")
         driver.started("a")
 
-        assert driver["b"].state is State.FAILED
+        assert driver.state("b") is State.FAILED
 
     def test_a_removed_dependency_fails_those_who_wait_and_comes_back_by_being_added(self) -> None:
         driver = Driver(a=policy(), b=policy(needs={"a": READY}))
         driver.start("b")
 
         driver.remove("a")
-        assert driver["b"].state is State.FAILED
+        assert driver.state("b") is State.FAILED
 
         driver.add("a", policy())
-        assert driver["b"].state is State.WAITING, "as it would be if it were started now"
+        assert driver.state("b") is State.WAITING, "as it would be if it were started now"
         driver.start("a")
         assert starts(driver.started("a")) == ["b"]
 
@@ -254,10 +258,10 @@ class TestReturn:
 
         driver.start("b")
 
-        assert driver["b"].state is State.FAILED
+        assert driver.state("b") is State.FAILED
         assert driver["b"].reason == "dependency 'a' is failed"
         driver.start("a")
-        assert driver["b"].state is State.WAITING
+        assert driver.state("b") is State.WAITING
 
 
 class TestCircles:
@@ -270,6 +274,17 @@ class TestCircles:
             driver.add("b", policy(needs={"a": READY}))
 
         assert driver.states() == {"a": "stopped"}
+
+    def test_a_removed_child_is_no_link_of_a_circle(self) -> None:
+        driver = Driver(b=policy(), a=policy(needs={"b": STARTED}))
+        driver.remove("a")
+        driver.remove("b")
+
+        driver.add("b", policy(needs={"a": STARTED}))
+        driver.add("a", policy())
+
+        driver.start("b", "a")
+        assert starts(driver.started("a")) == ["b"]
 
     def test_adding_a_child_again_the_other_way_round_is_refused_too(self) -> None:
         driver = Driver(b=policy(), a=policy(needs={"b": STARTED}))
@@ -290,10 +305,11 @@ class TestPlaces:
         assert starts(driver.start()) == ["a", "b", "c", "d"][:parallel]
         return driver
 
-    def test_who_finds_no_place_waits_and_says_nothing_of_dependencies(self) -> None:
+    def test_who_finds_no_place_waits_and_says_so(self) -> None:
         driver = self.make()
 
         assert driver.states() == {"a": "starting", "b": "starting", "c": "waiting", "d": "waiting"}
+        assert driver["c"].reason == "waiting until fewer than 2 others start"
 
     def test_a_start_is_under_way_until_the_child_is_ready(self) -> None:
         driver = self.make()

@@ -3,8 +3,8 @@
 import math
 
 import pytest
-from driver import CLEAN, CRASH, Driver, commands, policy, starts, tree
 
+from tests.core.driver import CLEAN, CRASH, Driver, commands, policy, starts, tree
 from trio_supervisor.core.messages import (
     BecameReady,
     Exited,
@@ -39,28 +39,28 @@ class TestStart:
         driver = Driver(a=policy())
 
         assert commands(driver.start("a")) == [StartChild("a", generation=1, restart_count=0, reason="")]
-        assert driver["a"].state is State.STARTING
+        assert driver.state("a") is State.STARTING
 
     def test_a_child_without_probe_is_ready_as_soon_as_it_is_started(self) -> None:
         driver = Driver(a=policy())
         driver.start("a")
 
         assert commands(driver.started("a")) == []
-        assert driver["a"].state is State.READY
+        assert driver.state("a") is State.READY
         assert driver["a"].ready_since == driver.now
 
     def test_a_child_with_a_readiness_probe_runs_until_enough_answers_are_good(self) -> None:
         driver = Driver(a=PROBED)
         driver.start("a")
         driver.started("a")
-        assert driver["a"].state is State.RUNNING
+        assert driver.state("a") is State.RUNNING
 
         for ok in (False, True, False, True):
             driver.readiness("a", ok)
-            assert driver["a"].state is State.RUNNING
+            assert driver.state("a") is State.RUNNING
 
         driver.readiness("a", True, "status 200")
-        assert driver["a"].state is State.READY
+        assert driver.state("a") is State.READY
         assert driver["a"].reason == "status 200"
 
     def test_a_probe_without_words_still_gives_a_reason(self) -> None:
@@ -76,10 +76,10 @@ class TestStart:
         driver = Driver(a=policy(ready_by=ReadyBy.ITSELF))
         driver.start("a")
         driver.started("a")
-        assert driver["a"].state is State.RUNNING
+        assert driver.state("a") is State.RUNNING
 
         driver.says_ready("a")
-        assert driver["a"].state is State.READY
+        assert driver.state("a") is State.READY
 
     def test_an_announcement_that_overtakes_the_start_is_not_lost(self) -> None:
         driver = Driver(a=policy(ready_by=ReadyBy.ITSELF))
@@ -88,7 +88,7 @@ class TestStart:
         driver.says_ready("a")
         driver.started("a")
 
-        assert driver["a"].state is State.READY
+        assert driver.state("a") is State.READY
 
     def test_announcing_again_changes_nothing(self) -> None:
         driver = Driver(a=policy(ready_by=ReadyBy.ITSELF))
@@ -103,9 +103,9 @@ class TestStart:
 
         assert driver.says_ready("a") == []
         driver.started("a")
-        state = driver["a"].state
+        state = driver.state("a")
         assert driver.says_ready("a") == []
-        assert driver["a"].state is state
+        assert driver.state("a") is state
 
     @pytest.mark.parametrize("ready_by", [ReadyBy.START, ReadyBy.ITSELF])
     def test_answers_to_a_question_nobody_asked_change_nothing(self, ready_by: ReadyBy) -> None:
@@ -120,7 +120,7 @@ class TestStart:
         driver.start("a")
 
         assert [driver.readiness("a", True) for _ in range(3)] == [[]] * 3
-        assert driver["a"].state is State.STARTING
+        assert driver.state("a") is State.STARTING
 
     def test_being_told_twice_that_it_started_changes_nothing(self) -> None:
         driver = Driver(a=PROBED)
@@ -142,7 +142,21 @@ class TestDeadline:
 
         assert commands(driver.pass_time(9.999)) == []
         assert commands(driver.pass_time(0.001)) == [StopChild("a", 1, "not ready 10 s after its start")]
-        assert driver["a"].state is State.STOPPING
+        assert driver.state("a") is State.STOPPING
+
+    def test_what_the_probe_said_last_is_told(self) -> None:
+        driver = Driver(a=PROBED)
+        driver.start("a")
+        driver.started("a")
+        driver.readiness("a", False, "connection refused")
+        driver.readiness("a", False, "status 503")
+
+        driver.pass_time(10)
+        assert driver["a"].reason == "not ready 10 s after its start; the last answer: status 503"
+
+        driver.exits("a")
+        driver.pass_time(10)
+        assert driver["a"].reason == "not ready 10 s after its start", "the life before is over"
 
     def test_a_failed_start_counts_and_is_tried_again(self) -> None:
         driver = Driver(tree(restarts=1), a=PROBED)
@@ -154,7 +168,7 @@ class TestDeadline:
 
         driver.pass_time(10)
         driver.exits("a", CLEAN)
-        assert driver["a"].state is State.HELD
+        assert driver.state("a") is State.HELD
 
     def test_ready_in_time_ends_the_deadline(self) -> None:
         driver = Driver(a=PROBED)
@@ -178,7 +192,7 @@ class TestDeadline:
 
         driver.exits("a")
 
-        assert driver["a"].state is State.FAILED
+        assert driver.state("a") is State.FAILED
         assert driver.next_in() == math.inf
 
     def test_the_notices_of_a_start_tell_when_it_will_have_failed(self) -> None:
@@ -204,16 +218,17 @@ class TestReadiness:
         driver.bring_up("a")
 
         driver.readiness("a", False)
-        assert driver["a"].state is State.READY
+        assert driver.state("a") is State.READY
         driver.readiness("a", False, "status 503")
-        assert driver["a"].state is State.RUNNING
+        assert driver.state("a") is State.RUNNING
         assert driver["a"].reason == "not ready: status 503"
+        assert driver["a"].ready_since is None
 
         assert driver.pass_time(1000) == [], "the deadline of the start is over for good"
 
         driver.readiness("a", True)
         driver.readiness("a", True)
-        assert driver["a"].state is State.READY
+        assert driver.state("a") is State.READY
         assert commands(driver.out) == [StartChild("a", 1, 0, "")]
 
     def test_it_is_edge_triggered(self) -> None:
@@ -250,7 +265,7 @@ class TestHealth:
 
         driver.health("a", False)
         driver.health("a", False)
-        assert driver["a"].state is State.READY, "failures of the life before do not count"
+        assert driver.state("a") is State.READY, "failures of the life before do not count"
 
     def test_answers_before_it_was_ready_do_not_count(self) -> None:
         driver = Driver(a=policy(ready_by=ReadyBy.PROBE, health=Thresholds(failures=1)))
@@ -290,7 +305,7 @@ class TestHealth:
         for ok in (False, False, True, False, False):
             driver.health("a", ok)
 
-        assert driver["a"].state is State.READY
+        assert driver.state("a") is State.READY
 
     def test_failures_after_the_edge_change_nothing_more(self) -> None:
         driver = Driver(a=WATCHED)
@@ -307,7 +322,7 @@ class TestHealth:
 
         driver.health("a", False)
 
-        assert driver["a"].state is State.STOPPING
+        assert driver.state("a") is State.STOPPING
 
     def test_an_unhealthy_child_is_restarted_when_it_is_gone_and_counted_once(self) -> None:
         driver = Driver(tree(restarts=1), a=WATCHED)
@@ -322,7 +337,7 @@ class TestHealth:
         assert driver["a"].restarts == 1
         driver.started("a")
         driver.exits("a")
-        assert driver["a"].state is State.HELD, "the budget of 1 was used by the unhealthy life, and by nothing else"
+        assert driver.state("a") is State.HELD, "the budget of 1 was used by the unhealthy life, and by nothing else"
 
     @pytest.mark.parametrize(
         ("restart", "then"),
@@ -335,7 +350,7 @@ class TestHealth:
 
         driver.exits("a", CLEAN)
 
-        assert driver["a"].state is then
+        assert driver.state("a") is then
 
 
 class TestOtherLives:
@@ -354,7 +369,7 @@ class TestOtherLives:
         assert driver.tell(ProbeAnswered("a", generation, Role.READINESS, ok=True)) == []
         assert driver.tell(ProbeAnswered("a", generation, Role.HEALTH, ok=False)) == []
         assert driver.tell(Exited("a", generation, CRASH)) == []
-        assert driver["a"].state is State.RUNNING
+        assert driver.state("a") is State.RUNNING
 
     def test_a_second_exit_of_the_same_life_is_ignored(self) -> None:
         driver = Driver(a=policy(Restart.TEMPORARY))
@@ -362,7 +377,7 @@ class TestOtherLives:
         driver.exits("a", CLEAN)
 
         assert driver.exits("a", CRASH) == []
-        assert driver["a"].state is State.FINISHED
+        assert driver.state("a") is State.FINISHED
 
     def test_a_child_nobody_knows_is_ignored(self) -> None:
         driver = Driver(a=policy())
@@ -378,16 +393,20 @@ class TestOtherLives:
 
         assert driver.tell(TimePassed()) == []
 
-    def test_while_it_is_stopping_only_its_end_matters(self) -> None:
+    @pytest.mark.parametrize("was_ready", [False, True])
+    def test_while_it_is_stopping_only_its_end_matters(self, was_ready: bool) -> None:
         driver = Driver(a=policy(ready_by=ReadyBy.PROBE, health=Thresholds(failures=1)))
         driver.start("a")
+        if was_ready:
+            driver.make_ready("a")
         driver.stop("a")
 
         assert driver.started("a") == []
         assert driver.says_ready("a") == []
         assert driver.readiness("a", True) == []
+        assert driver.readiness("a", False) == []
         assert driver.health("a", False) == []
-        assert driver["a"].state is State.STOPPING
+        assert driver.state("a") is State.STOPPING
 
     def test_a_child_cannot_be_added_twice(self) -> None:
         driver = Driver(a=policy())

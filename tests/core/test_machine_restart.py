@@ -1,8 +1,21 @@
 """What follows an end that nobody asked for: restart types, backoff, the limit."""
 
 import pytest
-from driver import CLEAN, CRASH, NO_JITTER, SPAWN_FAILED, TERMED, UNKILLABLE, Driver, commands, policy, starts, stops, tree
 
+from tests.core.driver import (
+    CLEAN,
+    CRASH,
+    NO_JITTER,
+    SPAWN_FAILED,
+    TERMED,
+    UNKILLABLE,
+    Driver,
+    commands,
+    policy,
+    starts,
+    stops,
+    tree,
+)
 from trio_supervisor.core.messages import Exit, How, StartChild
 from trio_supervisor.core.policy import Backoff, Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
@@ -39,7 +52,7 @@ class TestRestartTypes:
 
         driver.exits("a", exit)
 
-        assert driver["a"].state is state
+        assert driver.state("a") is state
 
     def test_the_rule_is_told(self) -> None:
         driver = Driver(a=policy(Restart.TRANSIENT), b=policy(Restart.TEMPORARY))
@@ -55,10 +68,12 @@ class TestRestartTypes:
         driver = Driver(a=policy(Restart.TEMPORARY))
         driver.bring_up("a")
         assert driver.notice("a").exit is None
+        assert driver["a"].last_exit is None
 
         driver.exits("a", TERMED)
 
         assert driver.notice("a").exit == TERMED
+        assert driver["a"].last_exit == TERMED
 
     def test_a_sibling_notices_nothing(self) -> None:
         driver = Driver(a=policy(), b=policy())
@@ -67,7 +82,7 @@ class TestRestartTypes:
         outputs = driver.exits("a")
 
         assert {output.child for output in outputs} == {"a"}
-        assert driver["b"].state is State.READY
+        assert driver.state("b") is State.READY
 
     def test_the_next_life_is_told_its_number_and_why_it_lives(self) -> None:
         driver = Driver(a=policy())
@@ -101,7 +116,7 @@ class TestBackoff:
         driver.crash_and_return("a")
 
         driver.exits("a")
-        assert driver["a"].state is State.BACKOFF
+        assert driver.state("a") is State.BACKOFF
         assert driver.next_in() == 0.5
 
         assert starts(driver.pass_time(0.499)) == []
@@ -117,6 +132,7 @@ class TestBackoff:
         notice = driver.notice("a")
         assert (notice.new, notice.reason, notice.restarts) == (State.BACKOFF, "signal SIGTERM", 2)
         assert notice.next_at == driver.now + 0.5
+        assert driver.machine.deadline_of("a") == notice.next_at
 
     def test_the_draw_of_the_exit_moves_the_delay(self) -> None:
         driver = Driver(a=policy(backoff=Backoff(jitter=0.2)))
@@ -181,6 +197,19 @@ class TestBackoff:
         driver.pass_time(40)
 
         assert driver.crash_and_return("a") == 0.5
+
+    def test_healthy_time_counts_although_somebody_ended_it(self) -> None:
+        driver = Driver(a=policy())
+        driver.bring_up("a")
+        for _ in range(3):
+            driver.crash_and_return("a")
+
+        driver.pass_time(60)
+        driver.restart("a")
+        driver.exits("a", TERMED)
+        driver.make_ready("a")
+
+        assert driver.crash_and_return("a") == 0
 
     def test_healthy_time_counts_although_readiness_was_lost_before_the_end(self) -> None:
         driver = Driver(a=policy(ready_by=ReadyBy.PROBE))
@@ -251,7 +280,7 @@ class TestBackoff:
 
         for _ in range(4):
             driver.exits("a", SPAWN_FAILED)
-            delays.append(driver.next_in() if driver["a"].state is State.BACKOFF else 0)
+            delays.append(driver.next_in() if driver.state("a") is State.BACKOFF else 0)
             driver.pass_time(delays[-1])
 
         assert delays == [0, 0.5, 1, 2]
@@ -270,10 +299,10 @@ class TestLimit:
         driver.start("a")
 
         self.crash(driver, "a", 2)
-        assert driver["a"].state is State.STARTING
+        assert driver.state("a") is State.STARTING
         self.crash(driver, "a", 1)
 
-        assert driver["a"].state is State.HELD
+        assert driver.state("a") is State.HELD
         assert driver["a"].reason == "restart limit: 2 restarts within 60 s; the last failure: exit code 1"
         assert driver["a"].restarts == 2
         assert driver.notice("a").next_at is None
@@ -303,7 +332,7 @@ class TestLimit:
 
         driver.exits("a")
 
-        assert driver["a"].state is State.HELD
+        assert driver.state("a") is State.HELD
 
     def test_the_window_slides(self) -> None:
         driver = Driver(tree(restarts=2, within=10), a=policy(backoff=Backoff(initial=0)))
@@ -314,11 +343,32 @@ class TestLimit:
 
         driver.pass_time(4.001)
         self.crash(driver, "a", 1)
-        assert driver["a"].state is State.STARTING, "the first is out of the window"
+        assert driver.state("a") is State.STARTING, "the first is out of the window"
 
         driver.pass_time(5)
         self.crash(driver, "a", 1)
-        assert driver["a"].state is State.HELD, "the second is not"
+        assert driver.state("a") is State.HELD, "the second is not"
+
+    def test_a_clean_end_of_a_permanent_child_counts(self) -> None:
+        driver = Driver(tree(restarts=1), a=policy())
+        driver.bring_up("a")
+
+        driver.exits("a", CLEAN)
+        driver.exits("a", CLEAN)
+
+        assert driver.state("a") is State.HELD
+
+    def test_a_start_that_fails_counts(self) -> None:
+        driver = Driver(tree(restarts=2), a=policy())
+        driver.start("a")
+
+        driver.exits("a", SPAWN_FAILED)
+        driver.exits("a", SPAWN_FAILED)
+        driver.pass_time(0.5)
+        driver.exits("a", SPAWN_FAILED)
+
+        assert driver.state("a") is State.HELD
+        assert driver["a"].reason.endswith("the last failure: cannot be started: no such program")
 
     def test_what_nobody_restarts_does_not_count(self) -> None:
         driver = Driver(tree(restarts=1), a=policy(Restart.TEMPORARY), b=policy(Restart.TRANSIENT), c=policy())
@@ -328,7 +378,7 @@ class TestLimit:
 
         driver.exits("c")
 
-        assert driver["c"].state is State.STARTING
+        assert driver.state("c") is State.STARTING
 
     def test_what_somebody_asked_for_does_not_count(self) -> None:
         driver = Driver(tree(restarts=0), a=policy())
@@ -352,13 +402,13 @@ class TestLimit:
         driver.exits("a")
         driver.pass_time(6)
         driver.exits("b")
-        assert driver["b"].state is State.HELD
+        assert driver.state("b") is State.HELD
         driver.make_ready("a")
 
         driver.pass_time(4.001)
         driver.exits("a")
 
-        assert driver["a"].state is State.BACKOFF
+        assert driver.state("a") is State.BACKOFF
 
     def test_a_held_child_comes_back_when_somebody_starts_it_and_the_row_is_forgotten(self) -> None:
         driver = Driver(tree(restarts=2, within=60), a=policy())
@@ -366,7 +416,7 @@ class TestLimit:
         driver.crash_and_return("a")
         driver.crash_and_return("a")
         driver.exits("a")
-        assert driver["a"].state is State.HELD
+        assert driver.state("a") is State.HELD
 
         driver.pass_time(61)
         assert starts(driver.start("a")) == ["a"]
@@ -386,7 +436,7 @@ class TestUnkillable:
 
         driver.exits("a", UNKILLABLE)
 
-        assert driver["a"].state is State.HELD
+        assert driver.state("a") is State.HELD
         assert driver["a"].reason == "cannot be killed: process 77 is still there"
         assert driver.pass_time(10_000) == []
 
@@ -396,7 +446,7 @@ class TestUnkillable:
         driver.restart("a")
 
         assert starts(driver.exits("a", UNKILLABLE)) == []
-        assert driver["a"].state is State.HELD
+        assert driver.state("a") is State.HELD
 
     def test_nor_does_a_start_that_was_asked_while_it_was_stopping(self) -> None:
         driver = Driver(a=policy())
@@ -405,7 +455,7 @@ class TestUnkillable:
         driver.start("a")
 
         assert starts(driver.exits("a", UNKILLABLE)) == []
-        assert driver["a"].state is State.HELD
+        assert driver.state("a") is State.HELD
 
     def test_it_does_not_count_as_a_restart(self) -> None:
         driver = Driver(tree(restarts=1), a=policy(), b=policy())
@@ -414,7 +464,7 @@ class TestUnkillable:
 
         driver.exits("b")
 
-        assert driver["b"].state is State.STARTING
+        assert driver.state("b") is State.STARTING
 
     def test_a_stop_that_could_not_kill_says_so(self) -> None:
         driver = Driver(a=policy())
@@ -423,7 +473,7 @@ class TestUnkillable:
 
         driver.exits("a", UNKILLABLE)
 
-        assert driver["a"].state is State.STOPPED
+        assert driver.state("a") is State.STOPPED
         assert driver["a"].reason == "stopped by hand (cannot be killed: process 77 is still there)"
 
     def test_whoever_depends_on_it_fails_and_comes_back_when_somebody_takes_the_risk(self) -> None:
@@ -438,4 +488,4 @@ class TestUnkillable:
 
 
 def test_no_jitter_is_what_these_tests_count_on() -> None:
-    assert NO_JITTER == Backoff(initial=0.5, factor=2.0, max=30.0, jitter=0.0, reset_after=60.0)
+    assert Backoff(initial=0.5, factor=2.0, max=30.0, jitter=0.0, reset_after=60.0) == NO_JITTER

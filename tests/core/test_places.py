@@ -15,7 +15,9 @@ def test_places_are_given_first_come_first_served_while_there_are_any() -> None:
     for child in "abc":
         places.line_up(child)
 
+    assert not places.full
     assert take_all(places) == ["a", "b"]
+    assert places.full
 
 
 def test_a_place_given_back_goes_to_the_next() -> None:

@@ -21,7 +21,9 @@ def admitted(intensity: Intensity, times: list[float]) -> list[bool]:
         pytest.param(2, [0.0, 0.0, 0.0], [True, True, False], id="all at once"),
         pytest.param(2, [0.0, 4.0, 6.0, 8.0], [True, True, True, False], id="it slides: no buckets"),
         pytest.param(1, [0.0, 3.0, 5.5], [True, False, True], id="what is not admitted does not count"),
-        pytest.param(3, [0.0, 1.0, 2.0, 3.0, 5.5, 6.5], [True, True, True, False, True, True], id="one drops out at a time"),
+        pytest.param(
+            3, [0.0, 1.0, 2.0, 3.0, 5.5, 6.5], [True, True, True, False, True, True], id="one drops out at a time"
+        ),
     ],
 )
 def test_at_most_so_many_restarts_are_admitted_in_any_window(

@@ -1,7 +1,8 @@
-"""The supervisor is cancelled at every single checkpoint of start, restart and stop: nothing is left, and nothing is lost.
+"""The supervisor is cancelled at every single checkpoint of start, restart and stop: nothing is left, and nothing is
+lost.
 
-A case is a random small tree and a number n: the scope round the tree is cancelled after the n-th step that any task has made. First a
-tree is run without that, to count the steps.
+A case is a random small tree and a number n: the scope round the tree is cancelled after the n-th step that any task
+has made. First a tree is run without that, to count the steps.
 """
 
 import random

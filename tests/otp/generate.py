@@ -28,7 +28,9 @@ class Author:
 
     def flags(self, path: str, depth: int = 0) -> Scenario:
         mode = self.draw.choices(("never", "any_significant", "all_significant"), (4, 1, 1))[0]
-        ids = "abcde"[: self.draw.randint(1, 5 if depth == 0 else 3)] if depth == 0 else "xyz"[: self.draw.randint(1, 3)]
+        ids = (
+            "abcde"[: self.draw.randint(1, 5 if depth == 0 else 3)] if depth == 0 else "xyz"[: self.draw.randint(1, 3)]
+        )
         return {
             "strategy": self.draw.choice(("one_for_one", "one_for_all", "rest_for_one")),
             "intensity": self.draw.choice((0, 1, 2, 3, 5)),
@@ -113,7 +115,8 @@ class Author:
     def instance_step(self, kind: str, restart: str) -> Scenario:
         name = self.draw.choice("xyz")
         op = self.draw.choices(
-            ("start_child", "exit", "terminate_child", "count_children", "which_children", "set_plan"), (5, 4, 2, 1, 1, 1)
+            ("start_child", "exit", "terminate_child", "count_children", "which_children", "set_plan"),
+            (5, 4, 2, 1, 1, 1),
         )[0]
         match op:
             case "start_child" if kind == "simple":

@@ -20,7 +20,7 @@ def term(value: object) -> str:
     return "undefined" if value is None else str(value)
 
 
-# Reasons ----------------------------------------------------------------------------------------------------------------------
+# Reasons
 
 
 def exit_by_itself(reason: str) -> Exit:
@@ -76,7 +76,7 @@ def start_reason(outcome: str, *, dynamic: bool) -> str:
             return outcome
 
 
-# Specs that can't be right ----------------------------------------------------------------------------------------------------
+# Specs that can't be right
 
 
 def flags_error(flags: Json) -> str | None:

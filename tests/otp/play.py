@@ -1,6 +1,7 @@
 """Plays a scenario of scenarios.json against the real engine, through the public API, and returns its trace.
 
-`play(scenario)` takes any scenario of the schema; only the step `upgrade` is not there. It runs in virtual time, on its own.
+`play(scenario)` takes any scenario of the schema; only the step `upgrade` is not there. It runs in virtual time, on its
+own.
 """
 
 import contextlib
@@ -10,7 +11,9 @@ from typing import Any
 
 import trio
 from attrs import define, field
-from otp_terms import (
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.otp.otp_terms import (
     Json,
     exit_by_itself,
     failed_to_start,
@@ -20,16 +23,13 @@ from otp_terms import (
     specs_error,
     term,
 )
-from players import Cast, PlanSpec
-from trio.testing import MockClock, wait_all_tasks_blocked
-
+from tests.otp.players import Cast, PlanSpec
 from trio_supervisor import (
     Answer,
     CallError,
     ChildSpec,
     ChildStartError,
     Context,
-    Event,
     How,
     LifeEnded,
     Report,
@@ -98,7 +98,7 @@ class Stage:
         name = step.get("id", step.get("child", {}).get("id"))
         self.note("result", op=step["op"], id=name, value=value)
 
-    # The specs ------------------------------------------------------------------------------------------------------------
+    # The specs
 
     def refusal(self, flags: Json) -> str | None:
         """Why a supervisor with these flags and children does not even begin to start."""
@@ -147,7 +147,7 @@ class Stage:
             return PlanSpec(path, settings["id"], kind, template, failure)
         return self.supervisor(inner, full)
 
-    # The performance ------------------------------------------------------------------------------------------------------
+    # The performance
 
     async def perform(self) -> Trace:
         refusal = self.refusal(self.scenario)
@@ -214,7 +214,9 @@ class Stage:
                 await self.moved.wait()
 
     def is_moving(self) -> bool:
-        return self.up and (self.cast.starting > 0 or any(_is_moving(engine) for engine in self.engines(self.tree.engine)))
+        return self.up and (
+            self.cast.starting > 0 or any(_is_moving(engine) for engine in self.engines(self.tree.engine))
+        )
 
     def engines(self, engine: Engine) -> Iterator[Engine]:
         yield engine
@@ -228,7 +230,7 @@ class Stage:
     def path(self, step: Json, name: str) -> str:
         return f"{step['sup']}/{name}" if step.get("sup") else name
 
-    # What the engine tells ------------------------------------------------------------------------------------------------
+    # What the engine tells
 
     def hear(self, supervisor: str, notice: Notice) -> None:
         match notice:
@@ -291,7 +293,7 @@ class Stage:
             self.up = False
             self.note("supervisor_down", sup="top", reason=self.down_reason)
 
-    # Steps: what happens --------------------------------------------------------------------------------------------------
+    # Steps: what happens
 
     async def do_exit(self, step: Json) -> None:
         await self.do_exit_together({**step, "victims": [step]})
@@ -373,7 +375,7 @@ class Stage:
     async def do_mark(self, step: Json) -> None:
         self.note("mark", name=step.get("name"))
 
-    # Steps: calls ---------------------------------------------------------------------------------------------------------
+    # Steps: calls
 
     async def answer(self, step: Json, call: Callable[[Tree], Awaitable[object]]) -> None:
         """Make a call, and note what it is answered."""
@@ -481,10 +483,16 @@ class Stage:
     async def count(self, tree: Tree) -> dict[str, int]:
         counts = await tree.count_children()
         types = [_type(kept.spec) for name in tree.engine.children if (kept := tree.engine.kept(name))]
-        # To OTP the type is a word in the spec; to us it is what the child is. A player may only be called a supervisor.
+        # To OTP the type is a word in the spec; to us it is what the child is. A player may only be called a
+        # supervisor.
         supervisors = types.count("supervisor")
         total = counts.supervisors + counts.workers
-        return {"specs": counts.specs, "active": counts.active, "supervisors": supervisors, "workers": total - supervisors}
+        return {
+            "specs": counts.specs,
+            "active": counts.active,
+            "supervisors": supervisors,
+            "workers": total - supervisors,
+        }
 
 
 def _join(supervisor: str, name: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 import trio
 from attrs import define, field, frozen
-from otp_terms import Json, exit_by_itself, reason_of, start_reason
 
+from tests.otp.otp_terms import Json, exit_by_itself, reason_of, start_reason
 from trio_supervisor import Exit, How, StartError
 from trio_supervisor.runtimes.base import Launch, Life
 from trio_supervisor.spec import ChildSpec, SignalStep

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from play import Trace, play
+
+from tests.otp.play import Trace, play
 
 ENTRIES = json.loads((Path(__file__).parent / "scenarios.json").read_text())
 UPGRADES = [entry for entry in ENTRIES if any(step["op"] == "upgrade" for step in entry["scenario"].get("steps", ()))]

@@ -14,7 +14,7 @@ from trio_supervisor.probes.exec import open_exec
 from trio_supervisor.spec import Exec
 
 
-async def run(command: Sequence[str], timeout: float) -> Completed:  # noqa: ASYNC109 - as RunCommand has it
+async def run(command: Sequence[str], timeout: float) -> Completed:
     """Runs a command as a process runtime would, as far as a probe can tell."""
     options: dict[str, Any] = {"capture_stdout": True, "stderr": subprocess.STDOUT, "check": False}
     try:

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trio
-from probe_servers import Site, Stream, cancelled_at_step, open_descriptors, paths, response, serving
 
+from tests.probes.probe_servers import Site, Stream, cancelled_at_step, open_descriptors, paths, response, serving
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.probes.http import open_http, ranges
@@ -339,10 +339,12 @@ async def test_damaged_answers_never_raise() -> None:
 
 # A connection that is kept
 
+KEPT = Http("/", headers={"Connection": "keep-alive"})
 
-async def test_the_connection_is_kept_between_questions() -> None:
+
+async def test_the_connection_is_kept_between_questions_when_asked_for() -> None:
     site = Site(lambda _: response(200, b"fine"))
-    async with serving(site) as port, open_http(Http("/"), target(port), 5) as probe:
+    async with serving(site) as port, open_http(KEPT, target(port), 5) as probe:
         for _ in range(3):
             assert (await probe.ask()).ok
 
@@ -356,10 +358,9 @@ async def test_the_connection_is_closed_with_the_probe() -> None:
         await site.wait_deserted()
 
 
-async def test_a_written_connection_close_keeps_no_connection() -> None:
+async def test_by_default_an_idle_probe_keeps_no_connection_that_a_server_would_wait_on() -> None:
     site = Site(lambda _: response())
-    check = Http("/", headers={"Connection": "close"})
-    async with serving(site) as port, open_http(check, target(port), 5) as probe:
+    async with serving(site) as port, open_http(Http("/"), target(port), 5) as probe:
         await probe.ask()
         await site.wait_deserted()
         assert (await probe.ask()).ok
@@ -376,7 +377,7 @@ async def test_a_kept_connection_that_the_server_closed_meanwhile_is_no_failure(
         await stream.aclose()
         closed.set()
 
-    async with serving(answer_once) as port, open_http(Http("/"), target(port), 5) as probe:
+    async with serving(answer_once) as port, open_http(KEPT, target(port), 5) as probe:
         assert (await probe.ask()).ok
         await closed.wait()
         assert (await probe.ask()).ok
@@ -404,7 +405,7 @@ class HangsUp:
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 async def test_a_kept_connection_that_breaks_under_the_question_is_replaced_once(reset: bool) -> None:
     server = HangsUp(answers=2, reset=reset)
-    async with serving(server) as port, open_http(Http("/"), target(port), 5) as probe:
+    async with serving(server) as port, open_http(KEPT, target(port), 5) as probe:
         assert (await probe.ask()).ok
         assert (await probe.ask()).ok
 
@@ -413,7 +414,7 @@ async def test_a_kept_connection_that_breaks_under_the_question_is_replaced_once
 
 async def test_a_server_that_stopped_to_answer_is_asked_once_more_and_not_again() -> None:
     server = HangsUp(answers=1)
-    async with serving(server) as port, open_http(Http("/"), target(port), 5) as probe:
+    async with serving(server) as port, open_http(KEPT, target(port), 5) as probe:
         assert (await probe.ask()).ok
         assert not (await probe.ask()).ok
         assert server.connections == 2
@@ -434,7 +435,7 @@ async def test_a_server_that_closed_the_kept_connection_and_hangs_up_on_a_new_on
             await stream.aclose()
             closed.set()
 
-    async with serving(answer_the_first) as port, open_http(Http("/"), target(port), 5) as probe:
+    async with serving(answer_the_first) as port, open_http(KEPT, target(port), 5) as probe:
         assert (await probe.ask()).ok
         await closed.wait()
         assert not (await probe.ask()).ok
@@ -503,7 +504,7 @@ async def test_a_question_can_be_cancelled_at_each_step_and_costs_the_next_nothi
             step, cancelled = -1, True
             while cancelled:
                 step += 1
-                async with open_http(Http("/"), target(port), 5) as probe:
+                async with open_http(KEPT if kept else Http("/"), target(port), 5) as probe:
                     if kept:
                         assert (await probe.ask()).ok
                     cancelled = await cancelled_at_step(step, probe.ask)

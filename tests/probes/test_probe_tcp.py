@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 import trio
-from probe_servers import Stream, cancelled_at_step, open_descriptors, serving
 
+from tests.probes.probe_servers import Stream, cancelled_at_step, open_descriptors, serving
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.probes.tcp import open_tcp, touch

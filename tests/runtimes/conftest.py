@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from process_helpers import bearing, is_alive, kill
+
+from tests.runtimes.process_helpers import bearing, is_alive, kill
 
 
 @pytest.fixture(autouse=True)

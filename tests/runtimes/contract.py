@@ -1,8 +1,10 @@
-"""What every runtime keeps to, whatever kind of children it runs: subclass `LifeContract` and give it a fixture `make_life`.
+"""What every runtime keeps to, whatever kind of children it runs.
 
-A `make_life` fixture makes a life, not started yet, that behaves as asked for, and what is heard of it.
+Subclass `LifeContract` and give it a fixture `make_life`, which makes lives, not started yet, that behave as asked for;
+with each comes what is heard of it.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 
@@ -48,9 +50,9 @@ class Heard:
         """All that came on a stream."""
         return b"".join(chunk for of, chunk in self.chunks if of is stream)
 
-    def ends(self) -> dict[Stream, int]:
-        """How often each stream that was heard of has ended."""
-        return {stream: self.chunks.count((stream, b"")) for stream in {of for of, _ in self.chunks}}
+    def ends(self) -> Counter[Stream]:
+        """How often each stream has ended."""
+        return Counter(stream for stream, chunk in self.chunks if not chunk)
 
     async def wait_said(self, text: bytes, stream: Stream = Stream.STDOUT) -> None:
         """Wait until `text` was said."""

@@ -4,13 +4,14 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import trio
-from contract import Heard, live
 
+from tests.runtimes.contract import Heard, live
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime
 from trio_supervisor.runtimes.process.procfs import pids, process
@@ -77,6 +78,15 @@ async def eventually(is_true: Callable[[], bool | Awaitable[bool]], within: floa
             await trio.sleep(0.01)
 
 
+def has_children() -> bool:
+    """Whether this process has any child, alive or a zombie."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def is_alive(pid: int) -> bool:
     """Whether there is such a process; a zombie is none."""
     found = process(pid)
@@ -84,9 +94,12 @@ def is_alive(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """End what a test has let escape."""
+    """End what a test has let escape, and return when it is gone."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while is_alive(pid) and time.monotonic() < until:
+        time.sleep(0.001)
 
 
 def bearing(marker: str) -> list[int]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from contract import TEXT, Behaviour, Heard, LifeContract, MakeLife
-from process_helpers import free_ports, runtime_of, shell
 
+from tests.runtimes.contract import TEXT, Behaviour, Heard, LifeContract, MakeLife
+from tests.runtimes.process_helpers import free_ports, runtime_of, shell
 from trio_supervisor.runtimes.process import ProcessLife
 from trio_supervisor.spec import Port
 

@@ -91,21 +91,22 @@ async def test_sys_exit_ends_the_child_only(grouped: bool) -> None:
     assert exit.detail == "SystemExit: 3"
 
 
-@pytest.mark.parametrize("grouped", [False, True])
-async def test_keyboard_interrupt_is_not_the_child_s(grouped: bool) -> None:
-    async def interrupt() -> None:
-        raise KeyboardInterrupt
+async def interrupt() -> None:
+    raise KeyboardInterrupt
 
+
+async def test_keyboard_interrupt_is_not_the_child_s() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        await live(runtime_of(interrupt).life(Told().launch()))
+
+
+async def test_keyboard_interrupt_in_a_group_is_not_the_child_s_either() -> None:
     async def work() -> None:
-        if not grouped:
-            await interrupt()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(interrupt)
 
-    with pytest.raises((KeyboardInterrupt, BaseExceptionGroup)) as caught:
+    with pytest.RaisesGroup(KeyboardInterrupt):
         await live(runtime_of(work).life(Told().launch()))
-
-    assert grouped == isinstance(caught.value, BaseExceptionGroup)
 
 
 async def test_asked_to_end_it_is_cancelled(autojump_clock: MockClock) -> None:

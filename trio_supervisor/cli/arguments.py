@@ -1,6 +1,7 @@
 """The words of the command line."""
 
 import argparse
+import sys
 from importlib.metadata import version
 
 DEFAULT_FILE = "supervisor.yaml"
@@ -10,7 +11,8 @@ class _Version(argparse.Action):
     """Prints the version; looked up only when asked for, as that reads the disk."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.exit(message=f"trio-supervisor {version('trio-supervisor')}\n")
+        sys.stdout.write(f"trio-supervisor {version('trio-supervisor')}\n")
+        parser.exit()
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -18,8 +20,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="trio-supervisor",
         description="One supervision tree for every agent you run.",
-        epilog="Exit codes: 0 done, 1 gave up, 2 usage or configuration, 3 held by another supervisor, 4 unknown agent, "
-        "5 something could not be killed.",
+        epilog="Exit codes: 0 done, 1 gave up, 2 usage or configuration, 3 held by another supervisor, "
+        "4 unknown agent, 5 something could not be killed.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -11,8 +11,7 @@ from typing import Protocol
 
 from trio_supervisor.cli import wording
 from trio_supervisor.cli.wording import About, Tone
-from trio_supervisor.core.messages import StateChanged
-from trio_supervisor.core.state import State
+from trio_supervisor.control.api import State, StateChanged
 from trio_supervisor.output.hub import Record, Stream
 
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from trio_supervisor.cli import exit_codes
-from trio_supervisor.config import load, schema as make_schema, template
+from trio_supervisor.config import load, template
+from trio_supervisor.config import schema as make_schema
 from trio_supervisor.errors import ConfigError
 
 

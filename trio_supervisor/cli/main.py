@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from trio_supervisor.cli import exit_codes
 from trio_supervisor.cli.arguments import make_parser
+from trio_supervisor.cli.mask import held_back
 from trio_supervisor.errors import ConfigError, LockedError, SupervisorError, UnknownAgentError
 
 INTERRUPTED = 130
@@ -43,9 +44,10 @@ def _code_of(error: SupervisorError) -> int:
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "run":
-            from trio_supervisor.cli.run import run  # noqa: PLC0415
+            with held_back():
+                from trio_supervisor.cli.run import run  # noqa: PLC0415
 
-            return run(options)
+                return run(options)
         case "completion":
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 
@@ -57,7 +59,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _fill_standard_descriptors() -> None:
-    """Put the null device where standard input, output or error is closed: else the next file opened takes its number."""
+    """Put the null device where standard input, output or error is closed: else the next file opened takes its
+    number.
+    """
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:
         descriptor = os.dup(descriptor)

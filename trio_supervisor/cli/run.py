@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 import trio
 from attrs import define, field
 
-from trio_supervisor.cli import exit_codes, style
+from trio_supervisor.cli import exit_codes, outcome, style
 from trio_supervisor.cli.console import Console, Format
 from trio_supervisor.cli.json_format import JsonFormat
-from trio_supervisor.cli.signals import act_on, held_back, received
+from trio_supervisor.cli.signals import act_on, received
 from trio_supervisor.cli.text_format import TextFormat
 from trio_supervisor.cli.wording import Tone
 from trio_supervisor.cli.writer import Writer
@@ -29,13 +29,12 @@ _STDOUT = 1
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the tree of a file; returns the exit code."""
-    with held_back():
-        loaded = load(options.file, environ=os.environ, only=options.agents)
-        watched = options.exit_code_from
-        if watched is not None and all(child.id != watched for child in loaded.spec.children):
-            raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
-        return trio.run(_Run(loaded, options).main)
+    """Run the tree of a file; returns the exit code. To be called with signals held back (see `mask`)."""
+    loaded = load(options.file, environ=os.environ, only=options.agents)
+    watched = options.exit_code_from
+    if watched is not None and all(child.id != watched for child in loaded.spec.children):
+        raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
+    return trio.run(_Run(loaded, options).main)
 
 
 @define
@@ -62,7 +61,7 @@ class _Run:
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
             async with open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event)) as control:
-                nursery.start_soon(act_on, signals, control, self.asked.set)
+                nursery.start_soon(act_on, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
                 control.stop(await self._wait(control))
             nursery.cancel_scope.cancel()
             hub.flush()
@@ -85,11 +84,9 @@ class _Run:
         return f"{self.options.exit_code_from} has ended" if self.watched.is_set() else "nothing is left to run"
 
     def _exit_code(self, snapshots: tuple[Snapshot, ...]) -> int:
-        code = exit_codes.of_tree(snapshots, asked=self.asked.is_set())
+        code = outcome.of_tree(snapshots, asked=self.asked.is_set())
         if code != exit_codes.NOT_KILLED and self.watched.is_set() and not self.asked.is_set():
-            return next(
-                exit_codes.of_exit(one.last_exit) for one in snapshots if one.agent == self.options.exit_code_from
-            )
+            return next(outcome.of_exit(one.last_exit) for one in snapshots if one.agent == self.options.exit_code_from)
         return code
 
     @asynccontextmanager

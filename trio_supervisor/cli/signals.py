@@ -7,36 +7,29 @@ from contextlib import contextmanager
 
 import trio
 
+from trio_supervisor.cli.mask import HANDLED
 from trio_supervisor.cli.tasks import task_tree
 from trio_supervisor.control.api import Control
-
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_HANDLED = (*_STOPS, signal.SIGUSR1, signal.SIGUSR2)
-
-
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Let signals wait, from a moment when nobody could act on them properly until somebody can (`received`)."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
 def received() -> Iterator[AsyncIterator[int]]:
-    """Receive signals from here on, those that were held back first. Before any child is started: children inherit the mask."""
-    # Who starts a program with SIGHUP ignored (nohup) wants it to survive the terminal; Trio's receiver would override that.
+    """Receive signals from here on, those that were held back first. Before any child is started: children inherit the
+    mask.
+    """
+    # Who starts a program with SIGHUP ignored (nohup) wants it to survive the terminal; Trio's receiver would override
+    # that.
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    numbers = [number for number in _HANDLED if not (ignored and number is signal.SIGHUP)]
+    numbers = [number for number in HANDLED if not (ignored and number is signal.SIGHUP)]
     with trio.open_signal_receiver(*numbers) as signals:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         yield signals
 
 
 async def act_on(signals: AsyncIterator[int], control: Control, asked: Callable[[], None]) -> None:
-    """Act on signals until cancelled: the first stop is graceful, each later one cuts every grace; `asked` is called at each."""
+    """Act on signals until cancelled: the first stop is graceful, each later one cuts every grace; `asked` is called at
+    each.
+    """
     stops = 0
     async for number in signals:
         match signal.Signals(number):

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from trio_supervisor.core.messages import StateChanged
-from trio_supervisor.core.state import State
+from trio_supervisor.control.api import State, StateChanged
 
 
 class Tone(Enum):

@@ -132,7 +132,7 @@ class Writer:
         self._tell_room()
         self._on_broken(error)
 
-    # In the thread ----------------------------------------------------------------------------------------------------
+    # In the thread
 
     def _run(self) -> None:
         more = True

@@ -1,4 +1,4 @@
-"""The configuration file: `load` makes specs of it, `schema` describes it to editors, `template` is one to begin with."""
+"""The configuration file: what it makes of specs, its schema for editors, a template to begin with."""
 
 from trio_supervisor.config.load import Loaded, load
 from trio_supervisor.config.schema import schema

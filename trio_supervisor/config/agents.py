@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+from functools import partial
+
 import attrs
 from attrs import define
 
@@ -56,7 +58,7 @@ def read_agents(files: Files) -> dict[str, Draft]:
     first_keys: dict[str, Scalar] = {}
     for file in files.read:
         agents = file.section("agents")
-        if agents is None or not files.mistakes.passed(lambda: check_cost(file.defaults, len(agents.entries))):
+        if agents is None or not files.mistakes.passed(partial(check_cost, file.defaults, len(agents.entries))):
             continue
         for name, (key, value) in agents.entries.items():
             first = first_keys.setdefault(name.lower(), key)
@@ -105,18 +107,18 @@ def _is_null(node: Node) -> bool:
         return False
 
 
-# The two kinds ----------------------------------------------------------------------------------------------------------------
+# The two kinds
 
 _STAND_IN = TaskSpec("package.module:function")
-_CHILD = {name: key for name, key in AGENT.items() if key.field in attrs.fields_dict(ChildSpec)}
-_RUN = {name: key for name, key in PROCESS.items() if key.field in attrs.fields_dict(ProcessSpec)}
+_CHILD = {name: key for name, key in AGENT.items() if key.attribute in attrs.fields_dict(ChildSpec)}
+_RUN = {name: key for name, key in PROCESS.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
 
 
 def _task(draft: Draft) -> object:
     for name in PROCESS:
         if draft.has(name):
             place = draft.node.entries[name][0].place
-            draft.fields.mistakes.append(Mistake(place, f"'{name}' does not go with 'task', which runs in this process"))
+            draft.fields.mistakes.append(Mistake(place, f"'{name}' is for processes; it does not go with 'task'"))
     return draft.fields.values.get("task")
 
 
@@ -126,6 +128,8 @@ def _process(draft: Draft, file: File, files: Files) -> ProcessSpec | None:
         fields.mistakes += _no_kind(draft)
     elif "command" in fields.values:
         _check_command(draft)
+    if "command" not in fields.values:
+        fields.values.pop("shell", None)
     own = files.variables(references(fields, "env_file"))
     env = fields.values.get("env")
     fields.values["env"] = {**file.env, **own, **env} if isinstance(env, dict) else {**file.env, **own}

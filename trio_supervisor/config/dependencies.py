@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Set
 from attrs import define, field
 
 from trio_supervisor.config.agents import Draft
-from trio_supervisor.config.mistakes import Mistake, Mistakes, shown
+from trio_supervisor.config.mistakes import Mistake, MistakeError, Mistakes, shown
 from trio_supervisor.config.nodes import Mapping, Node, Scalar, Sequence
 from trio_supervisor.config.source import Place
 from trio_supervisor.core.policy import Condition, Restart
@@ -14,8 +14,8 @@ from trio_supervisor.core.policy import Condition, Restart
 def check_dependencies(drafts: dict[str, Draft], running: Set[str], mistakes: Mistakes, *, complete: bool) -> None:
     """Note what is wrong with the dependencies of all agents.
 
-    `running` are those that are not disabled. Unless the agents are `complete`, one that is not among them may be in a file
-    that could not be read.
+    `running` are those that are not disabled. Unless the agents are `complete`, one that is not among them may be in a
+    file that could not be read.
     """
     for draft in drafts.values():
         for name, condition in dependencies(draft).items():
@@ -31,10 +31,24 @@ def check_dependencies(drafts: dict[str, Draft], running: Set[str], mistakes: Mi
         mistakes.add(Mistake(place, f"agents wait for each other: {' -> '.join(cycle)}"))
 
 
-def dependencies(draft: Draft) -> dict[str, Condition]:
-    """What an agent depends on, as far as it is written well."""
-    found = draft.fields.values.get("depends_on", {})
-    return found if isinstance(found, dict) else {}
+def dependencies(draft: Draft) -> dict[str, Condition | None]:
+    """What an agent depends on, and how; None where that is written wrongly."""
+    node = draft.node.get("depends_on")
+    if isinstance(node, Sequence):
+        return {name: Condition.READY for item in node.items if (name := _text(item)) is not None}
+    if isinstance(node, Mapping):
+        return {name: _CONDITIONS.get(_text(value)) for name, (_, value) in node.entries.items()}
+    return {}
+
+
+_CONDITIONS: dict[str | None, Condition] = {condition.value: condition for condition in Condition}
+
+
+def _text(node: Node) -> str | None:
+    try:
+        return node.text if isinstance(node, Scalar) else None
+    except MistakeError:
+        return None
 
 
 def needed(drafts: dict[str, Draft], names: Iterable[str]) -> set[str]:
@@ -49,7 +63,9 @@ def needed(drafts: dict[str, Draft], names: Iterable[str]) -> set[str]:
     return found
 
 
-def _message(draft: Draft, name: str, condition: Condition, drafts: dict[str, Draft], running: Set[str]) -> str | None:
+def _message(
+    draft: Draft, name: str, condition: Condition | None, drafts: dict[str, Draft], running: Set[str]
+) -> str | None:
     if name == draft.id:
         return f"agent {shown(name)} depends on itself"
     if name not in drafts:
@@ -71,12 +87,8 @@ def _place(draft: Draft, dependency: str) -> Place:
     """Where the dependency is written."""
     value = draft.node.entries["depends_on"][1]
     if isinstance(value, Sequence):
-        return next((item.place for item in value.items if _is(item, dependency)), value.place)
+        return next((item.place for item in value.items if _text(item) == dependency), value.place)
     return value.entries[dependency][0].place if isinstance(value, Mapping) else value.place
-
-
-def _is(item: Node, text: str) -> bool:
-    return isinstance(item, Scalar) and item.text == text
 
 
 @define

@@ -1,7 +1,8 @@
 """Files of variables, one `NAME=value` each (the usual `.env`): what they hold.
 
-`export` before a name, comments, blank lines, and values in quotes (single: as they are; double: with \\n, \\t, \\r, \\\\, \\", \\$), also over several
-lines. Nothing is expanded: what stands there is the value. Of two equal names the last wins, as other readers of such files have it.
+`export` may stand before a name; comments and blank lines are skipped. A value in quotes may go over several lines; in
+single quotes it is taken as it is, in double quotes a backslash stands before n, t, r, $, a quote or a backslash.
+Nothing is expanded. Of two equal names the last wins, as other readers of such files have it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Mappings with fixed keys: reading their values one by one, and making specs of them, so that everything wrong is found at once."""
+"""Mappings with fixed keys: read value by value, and made a spec, so that so that all mistakes are found."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -48,11 +48,13 @@ class Reader:
     def _value(self, fields: Fields, key: Key, key_node: Scalar, value: Node) -> None:
         try:
             if not is_null(value):
-                fields.values[key.field] = self.hooks[key.name](value, key.type)
+                fields.values[key.attribute] = self.hooks[key.name](value, key.type)
             elif not key.nullable:
                 fields.mistakes.append(Mistake(key_node.place, f"{key.name} has no value"))
-        except MistakeError as wrong:
-            fields.mistakes += (_named(mistake, key.name, value) for mistake in wrong.mistakes)
+        except MistakeError as error:
+            if error.usable is not None:
+                fields.values[key.attribute] = error.usable
+            fields.mistakes += (_named(mistake, key.name, value) for mistake in error.mistakes)
 
     def _unknown(self, name: str, key_node: Scalar) -> Mistake:
         if name in self.misplaced:
@@ -61,7 +63,9 @@ class Reader:
 
 
 def _named(mistake: Mistake, name: str, value: Node) -> Mistake:
-    if mistake.place.start != value.start or mistake.place.source is not value.source:
+    """With the name of the key in front, where the mistake is with its whole value."""
+    elsewhere = mistake.place.start != value.start or mistake.place.source is not value.source
+    if elsewhere or mistake.message.startswith(name):
         return mistake
     return attrs.evolve(mistake, message=f"{name}: {mistake.message}")
 
@@ -69,20 +73,25 @@ def _named(mistake: Mistake, name: str, value: Node) -> Mistake:
 def build(make: Callable[..., T], table: Mapping[str, Key], fields: Fields, **more: object) -> T | None:
     """Make a spec of its fields. What the class refuses joins the mistakes, each at the value that is to blame.
 
-    A value that is refused or was wrong before is replaced by one that is surely right, so that the others are judged too.
+    A value that is refused or was wrong before is replaced by one that is surely right: the others are judged too.
     """
-    values = {key.field: key.example for key in table.values() if key.default is attrs.NOTHING} | more
-    values |= {key.field: fields.values[key.field] for key in table.values() if key.field in fields.values}
+    values = {key.attribute: key.example for key in table.values() if key.required} | more
+    values |= {key.attribute: fields.values[key.attribute] for key in table.values() if key.attribute in fields.values}
     while True:
         try:
             return make(**values)
         except ValueError as error:
             guilty = _guilty(make, table, fields, values, str(error))
-            fields.mistakes.append(Mistake(_place(fields.node, guilty), str(error)))
+            fields.mistakes.append(Mistake(_place(fields.node, guilty), _short(str(error))))
             if guilty is None:
                 return None
             values = _replaced(values, guilty)
-            fields.values.pop(guilty.field)
+            fields.values.pop(guilty.attribute)
+
+
+def _short(message: str) -> str:
+    """A message that may hold a value of any length."""
+    return message if len(message) <= 200 else message[:197] + "..."
 
 
 def _guilty(
@@ -90,7 +99,7 @@ def _guilty(
 ) -> Key | None:
     """The key without whose value the class would not say this."""
     for key in table.values():
-        if key.field not in fields.values:
+        if key.attribute not in fields.values:
             continue
         try:
             make(**_replaced(values, key))
@@ -102,8 +111,8 @@ def _guilty(
 
 
 def _replaced(values: dict[str, object], key: Key) -> dict[str, object]:
-    others = {name: value for name, value in values.items() if name != key.field}
-    return others | {key.field: key.example} if key.default is attrs.NOTHING else others
+    others = {name: value for name, value in values.items() if name != key.attribute}
+    return others | {key.attribute: key.example} if key.required else others
 
 
 def _place(node: nodes.Mapping, key: Key | None) -> Place:

@@ -1,8 +1,8 @@
-"""The files of a configuration: the one that is run and those that it includes, each with its variables, defaults and sections."""
+"""The files of a configuration: the one that is run and those that it includes, with their variables and defaults."""
 
 import os
-from functools import partial
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from attrs import define, field
 
@@ -11,9 +11,9 @@ from trio_supervisor.config.compose import compose
 from trio_supervisor.config.envfile import parse_env
 from trio_supervisor.config.fields import Fields
 from trio_supervisor.config.merge import merge_defaults
-from trio_supervisor.config.mistakes import Mistake, Mistakes, MistakeError, did_you_mean
-from trio_supervisor.config.source import ReadError, MissingError, Place, Reference, Source, decode, read_bytes
-from trio_supervisor.config.structure import reader
+from trio_supervisor.config.mistakes import Mistake, MistakeError, Mistakes, did_you_mean
+from trio_supervisor.config.source import MissingError, Place, ReadError, Reference, Source, decode, read_bytes
+from trio_supervisor.config.structure import items, reader
 from trio_supervisor.errors import ConfigError
 
 MAX_FILES = 100
@@ -27,7 +27,7 @@ class File:
     root: nodes.Mapping
     fields: Fields
     env: dict[str, str]
-    """What its files of variables, and those of the files round it, give to its agents; the environment wins over them."""
+    """What its files of variables, and those of the files round it, give to its agents; what is set already wins."""
     defaults: nodes.Mapping | None
     """Its own, on top of those of the file that includes it."""
 
@@ -55,11 +55,12 @@ class Files:
     _count: int = 0
 
     def read_all(self, path: str) -> None:
-        """Read the file that is run, then all that it includes; raises ConfigError when the first can't be read at all."""
+        """Read the file that is run, then all that it includes; raises ConfigError when there is nothing to read."""
         try:
             data = read_bytes(path)
         except ReadError as error:
-            raise ConfigError(f"{path}: {error}{_near_file(path)}") from None
+            meant = _near_file(path) if isinstance(error, MissingError) else ""
+            raise ConfigError(f"{path}: {error}{meant}") from None
         with self.mistakes.collected():
             self._file(self._source(data, path, path), os.path.realpath(path), None)
 
@@ -102,7 +103,11 @@ class Files:
         return env
 
     def _includes(self, file: File) -> None:
-        for reference in references(file.fields, "include"):
+        named = file.root.get("include")
+        included = references(file.fields, "include")
+        if named is not None and len(included) < len(items(named)):
+            self.complete = False
+        for reference in included:
             if not self.mistakes.passed(partial(self._include, reference, file)):
                 self.complete = False
 
@@ -114,7 +119,9 @@ class Files:
             raise MistakeError(Mistake(reference.place, f"files include each other: {' -> '.join([*cycle, cycle[0]])}"))
         first = self._first_named.setdefault(real, reference.place)
         if first is not reference.place:
-            raise MistakeError(Mistake(reference.place, f"{reference.shown} is included a second time, first at {first}"))
+            raise MistakeError(
+                Mistake(reference.place, f"{reference.shown} is included a second time, first at {first}")
+            )
         if len(self._first_named) > MAX_FILES:
             raise MistakeError(Mistake(reference.place, f"more than {MAX_FILES} files"))
         self._file(self._source(_read(reference), reference.path, reference.shown), real, around)
@@ -136,7 +143,8 @@ class Files:
         source = Source(shown, directory, content, self._count, quotable=quotable)
         self._count += 1
         if wrong_at is not None:
-            raise MistakeError(Mistake(Place(source, wrong_at, wrong_at + 1), "this is not UTF-8"))
+            utf_16 = ", but looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+            raise MistakeError(Mistake(Place(source, wrong_at, wrong_at + 1), f"this is not UTF-8{utf_16}"))
         return source
 
 

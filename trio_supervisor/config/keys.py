@@ -1,16 +1,18 @@
 """The keys of the file: which mapping has which keys, what each of them takes, and the words that explain it.
 
-The keys of a mapping that becomes a spec are fields of its spec class: type and default come from there. Here stand the words for people, the
-few names and types that differ, and the keys that only a file has. Structuring and schema both read these tables.
+The keys of a mapping that becomes a spec are attributes of its spec class: type and default come from there. Here
+stand the words for people, the few names and types that differ, and the keys that only a file has. Structuring and
+schema both read these tables.
 """
 
 from collections.abc import Mapping
 from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
+from types import MappingProxyType
 from typing import NewType, get_args, get_type_hints
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
 from trio_supervisor.core.policy import Backoff, Intensity
 from trio_supervisor.spec import (
@@ -34,7 +36,6 @@ Agents = NewType("Agents", object)
 Command = NewType("Command", object)
 Defaults = NewType("Defaults", object)
 Dependencies = NewType("Dependencies", object)
-Directory = NewType("Directory", str)
 EnvFiles = NewType("EnvFiles", object)
 Function = NewType("Function", object)
 Includes = NewType("Includes", object)
@@ -54,45 +55,56 @@ class Key:
 
     name: str
     """As it is written in the file."""
-    field: str
-    """The field of the spec class that it fills."""
     type: object
     """What the value is structured as; never a union with None, see `nullable`."""
     about: str
     """For people."""
-    default: object = attrs.NOTHING
-    nullable: bool = False
+    attribute: str = field(default=attrs.Factory(lambda self: self.name, takes_self=True), kw_only=True)
+    """The attribute of the spec class that it fills."""
+    required: bool = field(default=False, kw_only=True)
+    """The attribute has no default."""
+    default: object = field(default=None, kw_only=True)
+    nullable: bool = field(default=False, kw_only=True)
     """`null` is as good as not given, and takes away what `defaults` says."""
-    example: object = None
+    example: object = field(default=None, kw_only=True)
+    """A value that is surely right."""
+
+
+_NONE: Mapping[str, object] = MappingProxyType({})
 
 
 def keys_of(
     cls: type,
     about: Mapping[str, str],
     *,
-    types: Mapping[str, object] = {},  # noqa: B006 - never changed
-    names: Mapping[str, str] = {},  # noqa: B006 - never changed
-    examples: Mapping[str, object] = {},  # noqa: B006 - never changed
+    types: Mapping[str, object] = _NONE,
+    names: Mapping[str, str] = MappingProxyType({}),
+    examples: Mapping[str, object] = _NONE,
 ) -> dict[str, Key]:
     """The keys that stand for fields of a spec class: those that `about` has words for."""
-    hints = get_type_hints(cls)
-    defaults = _defaults(cls)
+    hints, defaults = get_type_hints(cls), _defaults(cls)
     keys = {}
     for name, words in about.items():
         kind, nullable = _without_none(hints[name])
-        key = names.get(name, name)
-        keys[key] = Key(key, name, types.get(name, kind), words, defaults[name], nullable, examples.get(name))
+        key = Key(
+            names.get(name, name),
+            types.get(name, kind),
+            words,
+            attribute=name,
+            required=name not in defaults,
+            default=defaults.get(name),
+            nullable=nullable,
+            example=examples.get(name),
+        )
+        keys[key.name] = key
     return keys
 
 
 def _defaults(cls: type) -> dict[str, object]:
+    """The defaults of all fields that have one."""
     if not attrs.has(cls):
-        return {one.name: attrs.NOTHING if one.default is MISSING else one.default for one in dataclass_fields(cls)}
-    return {one.name: _made(one.default) for one in attrs.fields(cls)}
-
-
-def _made(default: object) -> object:
-    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+        return {one.name: one.default for one in dataclass_fields(cls) if one.default is not MISSING}
+    return {one.name: one.default for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
 
 
 def _without_none(hint: object) -> tuple[object, bool]:
@@ -102,9 +114,9 @@ def _without_none(hint: object) -> tuple[object, bool]:
     return hint, False
 
 
-# How a child is asked ---------------------------------------------------------------------------------------------------------
+# How a child is asked
 
-_HOST = "Where to ask; `127.0.0.1` unless it listens elsewhere."
+_HOST = "Where to ask; needed only where it listens on another address."
 _TIMEOUT = "How long one answer may take."
 
 TABLES: dict[type, dict[str, Key]] = {
@@ -122,7 +134,10 @@ TABLES: dict[type, dict[str, Key]] = {
         types={"json": Json},
         examples={"http": "/health"},
     ),
-    A2A: keys_of(A2A, {"a2a": "Ask for the A2A agent card, on the new path and on the old one.", "host": _HOST}),
+    A2A: keys_of(
+        A2A,
+        {"a2a": "Ask for the A2A agent card, on the new path and on the old one.", "host": _HOST},
+    ),
     Tcp: keys_of(
         Tcp,
         {"tcp": 'Ask by opening a TCP connection: a port, or host:port; "{port}" is the agent\'s.'},
@@ -131,13 +146,13 @@ TABLES: dict[type, dict[str, Key]] = {
     ),
     Exec: keys_of(
         Exec,
-        {"exec": "Ask by running a command (a list) in the agent's directory and environment: exit code 0 is a success."},
+        {"exec": "Ask by a command (a list) in the agent's directory and environment: exit code 0 is a success."},
         examples={"exec": ("./check", "{port}")},
     ),
     Readiness: keys_of(
         Readiness,
         {
-            "period": "How often it is asked once it was ready, and the longest pause before; at first it is asked every 100 ms, then less often.",
+            "period": "How often it is asked; more often at the start, until the first success.",
             "timeout": _TIMEOUT,
             "deadline": "From start to ready; after that the start has failed.",
             "failures": "So many failed answers in a row make an agent that was ready not ready.",
@@ -166,7 +181,7 @@ TABLES: dict[type, dict[str, Key]] = {
     ),
     Intensity: keys_of(
         Intensity,
-        {"restarts": "How many restarts are allowed ...", "within": "... in any span of this length."},
+        {"restarts": "How many restarts are accepted ...", "within": "... in any span of this length."},
     ),
     SignalStep: keys_of(
         SignalStep,
@@ -179,13 +194,13 @@ TABLES: dict[type, dict[str, Key]] = {
     SupervisorSpec: keys_of(
         SupervisorSpec,
         {
-            "intensity": "How many restarts of an agent are accepted; one that needs more is held.",
+            "intensity": "How many restarts are accepted; an agent that needs more is held.",
             "stop_deadline": "For the whole stop; then everything that is left is killed.",
             "max_parallel_starts": "So many agents may be starting at the same time.",
         },
     ),
 }
-"""For each spec class that is a mapping in the file, its keys."""
+"""For each spec class that is a mapping in the file, its keys; a class stands below those that its attributes need."""
 
 KINDS: dict[str, type] = {attrs.fields(cls)[0].name: cls for cls in get_args(Check)}
 """The kinds of probe. The key that names the kind is the first field of its class."""
@@ -193,34 +208,33 @@ KINDS: dict[str, type] = {attrs.fields(cls)[0].name: cls for cls in get_args(Che
 
 def probe_keys(probe: type) -> dict[str, Key]:
     """Every key that a probe may have, whatever its kind."""
-    keys = dict(TABLES[probe])
-    for kind in KINDS.values():
-        keys = {**TABLES[kind], **keys}
+    keys: dict[str, Key] = {}
+    for cls in (*KINDS.values(), probe):
+        keys |= TABLES[cls]
     return keys
 
 
+# An agent, a file
+
 FILE: dict[str, Key] = {
-    "path": Key("path", "path", Path, "The file, relative to the directory of this one.", example=".env"),
-    "required": Key("required", "required", bool, "`false`: it may be missing.", default=True),
+    "path": Key("path", Path, "The file, relative to the directory of this one.", required=True, example=".env"),
+    "required": Key("required", bool, "`false`: it may be missing.", default=True),
 }
 """The keys of a file of variables, where its path alone does not say enough."""
-
-# An agent, a file -------------------------------------------------------------------------------------------------------------
 
 PROCESS: dict[str, Key] = {
     **keys_of(
         ProcessSpec,
         {
-            "command": "Program and arguments, as a list; one string only with `shell: true`. `{port}` and `{id}` are replaced.",
+            "command": "Program and arguments as a list, with `{port}` and `{id}`; one string only with `shell: true`.",
             "shell": "Run `command`, which is one string then, by /bin/sh.",
-            "cwd": "The directory it runs in; relative to the directory of this file, which is also the default.",
-            "env": "Environment variables, added to the inherited ones. `{port}` and `{id}` are replaced.",
+            "cwd": "The directory it runs in, relative to the directory of this file (which it is when not given).",
+            "env": "Environment variables, added to the inherited ones; `{port}` and `{id}` are replaced.",
         },
-        types={"command": Command, "cwd": Directory, "env": Mapping[VariableName, str]},
+        types={"command": Command, "cwd": Path, "env": Mapping[VariableName, str]},
         examples={"command": ("python3", "-m", "http.server", "{port}")},
     ),
     "env_file": Key(
-        "env_file",
         "env_file",
         EnvFiles,
         "Files of NAME=value lines for the environment of this agent; `env` wins over them.",
@@ -229,14 +243,15 @@ PROCESS: dict[str, Key] = {
     ),
     **keys_of(
         ChildSpec,
-        {"port": "Where it listens: `auto` (one of 19001-19100), a number, or a range. It gets it as AGENT_PORT and `{port}`."},
+        {"port": "Where it listens: `auto` (one of 19001-19100), a number or a range; `{port}`, and its AGENT_PORT."},
+        examples={"port": "auto"},
     ),
 }
 """The keys of an agent that is a process."""
 
 TASK: dict[str, Key] = keys_of(
     TaskSpec,
-    {"task": "An async function to run in the supervisor's own process, `package.module:function`; imported from the directory of this file."},
+    {"task": "An async function to run in the supervisor's own process, imported from the directory of this file."},
     types={"task": Function},
     examples={"task": "package.module:function"},
 )
@@ -246,16 +261,16 @@ COMMON: dict[str, Key] = {
     **keys_of(
         ChildSpec,
         {
-            "restart": "When it is restarted after it ended by itself: always, only after a bad end, or never.",
+            "restart": "When it is started again after it ended by itself: always, only after a bad end, or never.",
             "backoff": "How long the pauses before its restarts are.",
-            "readiness": "When its start is over and it is offered to others; ready when started, unless written.",
-            "health": "Whether it must be restarted although it runs; never, unless written.",
-            "depends_on": "What it waits for at its start: agents, and whether they must be started, ready or finished; a list means ready.",
+            "readiness": "When its start is over and it is offered to others; without it, when it is started.",
+            "health": "Whether it must be restarted although it runs; without it, never.",
+            "depends_on": "What must be started, ready or finished before it starts; a list means ready.",
             "stop": "How it is asked to end.",
         },
         types={"depends_on": Dependencies, "stop": Stop},
     ),
-    "enabled": Key("enabled", "enabled", bool, "`false` leaves it out unless it is named at the command line.", default=True),
+    "enabled": Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True),
 }
 """The keys of every agent."""
 
@@ -268,25 +283,28 @@ DEFAULTS: dict[str, Key] = {
 }
 
 INCLUDED: dict[str, Key] = {
-    "version": Key("version", "version", Version, "The version of this format: 1.", default=1),
+    "version": Key("version", Version, "The version of this format: 1.", default=1),
     "include": Key(
-        "include", "include", Includes, "Further files (one, or a list) whose agents are added.", nullable=True, example="team.yaml"
+        "include",
+        Includes,
+        "Further files (one, or a list) whose agents are added.",
+        nullable=True,
+        example="team.yaml",
     ),
     "env_file": Key(
         "env_file",
-        "env_file",
         EnvFiles,
-        "Files of NAME=value lines for `${NAME}` in this file and for the environment of its agents; the environment of the supervisor wins.",
+        "Files of NAME=value lines for `${NAME}` here and for the environment of all agents; what is set already wins.",
         nullable=True,
         example=".env",
     ),
-    "defaults": Key("defaults", "defaults", Defaults, "Keys of agents that every agent gets, unless it has them itself.", nullable=True),
-    "agents": Key("agents", "agents", Agents, "The agents by name: 1 to 64 letters, digits and hyphens.", nullable=True),
+    "defaults": Key("defaults", Defaults, "Keys that every agent has, unless it says otherwise.", nullable=True),
+    "agents": Key("agents", Agents, "The agents by name: 1 to 64 letters, digits and hyphens.", nullable=True),
 }
 """The keys of a file that another one includes."""
 
 ROOT: dict[str, Key] = {
     **INCLUDED,
-    "supervisor": Key("supervisor", "supervisor", SupervisorSpec, "The supervisor of all agents.", default=SupervisorSpec(), nullable=True),
+    "supervisor": Key("supervisor", SupervisorSpec, "The supervisor of all agents.", nullable=True),
 }
 """The keys of the file that is run."""

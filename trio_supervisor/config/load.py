@@ -33,8 +33,8 @@ class Loaded:
 def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequence[str] = ()) -> Loaded:
     """Read a file and all that it includes.
 
-    `environ` is what `${VAR}` stands for, before any `env_file`. With `only`, just these agents run and what they depend on; naming a
-    disabled agent enables it. Depending on a disabled agent is a mistake, unless one is disabled oneself.
+    `environ` is what `${VAR}` stands for, before any `env_file`. With `only`, just these agents run and what they
+    depend on; naming a disabled agent enables it. An agent that is enabled must not depend on one that is not.
 
     Raises:
         ConfigError: with every mistake, its file, line and column.

@@ -1,4 +1,4 @@
-"""`defaults` under an agent: mappings are merged deeply, everything else replaces; each value keeps the place where it was written."""
+"""`defaults` under an agent: mappings are merged deeply, all else replaces; each value keeps its place in the file."""
 
 from trio_supervisor.config.keys import KINDS, PROCESS, TABLES, TASK
 from trio_supervisor.config.mistakes import Mistake, MistakeError
@@ -16,7 +16,8 @@ _ONLY_TASK = frozenset(TASK)
 def merge_agent(defaults: Mapping | None, agent: Mapping) -> Mapping:
     """An agent with the defaults that go with it.
 
-    What an agent is, and how it is asked, is decided by its own keys: defaults for another kind of agent or of probe are left out.
+    What an agent is, and how it is asked, is decided by its own keys: defaults for another kind of agent or of probe
+    are left out.
     """
     if defaults is None:
         return agent

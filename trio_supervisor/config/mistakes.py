@@ -13,6 +13,9 @@ from trio_supervisor.errors import ConfigError
 MAX_SHOWN = 500
 """More mistakes than this are counted, not shown: nobody reads them, and a hostile file could have half a million."""
 
+MAX_COMPARED = 20_000
+"""So many names are compared for all "did you mean" of a report; it takes about 30 us for each."""
+
 _WIDEST_LINE = 110
 
 
@@ -24,7 +27,7 @@ class Mistake:
     message: str
     written: str = field(default="", kw_only=True)
     """What stands there, when one of `known` was probably meant."""
-    known: Iterable[str] = field(default=(), kw_only=True)
+    known: tuple[str, ...] = field(default=(), kw_only=True)
     agent: str | None = field(default=None, kw_only=True)
     """The agent that it is a mistake for, when the place does not show it (a value in `defaults`)."""
 
@@ -32,9 +35,11 @@ class Mistake:
 class MistakeError(Exception):
     """Raised where a value can't be used; whoever can go on without it collects the mistakes."""
 
-    def __init__(self, *mistakes: Mistake) -> None:
+    def __init__(self, *mistakes: Mistake, usable: object = None) -> None:
         super().__init__(*mistakes)
         self.mistakes = mistakes
+        self.usable = usable
+        """What is right of the value, where it makes sense to go on with that."""
 
 
 def did_you_mean(written: str, known: Iterable[str]) -> str:
@@ -54,7 +59,7 @@ def shown(text: str) -> str:
 class Mistakes:
     """Collects mistakes; each place has each message once, however often it is found there."""
 
-    _found: dict[tuple[str, int, str], tuple[Mistake, list[str]]] = field(factory=dict, init=False)
+    _found: dict[tuple[str, int, str], tuple[Mistake, dict[str, None]]] = field(factory=dict, init=False)
     _more: int = field(default=0, init=False)
 
     def __bool__(self) -> bool:
@@ -67,17 +72,17 @@ class Mistakes:
             if key not in self._found and len(self._found) >= MAX_SHOWN:
                 self._more += 1
                 continue
-            _, agents = self._found.setdefault(key, (mistake, []))
-            if mistake.agent is not None and mistake.agent not in agents:
-                agents.append(mistake.agent)
+            _, agents = self._found.setdefault(key, (mistake, {}))
+            if mistake.agent is not None:
+                agents[mistake.agent] = None
 
     @contextmanager
     def collected(self) -> Iterator[None]:
         """Note the mistakes of a MistakeError raised inside, and go on after the block."""
         try:
             yield
-        except MistakeError as wrong:
-            self.add(*wrong.mistakes)
+        except MistakeError as error:
+            self.add(*error.mistakes)
 
     def passed(self, check: Callable[[], None]) -> bool:
         """Whether a check raises no MistakeError; its mistakes are noted."""
@@ -94,19 +99,36 @@ class Mistakes:
     def report(self) -> str:
         """All mistakes in the order of the files, each with its line and a caret."""
         found = sorted(self._found.values(), key=lambda one: (one[0].place.source.order, one[0].place.start))
-        parts = [_head(mistake, agents) + _excerpt(mistake.place) for mistake, agents in found]
+        meant = _Suggestions()
+        parts = [_head(one, list(agents), meant) + _excerpt(one.place) for one, agents in found]
         if self._more:
             parts.append(f"... and {self._more} more mistakes")
         return "\n".join(parts)
 
     def heads(self) -> tuple[str, ...]:
         """One line for each, in the order found."""
-        return tuple(_head(mistake, agents) for mistake, agents in self._found.values())
+        return tuple(_head(one, list(agents), _Suggestions()) for one, agents in self._found.values())
 
 
-def _head(mistake: Mistake, agents: list[str]) -> str:
-    meant = did_you_mean(mistake.written, mistake.known) if mistake.written else ""
-    return f"{_printable(str(mistake.place))}: {_printable(mistake.message)}{meant}{_for_agents(agents)}"
+@define
+class _Suggestions:
+    """What was probably meant, as long as it does not cost too much; the same typo is looked up once."""
+
+    _answers: dict[tuple[str, tuple[str, ...]], str] = field(factory=dict)
+    _left: int = MAX_COMPARED
+
+    def for_mistake(self, mistake: Mistake) -> str:
+        question = (mistake.written, mistake.known)
+        if question not in self._answers:
+            self._left -= len(mistake.known)
+            affordable = mistake.written and self._left >= 0
+            self._answers[question] = did_you_mean(*question) if affordable else ""
+        return self._answers[question]
+
+
+def _head(mistake: Mistake, agents: list[str], meant: _Suggestions) -> str:
+    place, message = _printable(str(mistake.place)), _printable(mistake.message)
+    return f"{place}: {message}{meant.for_mistake(mistake)}{_for_agents(agents)}"
 
 
 def _for_agents(agents: list[str]) -> str:

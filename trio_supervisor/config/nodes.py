@@ -1,4 +1,4 @@
-"""The tree of a YAML file, each node with its place: scalars, sequences, mappings, and the scalar types of YAML 1.2's core schema."""
+"""The tree of a YAML file, each node with its place, and the types of plain scalars in the core schema of YAML 1.2."""
 
 import re
 from typing import TypeAlias
@@ -20,12 +20,8 @@ _LONGEST_INT = 100
 
 def resolve(text: str) -> object:
     """The value of a plain scalar: None, bool, int, float, or the text itself."""
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if text[0] not in _NUMBER_BEGIN:
-        return text
+    if text[:1] not in _NUMBER_BEGIN:
+        return None if text in _NULL else _BOOL.get(text, text)
     if _INT.fullmatch(text) and len(text) <= _LONGEST_INT:
         return int(text, 0 if text[:2] in ("0o", "0x") else 10)
     if _FLOAT.fullmatch(text):
@@ -51,9 +47,13 @@ class Scalar(_Located):
 
     __slots__ = ("_text", "plain", "raw")
     size = 1
+    depth = 0
 
     def __init__(self, source: Source, start: int, end: int, raw: str, *, plain: bool) -> None:
-        super().__init__(source, start, end)
+        # Not by super(): half of the time of a big file goes into what happens for each scalar.
+        self.source = source
+        self.start = start
+        self.end = end
         self.raw = raw
         """As written, before variables are replaced."""
         self.plain = plain
@@ -76,8 +76,12 @@ class Scalar(_Located):
 
     @property
     def value(self) -> object:
-        """Text, or what plain text resolves to; raises MistakeError for its variables."""
-        return resolve(self.text) if self.plain else self.text
+        """What plain text resolves to, or text; raises MistakeError for its variables.
+
+        What comes out of a variable resolves in quotes too: without them there can't be a variable inside of `{ }`.
+        Where text is wanted it stays text, see `scalars.text`.
+        """
+        return resolve(self.text) if self.plain or self.has_variables else self.text
 
     def _find(self, fragment: str) -> Place:
         found = self.source.text.find(fragment, self.start, self.end)
@@ -87,24 +91,27 @@ class Scalar(_Located):
 class Sequence(_Located):
     """A list of nodes."""
 
-    __slots__ = ("items", "size")
+    __slots__ = ("depth", "items", "size")
 
     def __init__(self, source: Source, start: int) -> None:
         super().__init__(source, start, start + 1)
         self.items: list[Node] = []
         self.size = 1
         """Nodes in it, counted as often as they are used: what it costs to walk through it."""
+        self.depth = 1
+        """Lists and mappings in each other, aliases included: how deep a walk through it goes."""
 
 
 class Mapping(_Located):
     """Keys with their values. Keys are always text, and no variables are replaced in them."""
 
-    __slots__ = ("entries", "size")
+    __slots__ = ("depth", "entries", "size")
 
     def __init__(self, source: Source, start: int) -> None:
         super().__init__(source, start, start + 1)
         self.entries: dict[str, tuple[Scalar, Node]] = {}
         self.size = 1
+        self.depth = 1
 
     def get(self, key: str) -> "Node | None":
         """The value of a key, if it is there."""
@@ -117,7 +124,7 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 def is_null(node: Node) -> bool:
     """Whether there is no value; raises MistakeError."""
-    return isinstance(node, Scalar) and node.plain and node.value is None
+    return isinstance(node, Scalar) and node.plain and node.text in _NULL
 
 
 def describe(node: Node) -> str:

@@ -19,7 +19,7 @@ def check_ports(running: list[Draft], mistakes: Mistakes) -> None:
     wanting: list[tuple[Port, Draft]] = []
     for draft in running:
         port = draft.fields.values.get("port")
-        if not isinstance(port, Port):
+        if not isinstance(port, Port) or draft.has("task"):
             continue
         first = taken.setdefault(port.first, draft) if port.first == port.last else draft
         if first is draft:
@@ -76,7 +76,7 @@ def _written(draft: Draft) -> Place:
 
 
 def _without_place(wanting: list[tuple[Port, Draft]]) -> Iterator[tuple[Port, Draft]]:
-    """Those that get no port when each port goes to the one whose range ends first, which places as many as possible."""
+    """Those that get none when each port goes to the range that ends first, which places as many as possible."""
     upcoming = sorted(wanting, key=lambda one: one[0].first, reverse=True)
     waiting: list[tuple[int, int, tuple[Port, Draft]]] = []
     number = 0

@@ -51,7 +51,14 @@ def boolean(node: Node) -> bool:
     if type(one.value) is bool:
         return one.value
     meant = _YES_OR_NO.get(one.text.lower())
-    raise MistakeError(Mistake(one.place, f"must be true or false, not {describe(one)}", written=meant or "", known=(meant,) if meant else ()))
+    raise MistakeError(
+        Mistake(
+            one.place,
+            f"must be true or false, not {describe(one)}",
+            written=meant or "",
+            known=(meant,) if meant else (),
+        )
+    )
 
 
 def whole(node: Node) -> int:
@@ -76,7 +83,7 @@ def duration(node: Node) -> float:
     value = one.value
     if type(value) is int and value == 0:
         return 0.0
-    if type(value) in (int, float):
+    if type(value) in (int, float) and 0 < value < math.inf:  # type: ignore[operator]
         raise MistakeError(Mistake(one.place, f"a duration needs its unit: write {one.text}s"))
     if not isinstance(value, str):
         raise not_expected(one, "a duration such as 30s")
@@ -93,7 +100,11 @@ def signal(node: Node) -> Signals:
     if name in Signals.__members__:
         return Signals[name]
     known = tuple(name.removeprefix("SIG") for name in Signals.__members__)
-    raise MistakeError(Mistake(one.place, f"must be the name of a signal such as TERM, not {describe(one)}", written=one.text, known=known))
+    raise MistakeError(
+        Mistake(
+            one.place, f"must be the name of a signal such as TERM, not {describe(one)}", written=one.text, known=known
+        )
+    )
 
 
 def version(node: Node) -> int:
@@ -112,7 +123,9 @@ def port(node: Node) -> Port:
         return Port(*DEFAULT_PORT_RANGE)
     match = _PORTS.fullmatch(one.text)
     if match is None:
-        raise MistakeError(Mistake(one.place, f"must be {expected}, not {describe(one)}", written=one.text, known=("auto",)))
+        raise MistakeError(
+            Mistake(one.place, f"must be {expected}, not {describe(one)}", written=one.text, known=("auto",))
+        )
     try:
         return Port(int(match[1]), int(match[2] or match[1]))
     except SpecError as error:
@@ -167,13 +180,21 @@ SCALARS: dict[object, ScalarType] = {
     int: ScalarType(whole, {"type": "integer"}),
     float: ScalarType(duration, {"anyOf": [{"type": "string", "pattern": PATTERN}, {"const": 0}]}),
     Port: ScalarType(
-        port, {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"}]}
+        port,
+        {
+            "anyOf": [
+                {"const": "auto"},
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
+            ]
+        },
     ),
-    Signals: ScalarType(signal, {"enum": [form for name in Signals.__members__ for form in (name.removeprefix("SIG"), name)]}),
+    Signals: ScalarType(
+        signal, {"enum": [form for name in Signals.__members__ for form in (name.removeprefix("SIG"), name)]}
+    ),
     keys.Number: ScalarType(number, {"type": "number"}),
     keys.Version: ScalarType(version, {"const": 1}),
     keys.Path: ScalarType(path, _TEXT),
-    keys.Directory: ScalarType(path, _TEXT),
     keys.Address: ScalarType(address, {"type": ["string", "integer"]}),
     keys.Function: ScalarType(function, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),
     keys.VariableName: ScalarType(variable_name, {"pattern": "^[^=]+$"}),

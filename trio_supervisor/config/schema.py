@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping as AnyMapping
 from enum import Enum
+from functools import cache
 from signal import Signals
 from typing import get_args, get_origin
-
-import attrs
 
 from trio_supervisor.config import keys
 from trio_supervisor.config.durations import format_duration
@@ -21,19 +20,19 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 
 
 def schema() -> dict[str, object]:
-    """The schema of the file. It knows nothing of what depends on several places (dependencies, ports, `defaults`): `check` does."""
+    """The schema of the file. What depends on several places (dependencies, ports, `defaults`) it can't judge."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "trio-supervisor",
         "description": "A tree of agents: what runs, when it is ready, when it is restarted, how it is stopped.",
         **_closed(keys.ROOT),
         "$defs": {
-            "variable": {"description": "A value out of a variable: ${NAME:-default}.", "type": "string", "pattern": r"\$\{[A-Za-z_]"},
-            "duration": {"description": "A duration with its unit: 500ms, 30s, 5m, 1h30m.", **SCALARS[float].schema},
-            "agent": {"description": "A process (`command`) or an async function in the supervisor (`task`).", **_agent(keys.AGENT)},
-            "defaults": {"description": "What every agent has that does not say otherwise.", **_agent(keys.DEFAULTS)},
-            "readiness": {"description": "When it is ready.", **_probe(Readiness)},
-            "health": {"description": "Whether it must be restarted.", **_probe(Health)},
+            "variable": {"type": "string", "pattern": r"\$\{[A-Za-z_]", "description": "A value out of a variable."},
+            "duration": {**SCALARS[float].schema, "description": "A duration with its unit: 500ms, 30s, 5m, 1h30m."},
+            "agent": _agent(keys.AGENT),
+            "defaults": _agent(keys.DEFAULTS),
+            "readiness": _probe(Readiness),
+            "health": _probe(Health),
             "file": {"anyOf": [_TEXT, {**_closed(keys.FILE), "required": ["path"]}]},
         },
     }
@@ -73,12 +72,10 @@ def _shown_default(key: Key) -> object:
     return value if isinstance(value, str | int | float) else None
 
 
-# By type ----------------------------------------------------------------------------------------------------------------------
+# By type
 
 
 def _type(kind: object) -> Schema:
-    if kind in _CONTAINERS:
-        return _CONTAINERS[kind]
     if kind is float:
         return _or_variable({"$ref": "#/$defs/duration"})
     if kind in SCALARS:
@@ -90,8 +87,9 @@ def _type(kind: object) -> Schema:
         return _mapping(*get_args(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _or_variable({"enum": [one.value for one in kind]})
-    assert isinstance(kind, type), kind
-    return _closed(TABLES[kind])
+    if isinstance(kind, type) and kind in TABLES and kind not in (Readiness, Health):
+        return _closed(TABLES[kind])
+    return _containers()[kind]
 
 
 def _or_variable(found: Schema) -> Schema:
@@ -119,21 +117,24 @@ def _probe(probe: type) -> Schema:
     return {**_closed(every), "dependentSchemas": only_own}
 
 
-_CONTAINERS: dict[object, Schema] = {
-    Readiness: {"$ref": "#/$defs/readiness"},
-    Health: {"$ref": "#/$defs/health"},
-    keys.PartialReadiness: {"$ref": "#/$defs/readiness"},
-    keys.PartialHealth: {"$ref": "#/$defs/health"},
-    keys.Defaults: {"$ref": "#/$defs/defaults"},
-    keys.Agents: {
-        "type": "object",
-        "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"},
-        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/agent"}, {"type": "null"}]},
-    },
-    keys.Command: {"anyOf": [_TEXTS, _TEXT]},
-    keys.Dependencies: {"anyOf": [_mapping(str, Condition), _TEXTS]},
-    keys.EnvFiles: _one_or_more({"$ref": "#/$defs/file"}),
-    keys.Includes: _one_or_more(_TEXT),
-    keys.Json: {},
-    keys.Stop: _closed(TABLES[SignalStep]),
-}
+@cache
+def _containers() -> dict[object, Schema]:
+    """The types that only the file has."""
+    return {
+        Readiness: {"$ref": "#/$defs/readiness"},
+        Health: {"$ref": "#/$defs/health"},
+        keys.PartialReadiness: {"$ref": "#/$defs/readiness"},
+        keys.PartialHealth: {"$ref": "#/$defs/health"},
+        keys.Defaults: {"$ref": "#/$defs/defaults"},
+        keys.Agents: {
+            "type": "object",
+            "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"},
+            "additionalProperties": {"anyOf": [{"$ref": "#/$defs/agent"}, {"type": "null"}]},
+        },
+        keys.Command: {"anyOf": [_TEXTS, _TEXT]},
+        keys.Dependencies: {"anyOf": [_mapping(str, Condition), _TEXTS]},
+        keys.EnvFiles: _one_or_more({"$ref": "#/$defs/file"}),
+        keys.Includes: _one_or_more(_TEXT),
+        keys.Json: {},
+        keys.Stop: _closed(TABLES[SignalStep]),
+    }

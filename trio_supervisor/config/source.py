@@ -1,5 +1,6 @@
 """One file of a configuration as text: read within limits, with the way from an index to line and column."""
 
+import codecs
 import os
 import re
 import stat
@@ -85,28 +86,37 @@ def read_bytes(path: str) -> bytes:
     try:
         # A named pipe without a writer would block the open for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return _read(descriptor)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise MissingError("no such file") from None
-    except (OSError, ValueError) as error:
-        raise ReadError(getattr(error, "strerror", None) or str(error)) from None
-    with os.fdopen(descriptor, "rb") as file:
-        kind = os.fstat(descriptor)
-        if stat.S_ISDIR(kind.st_mode):
-            raise ReadError("is a directory, not a file")
-        if not stat.S_ISREG(kind.st_mode):
-            raise ReadError("is not a regular file")
-        return _within_limit(file.read(MAX_BYTES + 1), kind.st_size)
+    except OSError as error:
+        raise ReadError(error.strerror or str(error)) from None
+    except ValueError:
+        raise ReadError("this can't be the name of a file") from None
 
 
-def _within_limit(data: bytes, size: int) -> bytes:
+def _read(descriptor: int) -> bytes:
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        raise ReadError("is a directory, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise ReadError("is not a regular file")
+    data = b""
+    while len(data) <= MAX_BYTES and (more := os.read(descriptor, MAX_BYTES + 1)):
+        data += more
     if len(data) > MAX_BYTES:
-        raise ReadError(f"has {max(size, len(data)):,} bytes; more than {MAX_BYTES:,} (1 MiB) are refused")
+        size = max(status.st_size, len(data))
+        raise ReadError(f"has {size:,} bytes; more than {MAX_BYTES:,} (1 MiB) are refused")
     return data
 
 
 def decode(data: bytes) -> tuple[str, int | None]:
     """The text of a file in UTF-8 without its byte order mark, and the index of the first thing in it that is none."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    while data.startswith(codecs.BOM_UTF8):
+        data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError as error:

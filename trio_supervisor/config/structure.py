@@ -1,4 +1,4 @@
-"""From nodes to values and specs, by cattrs with strict hooks: nothing is converted silently, and everything wrong is found."""
+"""From nodes to values and specs, by cattrs with strict hooks: no silent conversion, no mistake left out."""
 
 import math
 import os
@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
 from enum import Enum
 from functools import cache, partial
-from typing import TypeVar, get_args, get_origin
+from types import MappingProxyType
+from typing import TypeVar, get_args
 
 from cattrs import Converter
 
 from trio_supervisor.config import keys
-from trio_supervisor.config.fields import Fields, Reader, build
-from trio_supervisor.config.keys import FILE, KINDS, TABLES, Key
+from trio_supervisor.config.fields import Fields, Hook, Reader, build
+from trio_supervisor.config.keys import KINDS, TABLES, Key
 from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Mapping, Node, Scalar, Sequence, describe
 from trio_supervisor.config.scalars import SCALARS, not_expected, path, scalar, text
@@ -38,18 +39,19 @@ def converter() -> Converter:
     plain = {kind: scalar_type.read for kind, scalar_type in SCALARS.items()}
     for kind, read in (plain | _CONTAINERS).items():
         made.register_structure_hook(kind, _hook(read))
-    made.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _list_hook)
-    made.register_structure_hook_factory(lambda kind: get_origin(kind) is AnyMapping, _mapping_hook)
+    made.register_structure_hook_factory(_has_origin(tuple), _list_hook)
+    made.register_structure_hook_factory(_has_origin(AnyMapping), _mapping_hook)
     made.register_structure_hook_factory(_is_enum, lambda kind: _hook(partial(_enum, kind)))
-    for cls, table in TABLES.items():
-        made.register_structure_hook(cls, _hook(partial(_instance, cls, _reader(made, table))))
-    for probe, with_kind, without in _PROBES:
-        made.register_structure_hook(with_kind, _hook(_probe(made, probe, partly=False)))
-        made.register_structure_hook(without, _hook(_probe(made, probe, partly=True)))
+    # In the order of the tables: there a class stands below those that its attributes need.
+    for cls in [cls for cls in TABLES if cls not in _PROBES]:
+        made.register_structure_hook(cls, _hook(partial(_instance, cls, _reader(made, TABLES[cls]))))
+    for probe, partly in _PROBES.items():
+        made.register_structure_hook(probe, _hook(_probe(made, probe, partly=False)))
+        made.register_structure_hook(partly, _hook(_probe(made, probe, partly=True)))
     return made
 
 
-_PROBES = ((Readiness, Readiness, keys.PartialReadiness), (Health, Health, keys.PartialHealth))
+_PROBES: dict[type, object] = {Readiness: keys.PartialReadiness, Health: keys.PartialHealth}
 
 
 @cache
@@ -61,44 +63,56 @@ def reader(table: str) -> Reader:
 _MISPLACED = {"INCLUDED": {"supervisor": "stands only in the file that is run, not in one that is included"}}
 
 
-def _reader(made: Converter, table: AnyMapping[str, Key], misplaced: AnyMapping[str, str] = {}) -> Reader:  # noqa: B006
+def _reader(
+    made: Converter, table: AnyMapping[str, Key], misplaced: AnyMapping[str, str] = MappingProxyType({})
+) -> Reader:
     return Reader(table, {name: made.get_structure_hook(key.type) for name, key in table.items()}, misplaced)
 
 
-def _hook(read: Read) -> Callable[[Node, object], object]:
+def _hook(read: Read) -> Hook:
     return lambda node, _: read(node)
 
 
-def _collect(parts: Iterable[tuple[T, Callable[[], object]]]) -> dict[T, object]:
-    """The value of each part; raises MistakeError with the mistakes of all."""
-    values: dict[T, object] = {}
+def _some(reads: Iterable[Callable[[], T]]) -> tuple[tuple[T, ...], list[Mistake]]:
+    """What those give that are right, and the mistakes of the others."""
+    values: list[T] = []
     mistakes: list[Mistake] = []
-    for key, read in parts:
+    for read in reads:
         try:
-            values[key] = read()
-        except MistakeError as wrong:
-            mistakes += wrong.mistakes
+            values.append(read())
+        except MistakeError as error:
+            mistakes += error.mistakes
+    return tuple(values), mistakes
+
+
+def _all(reads: Iterable[Callable[[], T]]) -> tuple[T, ...]:
+    """What each gives; raises MistakeError with the mistakes of all."""
+    values, mistakes = _some(reads)
     if mistakes:
         raise MistakeError(*mistakes)
     return values
 
 
-# By the form of the type ------------------------------------------------------------------------------------------------------
+# By the form of the type
 
 
-def _list_hook(kind: object, made: Converter) -> Callable[[Node, object], object]:
+def _has_origin(origin: object) -> Callable[[object], bool]:
+    return lambda kind: getattr(kind, "__origin__", None) is origin
+
+
+def _list_hook(kind: object, made: Converter) -> Hook:
     element = get_args(kind)[0]
     hook = made.get_structure_hook(element)
 
     def read(node: Node) -> tuple[object, ...]:
         if not isinstance(node, Sequence):
             raise not_expected(node, "a list")
-        return tuple(_collect((i, partial(hook, item, element)) for i, item in enumerate(node.items)).values())
+        return _all(partial(hook, item, element) for item in node.items)
 
     return _hook(read)
 
 
-def _mapping_hook(kind: object, made: Converter) -> Callable[[Node, object], object]:
+def _mapping_hook(kind: object, made: Converter) -> Hook:
     key_kind, value_kind = get_args(kind)
     # A key of type str is any text; it is not looked at as a value would be, where 8080 needs quotes.
     key_hook = None if key_kind is str else made.get_structure_hook(key_kind)
@@ -110,8 +124,9 @@ def _mapping_hook(kind: object, made: Converter) -> Callable[[Node, object], obj
         return value_hook(value, value_kind)
 
     def read(node: Node) -> dict[str, object]:
-        entries = mapping(node).entries.items()
-        return _collect((name, partial(pair, key, value)) for name, (key, value) in entries)
+        entries = mapping(node).entries
+        values = _all(partial(pair, key, value) for key, value in entries.values())
+        return dict(zip(entries, values, strict=True))
 
     return _hook(read)
 
@@ -121,7 +136,7 @@ def _is_enum(kind: object) -> bool:
 
 
 def _enum(kind: type[Enum], node: Node) -> Enum:
-    known = [one.value for one in kind]
+    known = tuple(one.value for one in kind)
     written = scalar(node, f"one of {', '.join(known)}")
     if written.text not in known:
         message = f"must be one of {', '.join(known)}, not {describe(written)}"
@@ -140,10 +155,10 @@ def _made(value: T | None, fields: Fields) -> T:
     return value
 
 
-# Probes -----------------------------------------------------------------------------------------------------------------------
+# Probes
 
 
-def _probe(made: Converter, probe: type[Readiness] | type[Health], *, partly: bool) -> Read:
+def _probe(made: Converter, probe: type, *, partly: bool) -> Read:
     """How a probe is read, whose kind is the one key that names it. In `defaults` the kind may be missing."""
     own, every = TABLES[probe], keys.probe_keys(probe)
     any_kind = _reader(made, every)
@@ -168,17 +183,12 @@ def _probe(made: Converter, probe: type[Readiness] | type[Health], *, partly: bo
     return read
 
 
-# What only a file has ---------------------------------------------------------------------------------------------------------
+# What only a file has
 
 
-def _items(node: Node) -> list[Node]:
+def items(node: Node) -> list[Node]:
+    """The items of a list; a value that is none is its only item."""
     return node.items if isinstance(node, Sequence) else [node]
-
-
-def _arguments(node: Node) -> tuple[str, ...]:
-    if not isinstance(node, Sequence):
-        raise not_expected(node, "a list of program and arguments")
-    return tuple(text(item) for item in node.items)
 
 
 def _command(node: Node) -> object:
@@ -187,11 +197,15 @@ def _command(node: Node) -> object:
     return text(node) if isinstance(node, Scalar) else converter().structure(node, tuple[str, ...])
 
 
-def _dependencies(node: Node) -> dict[str, object]:
+def _dependencies(node: Node) -> dict[str, Condition]:
     if isinstance(node, Sequence):
         return dict.fromkeys(converter().structure(node, tuple[str, ...]), Condition.READY)
     expected = "a mapping from agents to started, ready or finished, or a list of agents"
-    return converter().structure(mapping(node, expected), AnyMapping[str, Condition])
+    return dict(converter().structure(mapping(node, expected), _CONDITIONS))
+
+
+# mypy takes this generic for one that could not be made.
+_CONDITIONS: type[AnyMapping[str, Condition]] = AnyMapping[str, Condition]  # type: ignore[type-abstract]
 
 
 def _stop(node: Node) -> tuple[SignalStep, ...]:
@@ -217,7 +231,11 @@ def _env_file(node: Node) -> Reference:
 
 
 def _references(read: Callable[[Node], Reference], node: Node) -> tuple[Reference, ...]:
-    return tuple(_collect((i, partial(read, item)) for i, item in enumerate(_items(node))).values())
+    """The files that are named; those that are named well can be read although others are not."""
+    values, mistakes = _some(partial(read, item) for item in items(node))
+    if mistakes:
+        raise MistakeError(*mistakes, usable=values)
+    return values
 
 
 def _include(node: Node) -> Reference:
@@ -229,7 +247,7 @@ def _json(node: Node) -> object:
         return [_json(item) for item in node.items]
     if isinstance(node, Mapping):
         return {name: _json(value) for name, (_, value) in node.entries.items()}
-    value = node.value
+    value = node.value if node.plain else node.text
     if isinstance(value, float) and not math.isfinite(value):
         raise MistakeError(Mistake(node.place, f"{node.text} is no number in JSON"))
     return value

@@ -1,6 +1,6 @@
 """The file that `init` writes: small, commented, and it runs as it is."""
 
-_TEMPLATE = '''\
+_TEMPLATE = """\
 # yaml-language-server: $schema=supervisor.schema.json
 #
 # For completion and checks in an editor:  trio-supervisor schema > supervisor.schema.json
@@ -47,7 +47,7 @@ agents:
   # An async function in the supervisor's own process; start() of workers.py in this directory:
   # poller:
   #   task: "workers:start"
-'''
+"""
 
 
 def template() -> str:

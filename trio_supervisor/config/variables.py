@@ -1,7 +1,7 @@
 """Variables in values: `${VAR}`, `${VAR:-default}`, `${VAR:?message}`; `$${` is a literal `${`.
 
-Any other `$` stays as it is, also `${` before something that is not a name: it belongs to the shell. The value of a variable is never
-expanded again; a default is, so that it may name another variable.
+Any other `$` stays as it is, also `${` before something that is not a name: it belongs to the shell. The value of a
+variable is never expanded again; a default is, so that it may name another variable.
 """
 
 import re

@@ -70,7 +70,9 @@ def find(top: Supervisor, path: str) -> Supervisor | None:
 
 
 def snapshots(supervisor: Supervisor, to_wall: float) -> Iterator[Snapshot]:
-    """Every child, those of inner supervisors after their supervisor; `to_wall`: seconds from Trio's clock to the wall's."""
+    """Every child, those of inner supervisors after their supervisor; `to_wall`: seconds from Trio's clock to the
+    wall's.
+    """
     for child in supervisor.children.values():
         yield snapshot_of(supervisor, child, to_wall)
         if inner := supervisor.inner(child.id):

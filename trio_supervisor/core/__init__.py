@@ -1,1 +1,3 @@
-"""The core decides. It is pure: no Trio, no clock, no randomness, no files, no logging; time and random draws come in as arguments."""
+"""The core decides. It is pure: no Trio, no clock, no randomness, no files, no logging; time and random draws come in
+as arguments.
+"""

@@ -44,7 +44,7 @@ def _answer(tree: Tree, plan: Plan, answer: Answer, exit: Exit | None = None, va
         plan.call = None
 
 
-# Stops ------------------------------------------------------------------------------------------------------------------------
+# Stops
 
 
 def stops_by_plan(tree: Tree, child: Child) -> bool:
@@ -115,7 +115,7 @@ def _leave(tree: Tree, plan: Plan, child: Child, now: float, reason: str, exit: 
         rest(tree, child, now, reason, exit)
 
 
-# Starts -----------------------------------------------------------------------------------------------------------------------
+# Starts
 
 
 def _start_next(tree: Tree, plan: Plan, now: float) -> None:
@@ -183,7 +183,10 @@ def start_ended(tree: Tree, plan: Plan, child: Child, end_: Ended, now: float, f
         end(tree, Cause.START_FAILED, f"{child.id}: {failure or exit}", now, child.id, exit)
     elif plan.purpose is Purpose.ASKED:
         _asked_start_failed(tree, plan, child, exit, now)
-    elif not tree.policy.ordered and judge(child.policy.restart, clean=exit.clean and not failure).fate is not Fate.RESTART:
+    elif (
+        not tree.policy.ordered
+        and judge(child.policy.restart, clean=exit.clean and not failure).fate is not Fate.RESTART
+    ):
         restarts.ended(tree, child, end_, now, failure)
     else:
         _restart_failed(tree, plan, child, end_, now)

@@ -50,7 +50,7 @@ def _refusal(tree: Tree, call: Called) -> Answer | None:
     return Answer.OK if gone else Answer.SIMPLE_ONE_FOR_ONE
 
 
-# Looking ----------------------------------------------------------------------------------------------------------------------
+# Looking
 
 
 def condition(child: Child) -> Condition:
@@ -71,7 +71,7 @@ def _counts(tree: Tree) -> Counts:
     return Counts(specs, sum(child.up for child in children), supervisors, len(children) - supervisors)
 
 
-# Changing ---------------------------------------------------------------------------------------------------------------------
+# Changing
 
 
 def _start(tree: Tree, call: Called, now: float) -> None:

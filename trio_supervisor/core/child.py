@@ -12,7 +12,9 @@ from trio_supervisor.core.window import Window
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a life that nobody asked for. `draw` is a random number in [0, 1), for the delay before the next one."""
+    """The end of a life that nobody asked for. `draw` is a random number in [0, 1), for the delay before the next
+    one.
+    """
 
     exit: Exit
     draw: float
@@ -46,6 +48,7 @@ class Child:
         "last_failure",
         "pending",
         "policy",
+        "probe_failure",
         "readiness",
         "ready_since",
         "reason",
@@ -79,6 +82,8 @@ class Child:
         """Whether the present life has been ready."""
         self.readiness: Health | None = None
         """The answers of this life's readiness probe; None before it runs, and without a probe."""
+        self.probe_failure = ""
+        """What the readiness probe of this life said when it failed last."""
         self.health: Health | None = None
         """The answers of this life's health probe; None before it was ready, and without a probe."""
         self.last_exit: Exit | None = None
@@ -111,7 +116,9 @@ class Child:
 
     def enter(self, state: State, now: float, reason: str) -> None:
         """Go to another state; the only place where `state` is written."""
-        assert state in TRANSITIONS[self.state], f"child {self.id!r}: {self.state.value} -> {state.value} is no transition"
+        assert state in TRANSITIONS[self.state], (
+            f"child {self.id!r}: {self.state.value} -> {state.value} is no transition"
+        )
         if self.state is State.READY:
             self.leave_ready(now)
         self.state = state
@@ -132,21 +139,27 @@ class Child:
         self.generation += 1
         self.was_ready = False
         self.readiness = None
+        self.probe_failure = ""
         self.health = None
         self.value = None
 
     def leave_ready(self, now: float) -> None:
         """It is ready no longer; healthy time that lasted long enough ends the row of failures."""
-        # A row of failures ends by healthy time, not by a mere start: else a child that dies 5 s after each start is restarted
-        # without delay for ever.
-        if self.ready_since is not None and self._healthy_until(now) - self.ready_since >= self.policy.backoff.reset_after:
+        # A row of failures ends by healthy time, not by a mere start: else a child that dies 5 s after each start is
+        # restarted without delay for ever.
+        if (
+            self.ready_since is not None
+            and self._healthy_until(now) - self.ready_since >= self.policy.backoff.reset_after
+        ):
             self.attempts = 0
         self.ready_since = None
 
     def _healthy_until(self, now: float) -> float:
-        # Not the edge but the first of the failures that led to it: three failed probes at a period of 30 s take longer than
-        # `reset_after`, and a child that hangs after each start would be restarted without delay for ever.
-        return min((h.failing_since for h in (self.readiness, self.health) if h and h.failing_since is not None), default=now)
+        # Not the edge but the first of the failures that led to it: three failed probes at a period of 30 s take longer
+        # than `reset_after`, and a child that hangs after each start would be restarted without delay for ever.
+        return min(
+            (h.failing_since for h in (self.readiness, self.health) if h and h.failing_since is not None), default=now
+        )
 
     def is_present(self, generation: int) -> bool:
         """Whether a fact of that generation is about the present life."""

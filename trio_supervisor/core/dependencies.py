@@ -44,8 +44,8 @@ class Graph:
     def __init__(self) -> None:
         self._needs: dict[str, dict[str, Condition]] = {}
         self._needed_by: dict[str, dict[str, None]] = {}
-        # How many of those that depend on a child directly are alive: kept as a number, so that the end of one of them costs the
-        # same however many there are.
+        # How many of those that depend on a child directly are alive: kept as a number, so that the end of one of them
+        # costs the same however many there are.
         self._users: Counter[str] = Counter()
         self._bound_by: dict[str, dict[str, None]] = {}
 
@@ -105,7 +105,8 @@ class Graph:
 
     def note_life(self, child: str, *, alive: bool) -> None:
         """Take note that a child has come to life, or that its life is over."""
-        self._users.update(dict.fromkeys(self._needs[child], 1 if alive else -1))
+        for name in self._needs[child]:
+            self._users[name] += 1 if alive else -1
 
     def in_use(self, child: str) -> bool:
         """Whether somebody who depends on a child directly is alive."""

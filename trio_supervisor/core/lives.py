@@ -70,6 +70,8 @@ def _ready(tree: Tree, child: Child, now: float, reason: str) -> None:
 def _readiness_answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
     if child.readiness is None:
         return
+    if not fact.ok:
+        child.probe_failure = fact.detail
     match child.readiness.answered(fact.ok, now):
         case Edge.UP:
             _ready(tree, child, now, fact.detail or "readiness probe succeeded")
@@ -89,7 +91,7 @@ def _health_answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) 
     stop(tree, child, StopCause.FAILURE, reason, now)
 
 
-# The end of a life ------------------------------------------------------------------------------------------------------------
+# The end of a life
 
 
 def exited(tree: Tree, child: Child, end: Ended, now: float) -> None:

@@ -1,8 +1,8 @@
 """The machine: one supervisor's children, (fact, now) -> commands and notices.
 
-Deterministic: the same facts at the same times give the same answers. A fact costs the same whatever the number of children that
-it does not concern. Times are seconds of any one monotonic clock. What to do about each kind of fact is told in the modules beside
-this one; they all work on one `Tree`.
+Deterministic: the same facts at the same times give the same answers. A fact costs the same whatever the number of
+children that it does not concern. Times are seconds of any one monotonic clock. What to do about each kind of fact is
+told in the modules beside this one; they all work on one `Tree`.
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Machine:
         self.policy = policy
         self._tree = Tree(policy)
 
-    # What can be seen from outside ----------------------------------------------------------------------------------------
+    # What can be seen from outside
 
     @property
     def children(self) -> Mapping[str, Child]:
@@ -90,7 +90,9 @@ class Machine:
         return self._tree.timers.get(child)
 
     def next_name(self, base: str) -> str:
-        """A name for a new child of a dynamic supervisor: `base-1`, `base-2`, ...; without a template `base`, if that is free."""
+        """A name for a new child of a dynamic supervisor: `base-1`, `base-2`, ...; without a template `base`, if that
+        is free.
+        """
         tree = self._tree
         if tree.policy.template is None and base not in tree.children:
             return base
@@ -100,10 +102,12 @@ class Machine:
             if name not in tree.children:
                 return name
 
-    # The facts ------------------------------------------------------------------------------------------------------------
+    # The facts
 
     def handle(self, fact: Fact, now: float) -> list[Output]:
-        """Take in what happened; returns what follows from it, in order. An unknown child or an older life changes nothing."""
+        """Take in what happened; returns what follows from it, in order. An unknown child or an older life changes
+        nothing.
+        """
         tree = self._tree
         tree.out = []
         match fact:
@@ -170,13 +174,15 @@ class Machine:
             child = tree.children[key]
             if child.state is not State.BACKOFF:
                 reason = f"not ready {child.policy.start_deadline:g} s after its start"
+                if child.probe_failure:
+                    reason += f"; the last answer: {child.probe_failure}"
                 stop(tree, child, StopCause.FAILURE, reason, now)
             elif self.policy.ordered or tree.grouped:
                 tree.queue.append(Retry(child.id, child.generation))
             else:
                 want_start(tree, child, now, child.reason)
 
-    # What follows ---------------------------------------------------------------------------------------------------------
+    # What follows
 
     def _settle(self, now: float) -> None:
         """Let all that has become possible happen, until nothing moves."""

@@ -1,4 +1,5 @@
-"""What the engine tells the machine (facts, past tense), what the machine tells the engine (commands, imperative) and people (notices).
+"""What the engine tells the machine (facts, past tense), what the machine tells the engine (commands, imperative) and
+people (notices).
 
 Every fact about a life carries its generation: what an older life says changes nothing. Times are seconds.
 """
@@ -26,13 +27,17 @@ class How(Enum):
     CANCELLED = "cancelled"
     """A function ended because it was cancelled."""
     SHUT_DOWN = "shut down"
-    """A function raised `Shutdown`: a clean end, with `value` (OTP's `{shutdown, Term}`; without a value `shutdown`)."""
+    """A function raised `Shutdown`: a clean end, with `value` (OTP's `{shutdown, Term}`; without a value
+    `shutdown`).
+    """
     KILLED = "killed"
     """It was ended by force, where there is no signal that would tell so."""
     IGNORED = "ignored"
     """It said in its start that there is nothing to do (OTP rule 11)."""
     GAVE_UP = "gave up"
-    """A supervisor stopped everything because its restart limit was reached: `shutdown` in OTP, no clean end for us (rule 52)."""
+    """A supervisor stopped everything because its restart limit was reached: `shutdown` in OTP, no clean end for us
+    (rule 52).
+    """
     SPAWN_FAILED = "spawn failed"
     """It never ran."""
     UNKILLABLE = "unkillable"
@@ -97,7 +102,7 @@ class Role(Enum):
     HEALTH = "health"
 
 
-# Facts ------------------------------------------------------------------------------------------------------------------------
+# Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +227,9 @@ class ShutdownAsked:
 
     reason: str
     in_turn: bool = False
-    """Profile otp: only when all is done that was asked for before, as OTP does; else what is under way is broken off."""
+    """Profile otp: only when all is done that was asked for before, as OTP does; else what is under way is broken
+    off.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +248,7 @@ LifeFact = Started | BecameReady | ProbeAnswered | Exited
 AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked
 Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked | HurryAsked | TimePassed
 
-# Commands ---------------------------------------------------------------------------------------------------------------------
+# Commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +321,7 @@ class Reply:
 
 Command = StartChild | WatchHealth | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
 
-# Notices ----------------------------------------------------------------------------------------------------------------------
+# Notices
 
 
 @dataclass(frozen=True, slots=True)

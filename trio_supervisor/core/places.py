@@ -1,4 +1,6 @@
-"""Who may start now: a queue of children that are free to start, and a limited number of places for starts under way."""
+"""Who may start now: a queue of children that are free to start, and a limited number of places for starts under
+way.
+"""
 
 
 class Places:
@@ -9,6 +11,11 @@ class Places:
         # The order of a dict is that of insertion: a queue from which anybody may step back.
         self._queue: dict[str, None] = {}
         self._holders: set[str] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no place at the moment."""
+        return not self._free
 
     def line_up(self, child: str) -> None:
         """Join the end of the queue, unless the child is in it."""

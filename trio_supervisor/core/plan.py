@@ -22,7 +22,9 @@ class Purpose(Enum):
 
 @dataclass(slots=True)
 class Plan:
-    """First the stops in order, each child dead before the next is told; then the starts in order, each over before the next."""
+    """First the stops in order, each child dead before the next is told; then the starts in order, each over before the
+    next.
+    """
 
     purpose: Purpose
     stops: deque[str] = field(default_factory=deque)

@@ -51,7 +51,9 @@ def is_stop_error(tree: Tree, child: Child, exit: Exit) -> bool:
         case Ending.NORMAL:
             return child.policy.restart is Restart.PERMANENT
         case Ending.SHUTDOWN_VALUE:
-            return child.policy.restart is Restart.PERMANENT and not (tree.policy.dynamic and tree.policy.template is None)
+            return child.policy.restart is Restart.PERMANENT and not (
+                tree.policy.dynamic and tree.policy.template is None
+            )
         case Ending.OTHER:
             return True
 

@@ -22,6 +22,8 @@ def begin(tree: Tree, child: Child, now: float) -> None:
 def want_start(tree: Tree, child: Child, now: float, why: str, exit: Exit | None = None) -> None:
     """Start as soon as possible."""
     _, obstacle = ask(tree, child)
+    if not obstacle and tree.places.full:
+        obstacle = f"waiting until fewer than {tree.policy.max_parallel_starts} others start"
     tree.enter(child, State.WAITING, now, "; ".join(filter(None, (why, obstacle))), exit=exit)
 
 

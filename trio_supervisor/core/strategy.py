@@ -7,7 +7,9 @@ from trio_supervisor.core.policy import Strategy
 
 
 def group(strategy: Strategy, children: Iterable[str], offender: str) -> tuple[str, ...]:
-    """The children that are stopped (from the last to the first) and started (from the first to the last), in start order."""
+    """The children that are stopped (from the last to the first) and started (from the first to the last), in start
+    order.
+    """
     match strategy:
         case Strategy.ONE_FOR_ALL:
             return tuple(children)

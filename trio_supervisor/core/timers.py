@@ -1,4 +1,6 @@
-"""When the machine wants to be asked again: one deadline for each key, the nearest found without looking at the others."""
+"""When the machine wants to be asked again: one deadline for each key, the nearest found without looking at the
+others.
+"""
 
 import heapq
 import math

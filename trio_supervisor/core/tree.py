@@ -1,4 +1,6 @@
-"""What the machine remembers of its supervisor, and the only ways to write it: `enter` for states, `say` for outputs."""
+"""What the machine remembers of its supervisor, and the only ways to write it: `enter` for states, `say` for
+outputs.
+"""
 
 from collections import deque
 from collections.abc import Iterable
@@ -74,7 +76,13 @@ class Tree:
             self.out.append(reply)
 
     def enter(
-        self, child: Child, state: State, now: float, reason: str, next_at: float | None = None, exit: Exit | None = None
+        self,
+        child: Child,
+        state: State,
+        now: float,
+        reason: str,
+        next_at: float | None = None,
+        exit: Exit | None = None,
     ) -> None:
         """Bring a child into another state, with all that depends on it."""
         old = child.state

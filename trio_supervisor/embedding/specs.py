@@ -81,11 +81,15 @@ def process(
 
 
 def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[ChildOptions]) -> ChildSpec:
-    """A child that is an async function without arguments; if it takes `task_status`, it is ready when it calls `started()`."""
+    """A child that is an async function without arguments; if it takes `task_status`, it is ready when it calls
+    `started()`.
+    """
     return child(id, TaskSpec(function), **options)
 
 
-def supervisor(id: str, *children: ChildSpec, own: ChildOptions | None = None, **options: Unpack[SupervisorOptions]) -> ChildSpec:
+def supervisor(
+    id: str, *children: ChildSpec, own: ChildOptions | None = None, **options: Unpack[SupervisorOptions]
+) -> ChildSpec:
     """A child that is a supervisor. The options are those of the supervisor; `own` are its options as a child."""
     return child(id, supervisor_spec(children, **options), **(own or {}))
 

@@ -1,4 +1,6 @@
-"""A supervisor for an embedding program: an async context manager, or a task of a nursery. Puts engine and plug-ins together."""
+"""A supervisor for an embedding program: an async context manager, or a task of a nursery. Puts engine and plug-ins
+together.
+"""
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -40,8 +42,9 @@ class Supervisor(Tree):
         async with Supervisor(process("a", ["agent"]), strategy="rest_for_one", intensity=(5, 60)) as tree:
             await tree.wait()
 
-    Leaving the block stops the tree. If it gives up, the block is cancelled and `RestartLimitReached` is raised. In profile otp a
-    child that fails in the first start is raised as `ChildStartError`, with all others stopped again. Usable once.
+    Leaving the block stops the tree. If it gives up, the block is cancelled and `RestartLimitReached` is raised. In
+    profile otp a child that fails in the first start is raised as `ChildStartError`, with all others stopped again.
+    Usable once.
     """
 
     def __init__(
@@ -50,7 +53,8 @@ class Supervisor(Tree):
         runtimes: Mapping[type, RuntimeFactory] | None = None,
         **options: Unpack[SupervisorOptions],
     ) -> None:
-        """The options are the fields of `SupervisorSpec`. `runtimes`: for children whose `run` is of a class of your own.
+        """The options are the fields of `SupervisorSpec`. `runtimes`: for children whose `run` is of a class of your
+        own.
 
         Raises:
             SpecError: a value can't be right.
@@ -70,7 +74,9 @@ class Supervisor(Tree):
         return made
 
     def task(self, id: str = "", **options: Unpack[ChildOptions]) -> Callable[[FunctionT], FunctionT]:
-        """Decorate an async function: it is a child from the beginning. Its id is its name, with hyphens, unless given."""
+        """Decorate an async function: it is a child from the beginning. Its id is its name, with hyphens, unless
+        given.
+        """
 
         def add(function: FunctionT) -> FunctionT:
             if self._made is not None:
@@ -96,7 +102,7 @@ class Supervisor(Tree):
     def _runtime(self, spec: ChildSpec) -> Runtime:
         return self._runtimes.get(type(spec.run), make_runtime)(spec)
 
-    # Living ---------------------------------------------------------------------------------------------------------------
+    # Living
 
     async def run(self, *, task_status: trio.TaskStatus["Supervisor"] = trio.TASK_STATUS_IGNORED) -> None:
         """Supervise until `stop()`, or until the tree ends by itself; for `await nursery.start(tree.run)`.
@@ -165,7 +171,7 @@ class Supervisor(Tree):
                 with trio.CancelScope(shield=True):
                     await self.engine.wait_over()
 
-    # Watching -------------------------------------------------------------------------------------------------------------
+    # Watching
 
     def events(self) -> "trio.MemoryReceiveChannel[Event]":
         """All that the tree tells from now on, in order, until it has ended: `async for event in tree.events()`.
@@ -201,7 +207,8 @@ class _Announcement:
 
 @asynccontextmanager
 async def _without_groups(*, everywhere: bool = False) -> AsyncIterator[None]:
-    """A group that a nursery has made round a single exception is taken off; one of two or more stays, so that nothing is lost.
+    """A group that a nursery has made round a single exception is taken off; one of two or more stays, so that nothing
+    is lost.
 
     `everywhere`: any number of such groups in one another.
     """

@@ -29,7 +29,9 @@ _UP = frozenset({State.RUNNING, State.READY, State.UNHEALTHY})
 
 
 class Tree:
-    """The children of one supervisor. A call to it that is refused raises `CallError`, whose `answer` is OTP's word for why."""
+    """The children of one supervisor. A call to it that is refused raises `CallError`, whose `answer` is OTP's word for
+    why.
+    """
 
     def __init__(self, top: Engine, path: str = "") -> None:
         self._top = top
@@ -60,10 +62,11 @@ class Tree:
         """Every child as it is now, those of inner supervisors after their supervisor."""
         return tuple(snapshots(self.engine, time.time() - trio.current_time()))
 
-    # OTP's calls ----------------------------------------------------------------------------------------------------------
+    # OTP's calls
 
     async def start_child(self, spec: ChildSpec | None = None) -> "Handle":
-        """Add a child and start it; returns when it is started (profile otp: ready). An instance of a template needs no spec.
+        """Add a child and start it; returns when it is started (profile otp: ready). An instance of a template needs no
+        spec.
 
         A child that says in its start that there is nothing to do (`Ignore`) is no failure: see `Handle.ignored`.
 

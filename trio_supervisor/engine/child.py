@@ -21,7 +21,7 @@ from trio_supervisor.engine.prober import Asked, keep_asking
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, Target
-from trio_supervisor.runtimes.base import Launch, Life, Runtime, RunsCommands, Stream
+from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
 from trio_supervisor.spec import ChildSpec, StopStep
 
 
@@ -71,7 +71,8 @@ class ChildLife:
             try:
                 exit = await self._live()
             finally:
-                # Also when an exception goes through that is nobody's exit (KeyboardInterrupt): else its end is waited for in vain.
+                # Also when an exception goes through that is nobody's exit (KeyboardInterrupt): else its end is waited
+                # for in vain.
                 self.over.set()
                 self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
@@ -131,7 +132,7 @@ class ChildLife:
         self._hurried = True
         self._grace_scope.cancel()
 
-    # What the life tells -------------------------------------------------------------------------------------------------
+    # What the life tells
 
     def _complain(self, text: str) -> None:
         self._output(Stream.SUPERVISOR, text.encode() + b"\n")

@@ -42,7 +42,9 @@ def _last_exceptions(ending: TreeEnding, children: Mapping[str, Child]) -> list[
     for name, child in children.items():
         if child.last_failure is not None:
             failures.setdefault(name, child.last_failure)
-    return [_exception(name, exit) for name, exit in failures.items()] or [ChildStartError(ending.child, None, ending.reason)]
+    return [_exception(name, exit) for name, exit in failures.items()] or [
+        ChildStartError(ending.child, None, ending.reason)
+    ]
 
 
 def _exception(child: str, exit: Exit) -> Exception:

@@ -1,7 +1,7 @@
 """Asks one probe of one life, again and again; counts nothing.
 
-The readiness probe is fast at first and slows down to its period; the health probe begins a period after the child became ready. One
-question at a time, each within its timeout.
+The readiness probe is fast at first and slows down to its period; the health probe begins a period after the child
+became ready. One question at a time, each within its timeout.
 """
 
 from collections.abc import Callable, Iterator

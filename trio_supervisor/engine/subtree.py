@@ -1,9 +1,8 @@
 """A supervisor is a child like any other: its start is the first start of its children, its stop is theirs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from collections.abc import Mapping
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.messages import Exit, TreeEnding
 from trio_supervisor.engine.outcome import exit_of

@@ -94,7 +94,7 @@ class Supervisor:
         self.exit_as: Exit | None = None
         """As what its end is to be told to its own supervisor, if somebody said so."""
 
-    # For everybody -------------------------------------------------------------------------------------------------------
+    # For everybody
 
     @property
     def children(self) -> Mapping[str, Child]:
@@ -120,7 +120,9 @@ class Supervisor:
         return self._lives.get(child)
 
     def inner(self, child: str) -> "Supervisor | None":
-        """The present or last supervisor that is the child of that id; None if it is none, or has never been started."""
+        """The present or last supervisor that is the child of that id; None if it is none, or has never been
+        started.
+        """
         kept = self._kept.get(child)
         if kept is None or not isinstance(kept.runtime, SubtreeRuntime):
             return None
@@ -147,7 +149,8 @@ class Supervisor:
     def stop(self, reason: str = "asked to stop", *, in_turn: bool = False, exit_as: Exit | None = None) -> None:
         """Begin the orderly stop of everything; `run()` returns when it is done.
 
-        `in_turn`: in profile otp, only after all that was asked for before. `exit_as`: how its own supervisor is to see the end.
+        `in_turn`: in profile otp, only after all that was asked for before. `exit_as`: how its own supervisor is to see
+        the end.
         """
         self._stop_asked = reason
         self.exit_as = exit_as or self.exit_as
@@ -231,9 +234,11 @@ class Supervisor:
             self._at_end.append(call)
 
     async def run(self, *, task_status: trio.TaskStatus["Supervisor"] = trio.TASK_STATUS_IGNORED) -> None:
-        """Start the children and supervise until `stop()`; a cancellation from outside becomes an orderly, bounded stop.
+        """Start the children and supervise until `stop()`; a cancellation from outside becomes an orderly, bounded
+        stop.
 
-        Usable once, also as `await nursery.start(supervisor.run)`; in profile otp that returns when all children are started.
+        Usable once, also as `await nursery.start(supervisor.run)`; in profile otp that returns when all children are
+        started.
         """
         if self._begun:
             raise RuntimeError("a supervisor runs once")
@@ -245,7 +250,7 @@ class Supervisor:
                     self._begin(task_status)
                     await self._serve()
                 finally:
-                    await self._end()
+                    await self._end()  # noqa: ASYNC102 -- shields itself, and the stop deadline bounds it
         finally:
             self._close()
 
@@ -274,7 +279,7 @@ class Supervisor:
         if failure is not None:
             raise failure
 
-    # The loop ------------------------------------------------------------------------------------------------------------
+    # The loop
 
     def _add_all(self) -> None:
         # All first, then the starts: a fixed port is reserved before anybody picks one from a range.

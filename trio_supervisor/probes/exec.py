@@ -17,7 +17,7 @@ from trio_supervisor.spec import Exec, expand
 async def open_exec(
     check: Exec,
     target: Target,
-    timeout: float,  # noqa: ASYNC109 - the runner needs it to kill the command's tree
+    timeout: float,
 ) -> AsyncIterator[OpenProbe]:
     """Open a probe that succeeds when the command exits with 0 within `timeout` seconds.
 

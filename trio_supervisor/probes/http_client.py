@@ -64,19 +64,22 @@ class Question:
 
 
 def question(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Question:
-    """Prepare a request without a body.
+    """Prepare a request without a body; it asks for a connection of its own unless `headers` say `Connection:
+    keep-alive`.
 
     Raises:
         ProbeError: it can't be sent to anybody.
     """
-    defaults = {"User-Agent": "trio-supervisor", "Accept": "*/*", "Accept-Encoding": "identity"}
-    if method not in _IDEMPOTENT:
-        # One can't know whether a request was carried out that got no answer on a kept connection: never get there.
-        defaults["Connection"] = "close"
+    # An idle connection occupies a server that serves one at a time: the probe would starve the agent's real clients.
+    # See docs/decisions/0001-probes-keep-no-connection.md.
+    defaults = {"User-Agent": "trio-supervisor", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
     try:
         parsed = httpx.URL(url)
         merged = httpx.Headers(defaults)
         merged.update(headers)
+        if method not in _IDEMPOTENT:
+            # One can't know whether a request was carried out that got no answer on a kept connection: never get there.
+            merged["Connection"] = "close"
         if parsed.userinfo and "Authorization" not in merged:
             merged["Authorization"] = _basic(parsed)
     except (httpx.InvalidURL, ValueError) as error:
@@ -90,7 +93,7 @@ def _basic(url: httpx.URL) -> str:
 
 
 class HttpClient:
-    """Asks one target, one question at a time, over a connection that is kept alive until `close()`."""
+    """Asks one target, one question at a time, over a connection that may be kept alive until `close()`."""
 
     def __init__(self) -> None:
         self._transport: httpx.AsyncHTTPTransport | None = None
@@ -186,7 +189,7 @@ def _decoded(raw: bytes, encoding: str, limit_bytes: int) -> tuple[bytes, bool]:
         return raw, True
     unpacker = zlib.decompressobj(_ZLIB_OR_GZIP)
     try:
-        return unpacker.decompress(raw, limit_bytes), not unpacker.unconsumed_tail
+        return unpacker.decompress(raw, limit_bytes), unpacker.eof
     except zlib.error as error:
         raise NoReplyError(f"the body is not valid {encoding}: {error}") from error
 

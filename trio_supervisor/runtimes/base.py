@@ -1,7 +1,7 @@
 """How a child lives, as the engine sees it: one `Life` for each start, four verbs.
 
-A `Life` is made without any I/O, and the engine keeps it before it calls `start()`: whatever a cancelled start has begun can
-therefore still be killed and waited for. Times are seconds.
+A `Life` is made without any I/O, and the engine keeps it before it calls `start()`: whatever a cancelled start has
+begun can therefore still be killed and waited for. Times are seconds.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -46,7 +46,9 @@ class Launch:
     room: Callable[[], Awaitable[None]]
     """To be awaited before a chunk is handed over, without a checkpoint between: bounded backpressure for floods."""
     ready: Ready
-    """Called by a runtime whose child announces its own readiness, perhaps with a value; may be called more than once."""
+    """Called by a runtime whose child announces its own readiness, perhaps with a value; may be called more than
+    once.
+    """
 
 
 class Ownership(Enum):
@@ -109,7 +111,9 @@ class Runtime(Protocol):
 
     @property
     def announces(self) -> bool:
-        """Whether the child announces its own readiness by `Launch.ready`; else it is ready when started (or by a probe)."""
+        """Whether the child announces its own readiness by `Launch.ready`; else it is ready when started (or by a
+        probe).
+        """
 
     def life(self, launch: Launch) -> Life:
         """A new life, not started yet; the one before is over."""

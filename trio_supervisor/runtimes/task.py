@@ -149,7 +149,9 @@ def _resolve(spec: TaskSpec) -> Function:
     try:
         target: object = import_module(module_name)
     except (Exception, SystemExit) as error:
-        raise StartError(f"task {spec.task!r}: importing {module_name!r} raised {type(error).__name__}: {error}") from error
+        raise StartError(
+            f"task {spec.task!r}: importing {module_name!r} raised {type(error).__name__}: {error}"
+        ) from error
     for part in name.split("."):
         target = getattr(target, part, None)
     if not inspect.iscoroutinefunction(target) and not inspect.iscoroutinefunction(getattr(target, "__call__", None)):  # noqa: B004

@@ -10,12 +10,12 @@ from trio_supervisor.spec import ProcessSpec, expand
 def child_environment(process: ProcessSpec, launch: Launch, port: int | None) -> dict[str, str]:
     """The whole environment of a life.
 
-    The AGENT_* values always win, also over those of a supervisor above us; without a port there is no AGENT_PORT. All
-    else (PYTHONUNBUFFERED too) is left as it is.
+    The AGENT_* values of the supervisor always win. AGENT_PORT is never inherited: it would be the port of somebody
+    else. All other variables (PYTHONUNBUFFERED too) are left as they are.
     """
     env = os.environ.copy()
-    env.update(_expanded(process.env, launch, port))
     env.pop("AGENT_PORT", None)
+    env.update(_expanded(process.env, launch, port))
     if port is not None:
         env["AGENT_PORT"] = str(port)
     env["AGENT_ID"] = launch.child

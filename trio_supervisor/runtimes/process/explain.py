@@ -1,4 +1,4 @@
-"""Why a spawn failed, in words for the owner of the child.
+"""Which program is meant, and why it can't be started, in words for the owner of the child.
 
 The system's error numbers do not tell cwd, program and interpreter apart.
 """
@@ -15,6 +15,7 @@ _SYSTEM_WIDE = {
     errno.ENFILE: "out of file descriptors: the whole system has none left",
     errno.EAGAIN: "out of processes: a limit is reached (ulimit -u, or the pids limit of the cgroup)",
     errno.ENOMEM: "out of memory",
+    errno.ENOSYS: "this kernel has no pidfd_open (Linux 5.3 and later have)",
 }
 
 
@@ -30,6 +31,24 @@ def explain(error: OSError | ValueError, command: Sequence[str], cwd: str | None
     if error.errno == errno.E2BIG:
         return _too_long(command, env)
     return _about_directory(cwd) or _about_program(error, command[0], cwd, env) or f"{command[0]!r}: {error.strerror}"
+
+
+def find_program(program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
+    """The path, as the child sees it, of the first executable with that name on its PATH.
+
+    A name with a slash is a path. If there is only one that can't be executed, it is that; None: there is none at all.
+    """
+    if "/" in program:
+        return program
+    unfit: str | None = None
+    for directory in os.get_exec_path(env):
+        path = os.path.join(directory, program)
+        here = _seen_from_here(path, cwd)
+        if os.path.isfile(here) and os.access(here, os.X_OK):
+            return path
+        if unfit is None and os.path.lexists(here):
+            unfit = path
+    return unfit
 
 
 def _too_long(command: Sequence[str], env: Mapping[str, str]) -> str:
@@ -63,9 +82,10 @@ def _about_directory(cwd: str | None) -> str | None:
 
 
 def _about_program(error: OSError, program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
-    path = _locate(program, cwd, env)
-    if path is None:
+    found = find_program(program, cwd, env)
+    if found is None:
         return f"{program!r} not found on PATH"
+    path = _seen_from_here(found, cwd)
     if not os.path.lexists(path):
         where = "" if os.path.isabs(program) else f" in {os.path.abspath(cwd or os.curdir)!r}"
         return f"{program!r} does not exist{where}"
@@ -104,12 +124,5 @@ def _interpreter(path: str) -> str | None:
     return os.fsdecode(words[0]) if head.startswith(b"#!") and words else None
 
 
-def _locate(program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
-    """Where the child looks for the program, seen from here; None: nowhere on its PATH."""
-    if "/" in program:
-        return os.path.join(cwd or "", program)
-    for directory in os.get_exec_path(env):
-        path = os.path.join(cwd or "", directory, program)
-        if os.path.lexists(path):
-            return path
-    return None
+def _seen_from_here(path: str, cwd: str | None) -> str:
+    return os.path.join(cwd or "", path)

@@ -10,7 +10,7 @@ from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.environment import child_command, child_environment
-from trio_supervisor.runtimes.process.pipe import OutputPipe
+from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.runtimes.process.procfs import in_thread
 from trio_supervisor.runtimes.process.sockets import owner_of
@@ -28,7 +28,6 @@ class ProcessLife:
         self._lease = lease
         self._tree: Tree | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
-        self._asked_to_end = False
         self._killed = False
 
     @property
@@ -37,8 +36,9 @@ class ProcessLife:
         return None if self._tree is None else self._tree.pid
 
     async def start(self) -> None:
-        """Start the process. Cancelled or not, when this is over there is either a process that `wait` waits for, or
-        none.
+        """Start the process.
+
+        Cancelled or not: when this is over, there is a process that `wait` waits for, or none.
 
         Raises:
             StartError: it can't be started, or it was killed before it was.
@@ -68,15 +68,15 @@ class ProcessLife:
         if self._tree is None:
             return Exit(How.CANCELLED)
         exit = await self._tree.wait_over()
+        until = trio.current_time() + LAST_WORDS_PATIENCE
         for pipe in self._pipes:
-            await pipe.finish()
-        if self._lease is not None and not self._asked_to_end and not exit.clean:
-            self._lease.life_failed(self._say)
+            await pipe.finish(until - trio.current_time())
+        if self._lease is not None:
+            self._lease.life_over()
         return exit
 
     async def ask(self, step: StopStep) -> None:
         """Send the signal of the step to the whole group."""
-        self._asked_to_end = True
         if self._tree is None:
             return
         try:
@@ -86,7 +86,6 @@ class ProcessLife:
 
     def kill(self) -> None:
         """SIGKILL to the group now, and to the rest of the session as soon as the leader is gone."""
-        self._asked_to_end = True
         self._killed = True
         if self._tree is not None:
             self._tree.kill()
@@ -101,7 +100,7 @@ class ProcessLife:
             self._lease.seen_listening()
         return ownership, who
 
-    async def run(self, command: Sequence[str], timeout: float) -> Completed:  # noqa: ASYNC109 -- RunsCommands has it
+    async def run(self, command: Sequence[str], timeout: float) -> Completed:
         """Run a short command in the child's directory and environment; see `run_command`."""
         return await run_command(command, self._process.cwd, self._environment(), timeout)
 

@@ -13,7 +13,7 @@ CHUNK = 64 * 1024
 LAST_WORDS = 1024 * 1024
 """At most so many bytes are read after the exit: what still holds the other end may write for ever."""
 LAST_WORDS_PATIENCE = 1.0
-"""At most so long (seconds) room for them is waited for."""
+"""At most so long (seconds) room for them is waited for, unless said otherwise."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +34,16 @@ class OutputPipe:
         """Whether more can come."""
         return self._fd >= 0
 
-    async def finish(self) -> None:
-        """Hand over what is in the pipe by now, then close it, whoever may still hold the other end."""
+    async def finish(self, patience: float = LAST_WORDS_PATIENCE) -> None:
+        """Hand over what is in the pipe by now, then close it, whoever may still hold the other end.
+
+        Room for it is waited for at most `patience` seconds.
+        """
         if self.open:
             # From here on nobody else reads it.
             self._reactor.forget(self._fd)
         allowed = LAST_WORDS
-        until = trio.current_time() + LAST_WORDS_PATIENCE
+        until = trio.current_time() + patience
         try:
             while self.open and allowed > 0:
                 with trio.move_on_at(until):

@@ -1,10 +1,8 @@
-"""The port of a child: found before its first life, kept for all its lives, given back when nothing of the child is
-left.
+"""The port of a child: found before its first life, kept for all of them, given back when nothing of the child is left.
 
-It is kept by a lock file (against other supervisors of the same user) and by a reservation (against everybody else). A
-server that binds without SO_REUSEADDR can't get past a reservation; we can't know in advance which ones do. So, when a
-life ends by itself before it was ever seen to listen, the reservation is given up for good, and only the lock file
-keeps the port.
+It is kept by a lock file, against other supervisors of the same user, and by a reservation, against everybody else. A
+server that binds without SO_REUSEADDR can't get past a reservation, and which ones do so can't be known in advance. So,
+from its second life on, the reservation of a child that was never seen to listen beside one is lifted while it lives.
 """
 
 from collections.abc import Callable
@@ -36,8 +34,8 @@ class PortLease:
         self._port: int | None = None
         self._lock: PortLock | None = None
         self._reservation: Reservation | None = None
-        self._proven = False
-        self._loose = False
+        self._lived = False
+        self._gets_past = False
         if self._fixed:
             with suppress(LockedError, PortTakenError, StartError, OSError):
                 self._take(wanted.first)
@@ -51,55 +49,55 @@ class PortLease:
     def _fixed(self) -> bool:
         return self._wanted.first == self._wanted.last
 
-    async def secure(self, say: Say) -> int:
-        """Make sure of a port for the next life: the same as before, unless it is one of a range and somebody else
-        listens on it.
+    async def secure(self, say: Say) -> None:
+        """Make sure of a port for the life that begins now: the one of the lives before, if there were any.
+
+        Only when a stranger listens on that, and a range was wanted, it becomes another one.
 
         Raises:
             StartError: there is none, and who has it.
         """
         try:
             if self._port is None:
-                return await self._find()
-            if self._is_still_free(self._port):
-                return self._port
-            return await self._replace(self._port, say)
+                await self._find()
+            elif not self._is_still_free(self._port):
+                await self._replace(self._port, say)
         except OSError as error:
             raise StartError(f"port {self._wanted}: {error.strerror}") from error
+        if self._lived and not self._gets_past:
+            self._lift()
+        self._lived = True
 
     def seen_listening(self) -> None:
-        """The child listens on it, so it gets past the reservation."""
-        self._proven = True
+        """The child listens on the port."""
+        self._gets_past = self._gets_past or self._reservation is not None
 
-    def life_failed(self, say: Say) -> None:
-        """A life ended badly by itself: if none was ever seen to listen, a reservation may be the reason."""
-        if not self._proven and self._reservation is not None:
-            self._reservation.release()
-            self._reservation = None
-            self._loose = True
-            say(
-                f"port {self._port}: no longer reserved by a bound socket, since this life ended before it was seen to "
-                "listen (a server that does not set SO_REUSEADDR can't bind beside one)"
-            )
+    def life_over(self) -> None:
+        """Reserve the port again for the time until the next life; if that fails, `secure` will find out why."""
+        if self._port is not None and self._reservation is None:
+            with suppress(PortTakenError, OSError):
+                self._reservation = Reservation(self._port)
 
     def release(self) -> None:
         """Give the port back; harmless when there is none."""
-        if self._reservation is not None:
-            self._reservation.release()
+        self._lift()
         if self._lock is not None:
             self._lock.release()
-        self._port = self._lock = self._reservation = None
+        self._port = self._lock = None
+
+    def _lift(self) -> None:
+        if self._reservation is not None:
+            self._reservation.release()
+            self._reservation = None
 
     def _take(self, port: int) -> None:
         lock = PortLock(port, self._child)
         try:
-            reservation = Reservation(port)
+            self._reservation = Reservation(port)
         except BaseException:
             lock.release()
             raise
-        if self._loose:
-            reservation.release()
-        self._port, self._lock, self._reservation = port, lock, None if self._loose else reservation
+        self._port, self._lock = port, lock
 
     def _can_take(self, port: int) -> bool:
         try:
@@ -127,19 +125,18 @@ class PortLease:
         if self._reservation is not None:
             return not is_listened_on(port)
         try:
-            Reservation(port).release()
+            self._reservation = Reservation(port)
         except PortTakenError:
             return False
         return True
 
-    async def _replace(self, lost: int, say: Say) -> int:
+    async def _replace(self, lost: int, say: Say) -> None:
         holder = await _holder(lost)
         if self._fixed:
             raise StartError(f"port {lost} is taken by {holder}")
         self.release()
         found = await self._find()
         say(f"port {lost} is taken by {holder}; from now on it is port {found}")
-        return found
 
 
 async def _holder(port: int) -> str:

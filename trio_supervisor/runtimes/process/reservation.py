@@ -1,5 +1,4 @@
-"""Sockets that are bound to a port and do not listen: they keep the kernel and other programs off it, but not the
-child.
+"""Sockets that are bound to a port and do not listen: they keep everybody off it but the child.
 
 They are bound alone and shared afterwards (SO_REUSEADDR, SO_REUSEPORT set after the bind), so that taking a free port
 is one step. A server that sets one of these options, as nearly all do, can then bind and listen beside them.

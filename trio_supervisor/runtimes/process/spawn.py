@@ -7,6 +7,7 @@ costs 0.3 ms however big the supervisor is. A process is never between two check
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -14,13 +15,14 @@ import trio
 from attrs import frozen
 
 from trio_supervisor.errors import StartError
-from trio_supervisor.runtimes.process.explain import explain
+from trio_supervisor.runtimes.process.explain import explain, find_program
 from trio_supervisor.runtimes.process.inheritance import (
     default_signals,
     make_room_for_descriptors,
     receive_exit_status,
     restore_descriptor_limit,
 )
+from trio_supervisor.runtimes.reactor import current_reactor
 
 
 @frozen
@@ -42,8 +44,11 @@ def spawn(command: Sequence[str], cwd: str | None, env: Mapping[str, str], *, on
     Raises:
         StartError: it can't be started, in words; nothing is left of it.
     """
+    if sys.platform != "linux":
+        raise StartError("processes can only be supervised on Linux, so far")
     with ExitStack() as undo:
         try:
+            current_reactor()  # whoever gets the process will need one, and must not fail for want of it then
             stdout, stdout_of_child = _pipe(undo)
             stderr, stderr_of_child = (stdout, stdout_of_child) if one_pipe else _pipe(undo)
             make_room_for_descriptors(stderr_of_child)
@@ -71,6 +76,8 @@ def _popen(command: Sequence[str], cwd: str | None, env: Mapping[str, str], stdo
     with default_signals():
         process = subprocess.Popen(
             command,
+            # Left to itself, it reports a directory of PATH that we may not enter instead of the program's fault.
+            executable=find_program(command[0], cwd, env),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

@@ -22,7 +22,7 @@ from trio_supervisor.runtimes.reactor import current_reactor
 KILL_PATIENCE = 5.0
 """So long after a kill (seconds) something is called unkillable."""
 
-_QUICK_LOOKS = (0.001, 0.002, 0.004)
+_QUICK_LOOKS = (0.001, 0.002)
 """Pauses, in seconds, after which what was killed is mostly gone; each look is a single system call."""
 _LONGEST_PAUSE = 0.1
 
@@ -56,6 +56,8 @@ class Tree:
         """
         if not self._reaped:
             with suppress(ProcessLookupError):
+                # Fails when something else in this program has reaped the leader, and its number may be anybody's.
+                signal.pidfd_send_signal(self._pidfd, 0)
                 os.killpg(self.leader, number)
 
     def ask(self, number: int) -> None:
@@ -92,12 +94,12 @@ class Tree:
             rest = await self._rest()
             if not self._ended.is_set():
                 self._abandoned = True
-                return _unkillable(rest, None)
+                return self._unkillable(rest)
         if self._exit is None:
             self._exit = self._reap()
         rest = await self._sweep()
         os.close(self._pidfd)
-        return _unkillable(rest, self._exit.code) if rest else self._exit
+        return self._unkillable(rest) if rest else self._exit
 
     def _leader_ended(self, pidfd: int) -> None:
         self._reactor.forget(pidfd)
@@ -173,9 +175,10 @@ class Tree:
             return []
         return [found for found in everybody if found.alive and self.leader in (found.session, found.group)]
 
-
-def _unkillable(rest: list[Process], code: int | None) -> Exit:
-    return Exit(How.UNKILLABLE, code=code, detail="pids " + ", ".join(map(str, rest)))
+    def _unkillable(self, rest: list[Process]) -> Exit:
+        code = None if self._exit is None else self._exit.code
+        names = [str(member) for member in rest] or [str(self.leader)]
+        return Exit(How.UNKILLABLE, code=code, detail="pids " + ", ".join(names))
 
 
 def _kill_exactly(member: Process) -> None:
@@ -196,5 +199,5 @@ def _group_exists(number: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True

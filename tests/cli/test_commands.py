@@ -1,0 +1,100 @@
+"""The commands that do not supervise: `check`, `init`, `schema`, `completion`, `--version`."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from trio_supervisor.cli.main import main
+
+
+def test_check_says_that_a_file_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "supervisor.yaml"
+    file.write_text("agents: {a: {command: [x]}, b: {command: [x], enabled: false}}\n")
+
+    assert main(["check", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: ok, 1 agent, 1 disabled\n"
+
+
+def test_check_reports_every_mistake_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "supervisor.yaml"
+    file.write_text("agents:\n  a: {comand: [x]}\n  b: {command: [x], restart: sometimes}\n")
+
+    assert main(["check", str(file)]) == 2
+    report = capsys.readouterr().err
+    assert f"{file}:2:7: " in report
+    assert "did you mean 'command'?" in report
+    assert f"{file}:3:30: " in report
+
+
+def test_init_writes_a_file_that_is_right_and_never_overwrites_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "supervisor.yaml"
+
+    assert main(["init", str(file)]) == 0
+    assert main(["check", str(file)]) == 0
+    file.write_text("mine")
+    assert main(["init", str(file)]) == 2
+    assert file.read_text() == "mine"
+    assert "--force overwrites it" in capsys.readouterr().err
+    assert main(["init", "--force", str(file)]) == 0
+    assert file.read_text() != "mine"
+
+
+def test_init_into_a_directory_that_is_not_there_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "no" / "file.yaml")]) == 2
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+
+
+def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["properties"]["agents"]
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert not caught.value.code
+    assert capsys.readouterr().out.startswith("trio-supervisor 0.")
+
+
+def test_a_word_that_is_no_command_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["fly"])
+    assert caught.value.code == 2
+    assert "invalid choice: 'fly'" in capsys.readouterr().err
+
+
+def complete_in_bash(script: str, *words: str) -> list[str]:
+    line = " ".join(f"'{word}'" for word in words)
+    state = f"COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}"
+    program = f"{script}\n{state}; _trio_supervisor; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    return subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_bash_completes_commands_options_shells_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    (tmp_path / "agents.yaml").touch()
+
+    assert complete_in_bash(script, "trio-supervisor", "ch") == ["check"]
+    assert "--exit-code-from" in complete_in_bash(script, "trio-supervisor", "run", "--")
+    assert complete_in_bash(script, "trio-supervisor", "completion", "f") == ["fish"]
+    assert complete_in_bash(script, "trio-supervisor", "run", f"{tmp_path}/ag") == [f"{tmp_path}/agents.yaml"]
+
+
+@pytest.mark.parametrize("shell", ["fish", "zsh"])
+def test_the_other_scripts_name_every_command_and_option_and_are_read_by_their_shell(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+
+    assert all(
+        word in script for word in ("run", "check", "init", "schema", "stay", "exit-code-from", "log-format", "force")
+    )
+    if program := shutil.which(shell):
+        subprocess.run([program, "-n"], input=script, text=True, check=True, timeout=20)

@@ -1,0 +1,43 @@
+"""The tables of keys leave out nothing that a spec class has."""
+
+from dataclasses import fields as dataclass_fields
+
+import attrs
+import pytest
+
+from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, KINDS, ROOT, TABLES, Key
+from trio_supervisor.spec import ChildSpec, Health, ProcessSpec, Readiness, SupervisorSpec, TaskSpec
+
+NOT_WRITTEN = {
+    SupervisorSpec: {"children"},
+    Readiness: {"check"},
+    Health: {"check"},
+    ChildSpec: {"id", "run"},
+    TaskSpec: {"path"},
+}
+"""Attributes that the file says in another way than by a key of the same name."""
+
+
+def _attributes(cls: type) -> set[str]:
+    fields = attrs.fields(cls) if attrs.has(cls) else dataclass_fields(cls)
+    return {one.name for one in fields} - NOT_WRITTEN.get(cls, set())
+
+
+@pytest.mark.parametrize("cls", TABLES, ids=lambda cls: cls.__name__)
+def test_every_attribute_of_a_spec_class_is_a_key(cls: type) -> None:
+    assert {key.attribute for key in TABLES[cls].values()} == _attributes(cls)
+
+
+def test_an_agent_has_the_attributes_of_what_it_becomes() -> None:
+    expected = _attributes(ProcessSpec) | _attributes(TaskSpec) | _attributes(ChildSpec)
+    assert {key.attribute for key in AGENT.values()} == expected | {"env_file", "enabled"}
+
+
+def test_the_kind_of_a_probe_is_one_key() -> None:
+    assert list(KINDS) == ["http", "a2a", "tcp", "exec"]
+
+
+@pytest.mark.parametrize("table", [AGENT, DEFAULTS, FILE, INCLUDED, ROOT, *TABLES.values()])
+def test_what_is_required_has_an_example(table: dict[str, Key]) -> None:
+    assert [name for name, key in table.items() if key.required and key.example is None] == []
+    assert [name for name, key in table.items() if key.name != name] == []

@@ -1,0 +1,155 @@
+"""The JSON Schema agrees with the files that are loaded and with those that are refused."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.config.config_files import Files
+from trio_supervisor.config import schema, template
+from trio_supervisor.errors import ConfigError
+
+EXAMPLE = """
+version: 1
+supervisor:
+  intensity: {restarts: 5, within: 60s}
+  stop_deadline: 30s
+  max_parallel_starts: 20
+defaults: {restart: permanent}
+agents:
+  researcher:
+    command: [python, -m, researcher, --port, "{port}"]
+    cwd: ./researcher
+    env: {MODEL: "${MODEL:-small}"}
+    port: auto
+    restart: permanent
+    backoff: {initial: 500ms, factor: 2, max: 30s, jitter: 0.2, reset_after: 60s}
+    readiness: {http: /.well-known/agent-card.json, period: 5s, timeout: 5s, deadline: 60s}
+    health: {http: /health, period: 30s, timeout: 5s, failures: 3, successes: 1}
+    depends_on: {database: ready, migrate: finished}
+    stop: {signal: TERM, grace: 10s}
+  database: {command: [redis-server, --port, "{port}"], port: 8080, readiness: {tcp: "{port}"}}
+  migrate: {command: [./migrate], restart: temporary}
+  poller: {task: "my_package.workers:poll"}
+  everything:
+    command: [agent, --acp]
+    enabled: true
+    port: 19001-19100
+    health: {http: /health, method: GET, headers: {}, status: [200], body: "ok", json: {status: ok}, host: 127.0.0.1}
+"""
+
+GOOD = [
+    EXAMPLE,
+    template(),
+    "agents: {a: {command: 'x | y', shell: true}}",
+    "agents: {a: {command: [x], port: null, readiness: null, x-note: [1]}}\nx-more: {}",
+    "defaults: {health: {period: 5s}, command: [x]}\nagents: {a: {health: {tcp: 80}}, b: {health: null}}",
+    "agents: {a: {command: [x], depends_on: [b]}, b: {command: [x], health: {exec: [check]}}}",
+    "agents: {a: {command: [x], stop: {grace: 0}, port: auto, health: {a2a: true, host: localhost}}}",
+    'agents: {a: {command: [x], stop: {grace: "${G:-5s}"}, port: "${P:-80}", enabled: "${E:-true}", cwd: "${C:-/}"}}',
+    'agents: {a: {command: [x], restart: "${R:-transient}", backoff: {factor: "${F:-2}"}, health: {tcp: "${T:-80}"}}}',
+    "agents: {a: {command: [x], health: {tcp: 1, failures: 9}}, b: {command: [x], stop: {signal: SIGINT}}}",
+    "env_file: [{path: a.env, required: false}]\nagents: {a: {command: [x], env_file: {path: a.env, required: false}}}",
+]
+
+BAD = [
+    "agents: {a: {comand: [x]}}",
+    "agent: {}",
+    "version: 2\nagents: {a: {command: [x]}}",
+    "agents: [a]",
+    "agents: {a b: {command: [x]}}",
+    "agents: {a: 5}",
+    "agents: {a: {command: 5}}",
+    "agents: {a: {command: [x, 5]}}",
+    "agents: {a: {command: [x], env: {A: 1}}}",
+    "agents: {a: {command: [x], env: {A=B: c}}}",
+    "agents: {a: {command: [x], port: 70000}}",
+    "agents: {a: {command: [x], port: atuo}}",
+    "agents: {a: {command: [x], enabled: 'yes'}}",
+    "agents: {a: {command: [x], restart: always}}",
+    "agents: {a: {command: [x], stop: {grace: 30}}}",
+    "agents: {a: {command: [x], stop: {grace: 30sec}}}",
+    "agents: {a: {command: [x], stop: {signal: TREM}}}",
+    "agents: {a: {command: [x], stop: [TERM]}}",
+    "agents: {a: {command: [x], backoff: {factor: fast}}}",
+    "agents: {a: {command: [x], health: {htpp: /}}}",
+    "agents: {a: {command: [x], health: {tcp: 1, http: /}}}",
+    "agents: {a: {command: [x], health: {tcp: 1, method: GET}}}",
+    "agents: {a: {command: [x], health: {tcp: 1, deadline: 5s}}}",
+    "agents: {a: {command: [x], health: {tcp: 1, failures: 1.5}}}",
+    "agents: {a: {command: [x], depends_on: {b: healthy}}, b: {command: [x]}}",
+    "agents: {a: {task: 'm:f', command: [x]}}",
+    "agents: {a: {task: 'm:f', port: auto}}",
+    "agents: {a: {task: module}}",
+    "agents: {a: {command: [x], env_file: {required: false}}}",
+    "supervisor: {intensity: {restarts: many}}\nagents: {a: {command: [x]}}",
+    "supervisor: {strategy: one_for_all}\nagents: {a: {command: [x]}}",
+    "defaults: {restrat: permanent}\nagents: {a: {command: [x]}}",
+]
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    Draft202012Validator.check_schema(schema())
+    return Draft202012Validator(schema())
+
+
+def _data(text: str) -> object:
+    """As an editor sees it; nothing in these texts depends on the version of YAML."""
+    return yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_what_can_be_loaded_is_valid(files: Files, validator: Draft202012Validator, text: str) -> None:
+    files.load(text)
+    assert [error.message for error in validator.iter_errors(_data(text))] == []
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_is_refused_for_its_form_is_not_valid(files: Files, validator: Draft202012Validator, text: str) -> None:
+    with pytest.raises(ConfigError):
+        files.load(text)
+    assert not validator.is_valid(_data(text))
+
+
+def _objects(part: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(part, dict):
+        if "properties" in part and "type" in part:
+            yield part
+        for value in part.values():
+            yield from _objects(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _objects(value)
+
+
+def test_every_mapping_is_closed_but_for_x_keys_and_every_key_is_explained() -> None:
+    found = list(_objects(schema()))
+
+    assert len(found) > 8
+    for part in found:
+        assert part["additionalProperties"] is False
+        assert part["patternProperties"] == {"^x-": {}}
+        assert isinstance(part["properties"], dict)
+        assert all(len(key["description"]) > 10 for key in part["properties"].values())
+
+
+def test_defaults_are_shown_as_they_would_be_written() -> None:
+    definitions = schema()["$defs"]
+    assert isinstance(definitions, dict)
+    health, agent = definitions["health"]["properties"], definitions["agent"]["properties"]
+
+    assert (health["period"]["default"], health["failures"]["default"], health["method"]["default"]) == (
+        "30s",
+        3,
+        "GET",
+    )
+    assert (agent["restart"]["default"], agent["enabled"]["default"]) == ("permanent", True)
+    assert agent["stop"]["properties"]["signal"]["default"] == "TERM"
+    assert agent["backoff"]["properties"]["factor"]["default"] == 2.0
+
+
+def test_the_schema_is_json() -> None:
+    assert json.loads(json.dumps(schema())) == schema()

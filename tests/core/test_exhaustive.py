@@ -1,0 +1,135 @@
+"""Every state of every small supervisor, every fact in each; `explorer` says what is checked after each step."""
+
+import math
+from functools import cache
+
+import pytest
+
+from tests.core.driver import CRASH, policy, tree
+from tests.core.explorer import Explorer, Node
+from trio_supervisor.core.messages import Exited, RemoveAsked, ShutdownAsked, StopAsked
+from trio_supervisor.core.policy import Backoff, ChildPolicy, Condition, ReadyBy, Restart, Thresholds, TreePolicy
+from trio_supervisor.core.state import TRANSITIONS, State
+
+pytestmark = pytest.mark.slow
+
+Supervisor = tuple[TreePolicy, dict[str, ChildPolicy]]
+
+_WITHOUT_DELAY = Backoff(initial=0, reset_after=math.inf)
+_ONE_SECOND = Backoff(initial=1, factor=1, max=1, jitter=0, reset_after=math.inf)
+_GROWING = Backoff(initial=1, factor=2, max=2, jitter=0, reset_after=1)
+
+_NEVER_FORGETS = tree(restarts=2, within=math.inf, parallel=1, stop_deadline=math.inf)
+_FORGETS = tree(restarts=2, within=1, parallel=1, stop_deadline=1)
+
+
+def one_child() -> dict[str, Supervisor]:
+    """Every kind of child, alone, under a limit that never forgets."""
+    return {
+        f"{restart.value}, ready by {ready_by.value}, {'health' if health else 'no health'}": (
+            _NEVER_FORGETS,
+            {"a": policy(restart, backoff=_ONE_SECOND, ready_by=ready_by, deadline=deadline, health=health)},
+        )
+        for restart in Restart
+        for ready_by, deadline in {ReadyBy.START: math.inf, ReadyBy.PROBE: 1, ReadyBy.ITSELF: 1}.items()
+        for health in (None, Thresholds(failures=2))
+    }
+
+
+def one_child_in_time() -> dict[str, Supervisor]:
+    """Growing delays, healthy time and a window that slides."""
+    return {
+        f"in time, ready by {ready_by.value}": (
+            _FORGETS,
+            {"a": policy(backoff=_GROWING, ready_by=ready_by, deadline=1, health=health)},
+        )
+        for ready_by, health in {ReadyBy.START: Thresholds(failures=2), ReadyBy.PROBE: None}.items()
+    }
+
+
+def two_children() -> dict[str, Supervisor]:
+    """Each condition, one place: `b` needs `a`."""
+    return {
+        f"b needs a {condition.value}": (
+            tree(restarts, within=math.inf, parallel=1, stop_deadline=math.inf),
+            {
+                "a": policy(Restart.TRANSIENT, backoff=_WITHOUT_DELAY, ready_by=ready_by),
+                "b": policy(Restart.PERMANENT, backoff=_WITHOUT_DELAY, needs={"a": condition}),
+            },
+        )
+        for condition, ready_by, restarts in (
+            (Condition.STARTED, ReadyBy.ITSELF, 0),
+            (Condition.READY, ReadyBy.PROBE, 0),
+            (Condition.FINISHED, ReadyBy.START, 1),
+        )
+    }
+
+
+SUPERVISORS = one_child() | one_child_in_time() | two_children()
+
+
+@cache
+def explored(name: str) -> Explorer:
+    explorer = Explorer(*SUPERVISORS[name])
+    explorer.search()
+    return explorer
+
+
+@pytest.mark.parametrize("name", SUPERVISORS)
+def test_no_fact_in_any_state_breaks_an_invariant(name: str) -> None:
+    explorer = explored(name)
+
+    assert len(explorer.found) > 40
+    assert explorer.steps > 10 * len(explorer.found)
+
+
+@pytest.mark.parametrize("name", SUPERVISORS)
+def test_from_every_state_there_is_a_way_down(name: str) -> None:
+    explorer = explored(name)
+
+    for node in explorer.found.values():
+        stop_and_remove_all(node.branch())
+        shut_down(node.branch())
+
+
+def stop_and_remove_all(node: Node) -> None:
+    """Each child stopped by hand ends stopped, unless it was being removed; then each can be removed at once."""
+    for name in list(node.machine.children):
+        node.step(StopAsked(name))
+    end_those_told_to(node)
+    assert not node.world.lives
+    assert set(node.world.states.values()) <= {State.STOPPED}
+
+    for name in list(node.machine.children):
+        node.step(RemoveAsked(name))
+    assert not node.machine.children
+
+
+def shut_down(node: Node) -> None:
+    """It is enough that those who are told to end do so; time need not pass."""
+    node.step(ShutdownAsked("the end"))
+    while node.world.lives:
+        assert end_those_told_to(node)
+    assert node.machine.at_rest
+
+
+def explorer_children(node: Node) -> list[str]:
+    return list(node.machine.children)
+
+
+def end_those_told_to(node: Node) -> bool:
+    """End the lives that were told to stop; whether there was any."""
+    told = [(name, life.generation) for name, life in node.world.lives.items() if life.told_to_stop]
+    for name, generation in told:
+        node.step(Exited(name, generation, CRASH))
+    return bool(told)
+
+
+def test_every_transition_of_the_table_is_reached_and_no_other() -> None:
+    reached = set().union(*(explored(name).edges for name in SUPERVISORS))
+
+    assert reached == {(old, new) for old, news in TRANSITIONS.items() for new in news}
+
+
+def test_only_removed_has_no_way_out() -> None:
+    assert [state for state in State if not TRANSITIONS[state]] == [State.REMOVED]
