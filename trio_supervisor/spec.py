@@ -4,6 +4,7 @@ All times are seconds as float, `math.inf` means without limit. A value that can
 `{port}` and `{id}` may stand in commands, environment values and probes; they are replaced when a life begins.
 """
 
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from signal import Signals
@@ -11,7 +12,16 @@ from urllib.parse import urlsplit
 
 from attrs import Factory, field, frozen
 
-from trio_supervisor.core.policy import Backoff, Condition, Intensity, Restart
+from trio_supervisor.core.policy import (
+    AtLimit,
+    AutoShutdown,
+    Backoff,
+    Condition,
+    Intensity,
+    Profile,
+    Restart,
+    Strategy,
+)
 from trio_supervisor.errors import SpecError
 
 DEFAULT_PORT_RANGE = (19001, 19100)
@@ -248,29 +258,52 @@ class Port:
 
 @frozen
 class ChildSpec:
-    """A child of a supervisor."""
+    """A child of a supervisor. Where a default says "by profile", see `Profile`."""
 
     id: str = field(converter=check_id)
-    run: ProcessSpec | TaskSpec
+    run: "ProcessSpec | TaskSpec | SupervisorSpec"
     restart: Restart = Restart.PERMANENT
-    backoff: Backoff = Backoff()
+    significant: bool = False
+    """Whether its own end counts for the supervisor's `auto_shutdown`; not for permanent children."""
+    backoff: Backoff | None = None
+    """None: by profile (fleet: `Backoff()`; otp: no delay at all)."""
+    intensity: Intensity | None = None
+    """A limit of this child's own, beside the supervisor's: whichever is reached first."""
+    start_timeout: float = field(default=math.inf, validator=_positive("start_timeout"))
+    """From start to ready, for children without a readiness probe (whose `deadline` says it otherwise); then the start has failed."""
     readiness: Readiness | None = None
     health: Health | None = None
     depends_on: Mapping[str, Condition] = Factory(dict)
-    stop: tuple[StopStep, ...] = (SignalStep(),)
-    """In order; when all are over, the whole tree is killed."""
+    binds_to: tuple[str, ...] = ()
+    """Restarted together with these siblings, and stopped together with them; each must be in `depends_on` or implies `started`."""
+    stop: tuple[StopStep, ...] | None = None
+    """In order; when all are over, the whole tree is killed. None: by profile (TERM and 10 s, in otp 5 s; supervisors without limit).
+
+    OTP's `shutdown`: () is brutal_kill, (SignalStep(wait=5),) is 5000, (SignalStep(wait=math.inf),) is infinity.
+    """
     port: Port | None = None
 
 
 @frozen
 class SupervisorSpec:
-    """The root of a tree."""
+    """A supervisor: the root of a tree, or a child like any other. None: by profile."""
 
     children: tuple[ChildSpec, ...] = ()
-    intensity: Intensity = Intensity()
-    stop_deadline: float = field(default=30.0, validator=_not_negative("stop_deadline"))
-    """For the whole stop; then every grace is cut to nothing."""
+    """In start order."""
+    profile: Profile = Profile.FLEET
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    intensity: Intensity | None = None
+    """Fleet: 5 in 60 s; otp: 1 in 5 s."""
+    at_limit: AtLimit | None = None
+    """Fleet: hold; otp: escalate."""
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    stop_deadline: float | None = None
+    """For the whole stop; then every grace is cut to nothing. Fleet: 30 s; otp: none."""
     max_parallel_starts: int = field(default=20, validator=_positive("max_parallel_starts"))
+    max_children: float = math.inf
+    """For `simple_one_for_one`: no more instances than this, those in backoff included."""
+    template: ChildSpec | None = None
+    """For `simple_one_for_one`: what `start_child` makes instances of; None: each `start_child` brings its own spec (Elixir's DynamicSupervisor)."""
 
 
 def expand(text: str, child: str, port: int | None) -> str:

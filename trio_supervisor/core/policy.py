@@ -24,6 +24,47 @@ class Restart(Enum):
     """Never."""
 
 
+class Strategy(Enum):
+    """Which children a restart concerns (OTP rules 23 to 27)."""
+
+    ONE_FOR_ONE = "one_for_one"
+    """The one that ended."""
+    ONE_FOR_ALL = "one_for_all"
+    """All of them."""
+    REST_FOR_ONE = "rest_for_one"
+    """It and those after it in start order."""
+    SIMPLE_ONE_FOR_ONE = "simple_one_for_one"
+    """The one that ended; all children are instances of one template (OTP rules 45 to 47)."""
+
+
+class Profile(Enum):
+    """A set of defaults, and the manner of starting and stopping (design part 5)."""
+
+    FLEET = "fleet"
+    """In parallel by dependency, with backoff and holds."""
+    OTP = "otp"
+    """One at a time in start order, exactly as Erlang/OTP does."""
+
+
+class AtLimit(Enum):
+    """What happens when a restart would exceed the intensity."""
+
+    HOLD = "hold"
+    """The offender is held; the others go on."""
+    ESCALATE = "escalate"
+    """The supervisor stops its children and gives up (OTP rule 21)."""
+    PAUSE = "pause"
+    """No restart for as long as the intensity's window, then the count begins anew."""
+
+
+class AutoShutdown(Enum):
+    """When the end of significant children ends the supervisor (OTP rules 38 to 41)."""
+
+    NEVER = "never"
+    ANY_SIGNIFICANT = "any_significant"
+    ALL_SIGNIFICANT = "all_significant"
+
+
 class Condition(Enum):
     """What a dependency must have reached before its dependent starts."""
 
