@@ -74,6 +74,7 @@ GOOD = [
     "supervisor: {stop_deadline: infinity, profile: '${P:-otp}', strategy: '${S:-rest_for_one}', at_limit: null}\n"
     "agents: {a: {command: [x], grace: kill, stop: null, replicas: '${N:-2}', start_timeout: infinity}}",
     "agents: {a: {command: [x], grace: 0, backoff: null, stop: }, b: {command: [x], grace: infinity}}",
+    "agents: {a: {command: [x], grace: null, stop: {grace: 5s}}}",
     "env_file: [{path: a.env, required: false}]\nagents: {a: {command: [x], env_file: {path: a.env, required: false}}}",
 ]
 

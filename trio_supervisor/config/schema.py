@@ -111,14 +111,14 @@ def _one_or_more(found: Schema) -> Schema:
 
 def _agent(table: AnyMapping[str, Key]) -> Schema:
     only_process = {"properties": dict.fromkeys(keys.PROCESS, False)}
-    return {**_closed(table), "dependentSchemas": {**dict.fromkeys(keys.TASK, only_process), **_EITHER}}
+    return {**_closed(table), "dependentSchemas": dict.fromkeys(keys.TASK, only_process), **_EITHER}
 
 
 def _subtree() -> Schema:
-    return {**_closed(keys.SUBTREE), "dependentSchemas": _EITHER, "required": ["agents"]}
+    return {**_closed(keys.SUBTREE), "required": ["agents"], **_EITHER}
 
 
-_EITHER: Schema = {"grace": {"properties": {"stop": {"type": "null"}}}}
+_EITHER: Schema = {"anyOf": [{"properties": {name: {"type": "null"}}} for name in ("stop", "grace")]}
 
 
 def _probe(probe: type) -> Schema:
