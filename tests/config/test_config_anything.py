@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_supervisor.config import load
-from trio_supervisor.config.keys import AGENT, KINDS, ROOT, TABLES, probe_keys
+from trio_supervisor.config.keys import AGENT, KINDS, ROOT, SUBTREE, TABLES, probe_keys
 from trio_supervisor.errors import ConfigError
-from trio_supervisor.spec import Health
+from trio_supervisor.spec import Health, SupervisorSpec
 
 _PIECES = [
     "agents:",
@@ -87,17 +87,48 @@ _SCALARS = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=8),
-    st.sampled_from(["5s", "auto", "1-2", "TERM", "{port}", "${A}", "/x", "m:f", "ready", "b", "true", "1"]),
+    st.sampled_from(
+        [
+            "5s",
+            "auto",
+            "1-2",
+            "TERM",
+            "{port}",
+            "${A}",
+            "/x",
+            "m:f",
+            "ready",
+            "b",
+            "true",
+            "1",
+            "b/a",
+            "infinity",
+            "otp",
+        ]
+    ),
 )
-_NAMES = sorted({*AGENT, *probe_keys(Health), *(name for table in TABLES.values() for name in table), "x-a"})
+_NAMES = sorted({*AGENT, *SUBTREE, *probe_keys(Health), *(name for table in TABLES.values() for name in table), "x-a"})
 _ANYTHING = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4)
 )
 _PROBE = st.fixed_dictionaries({}, optional=dict.fromkeys([*KINDS, *TABLES[Health]], _ANYTHING))
 _AGENT = st.fixed_dictionaries({}, optional=dict.fromkeys(AGENT, _ANYTHING) | {"health": _PROBE, "readiness": _PROBE})
+_SUPERVISOR = st.fixed_dictionaries({}, optional=dict.fromkeys(TABLES[SupervisorSpec], _ANYTHING))
+
+
+def _agents(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.dictionaries(st.sampled_from(["a", "b", "B", "c", "-", "a-1"]), inner, max_size=4)
+
+
+def _subtree(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    given = {"agents": _agents(inner), "supervisor": _SUPERVISOR | _ANYTHING}
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(SUBTREE, _ANYTHING) | given)
+
+
 _FILE = st.fixed_dictionaries(
-    {"agents": st.dictionaries(st.sampled_from(["a", "b", "B", "c", "-"]), _AGENT | _ANYTHING, max_size=4)},
-    optional={name: _ANYTHING for name in ROOT if name != "agents"} | {"defaults": _AGENT},
+    {"agents": _agents(st.recursive(_AGENT | _ANYTHING, _subtree, max_leaves=6))},
+    optional={name: _ANYTHING for name in ROOT if name != "agents"}
+    | {"defaults": _AGENT, "supervisor": _SUPERVISOR | _ANYTHING},
 )
 
 

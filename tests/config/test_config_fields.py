@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from trio_supervisor.config.fields import Fields, build
-from trio_supervisor.config.keys import Key
+from trio_supervisor.config.key import Key
 from trio_supervisor.config.nodes import Mapping, Scalar
 from trio_supervisor.config.source import Source
 

@@ -5,11 +5,12 @@ from dataclasses import fields as dataclass_fields
 import attrs
 import pytest
 
-from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, KINDS, ROOT, TABLES, Key
+from trio_supervisor.config.key import Key
+from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, KINDS, ROOT, SUBTREE, SUBTREE_STOP, TABLES
 from trio_supervisor.spec import ChildSpec, Health, ProcessSpec, Readiness, SupervisorSpec, TaskSpec
 
 NOT_WRITTEN = {
-    SupervisorSpec: {"children"},
+    SupervisorSpec: {"children", "max_children", "template"},
     Readiness: {"check"},
     Health: {"check"},
     ChildSpec: {"id", "run"},
@@ -30,14 +31,20 @@ def test_every_attribute_of_a_spec_class_is_a_key(cls: type) -> None:
 
 def test_an_agent_has_the_attributes_of_what_it_becomes() -> None:
     expected = _attributes(ProcessSpec) | _attributes(TaskSpec) | _attributes(ChildSpec)
-    assert {key.attribute for key in AGENT.values()} == expected | {"env_file", "enabled"}
+    assert {key.attribute for key in AGENT.values()} == expected | {"env_file", "enabled", "replicas"}
 
 
 def test_the_kind_of_a_probe_is_one_key() -> None:
     assert list(KINDS) == ["http", "a2a", "tcp", "exec"]
 
 
-@pytest.mark.parametrize("table", [AGENT, DEFAULTS, FILE, INCLUDED, ROOT, *TABLES.values()])
+@pytest.mark.parametrize("table", [AGENT, DEFAULTS, FILE, INCLUDED, ROOT, SUBTREE, SUBTREE_STOP, *TABLES.values()])
 def test_what_is_required_has_an_example(table: dict[str, Key]) -> None:
     assert [name for name, key in table.items() if key.required and key.example is None] == []
     assert [name for name, key in table.items() if key.name != name] == []
+
+
+def test_an_agent_that_is_a_supervisor_has_no_key_with_another_meaning() -> None:
+    assert SUBTREE.keys() - AGENT.keys() == {"supervisor", "agents"}
+    shared = SUBTREE.keys() & AGENT.keys()
+    assert {name for name in shared if SUBTREE[name] != AGENT[name]} == {"stop"}

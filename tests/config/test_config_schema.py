@@ -14,7 +14,11 @@ from trio_supervisor.errors import ConfigError
 EXAMPLE = """
 version: 1
 supervisor:
+  profile: fleet
+  strategy: one_for_one
   intensity: {restarts: 5, within: 60s}
+  at_limit: hold
+  auto_shutdown: never
   stop_deadline: 30s
   max_parallel_starts: 20
 defaults: {restart: permanent}
@@ -33,9 +37,23 @@ agents:
   database: {command: [redis-server, --port, "{port}"], port: 8080, readiness: {tcp: "{port}"}}
   migrate: {command: [./migrate], restart: temporary}
   poller: {task: "my_package.workers:poll"}
+  team:
+    supervisor: {strategy: one_for_all, auto_shutdown: any_significant}
+    agents:
+      planner: {command: [planner], restart: transient, significant: true}
+      coder: {command: [coder], binds_to: [planner]}
+    restart: transient
+    depends_on: [database]
+    grace: infinity
   everything:
     command: [agent, --acp]
     enabled: true
+    replicas: 3
+    significant: false
+    binds_to: [database]
+    start_timeout: 10s
+    intensity: {restarts: 2, within: 1m}
+    grace: 5s
     port: 19001-19100
     health: {http: /health, method: GET, headers: {}, status: [200], body: "ok", json: {status: ok}, host: 127.0.0.1}
 """
@@ -51,6 +69,12 @@ GOOD = [
     'agents: {a: {command: [x], stop: {grace: "${G:-5s}"}, port: "${P:-80}", enabled: "${E:-true}", cwd: "${C:-/}"}}',
     'agents: {a: {command: [x], restart: "${R:-transient}", backoff: {factor: "${F:-2}"}, health: {tcp: "${T:-80}"}}}',
     "agents: {a: {command: [x], health: {tcp: 1, failures: 9}}, b: {command: [x], stop: {signal: SIGINT}}}",
+    "agents: {t: {supervisor: null, agents: {u: {agents: {a: {command: [x]}}, stop: {grace: infinity}}, b: null}}}\n"
+    "defaults: {command: [x]}",
+    "supervisor: {stop_deadline: infinity, profile: '${P:-otp}', strategy: '${S:-rest_for_one}', at_limit: null}\n"
+    "agents: {a: {command: [x], grace: kill, stop: null, replicas: '${N:-2}', start_timeout: infinity}}",
+    "agents: {a: {command: [x], grace: 0, backoff: null, stop: }, b: {command: [x], grace: infinity}}",
+    "agents: {a: {command: [x], grace: null, stop: {grace: 5s}}}",
     "env_file: [{path: a.env, required: false}]\nagents: {a: {command: [x], env_file: {path: a.env, required: false}}}",
 ]
 
@@ -85,7 +109,38 @@ BAD = [
     "agents: {a: {task: module}}",
     "agents: {a: {command: [x], env_file: {required: false}}}",
     "supervisor: {intensity: {restarts: many}}\nagents: {a: {command: [x]}}",
-    "supervisor: {strategy: one_for_all}\nagents: {a: {command: [x]}}",
+    "supervisor: {strategy: simple_one_for_one}\nagents: {a: {command: [x]}}",
+    "supervisor: {strategy: all}\nagents: {a: {command: [x]}}",
+    "supervisor: {profile: erlang}\nagents: {a: {command: [x]}}",
+    "supervisor: {at_limit: give_up}\nagents: {a: {command: [x]}}",
+    "supervisor: {stop_deadline: never}\nagents: {a: {command: [x]}}",
+    "strategy: one_for_all\nagents: {a: {command: [x]}}",
+    "agents: {a: {command: [x], strategy: one_for_all}}",
+    "agents: {a: {command: [x], replicas: 0}}",
+    "agents: {a: {command: [x], replicas: 1.5}}",
+    "agents: {a: {command: [x], grace: 5}}",
+    "agents: {a: {command: [x], grace: never}}",
+    "agents: {a: {command: [x], grace: 5s, stop: {grace: 5s}}}",
+    "agents: {a: {command: [x], significant: 1}}",
+    "agents: {a: {command: [x], binds_to: b}, b: {command: [x]}}",
+    "agents: {a: {command: [x], start_timeout: 5}}",
+    "agents: {a: {command: [x], intensity: 5}}",
+    "agents: {t: {supervisor: {}}}",
+    "agents: {t: {supervisor: {strateggy: one_for_all}, agents: {a: {command: [x]}}}}",
+    "agents: {t: {supervisor: {strategy: simple_one_for_one}, agents: {a: {command: [x]}}}}",
+    "agents: {t: {agents: {a: {comand: [x]}}}}",
+    "agents: {t: {agents: {t: {agents: {a: {comand: [x]}}}}}}",
+    "agents: {t: {agents: {a b: {command: [x]}}}}",
+    "agents: {t: {agents: {a: {command: [x]}}, command: [x]}}",
+    "agents: {t: {agents: {a: {command: [x]}}, port: auto}}",
+    "agents: {t: {agents: {a: {command: [x]}}, replicas: 2}}",
+    "agents: {t: {agents: {a: {command: [x]}}, readiness: {tcp: 1}}}",
+    "agents: {t: {agents: {a: {command: [x]}}, stop: {signal: INT}}}",
+    "agents: {t: {agents: {a: {command: [x]}}, stop: {grace: 1s}, grace: 1s}}",
+    "agents: {t: {agents: {a: {command: [x]}}, strategy: one_for_all}}",
+    "defaults: {agents: {}}\nagents: {a: {command: [x]}}",
+    "defaults: {supervisor: {}}\nagents: {a: {command: [x]}}",
+    "defaults: {stop: {grace: 1s}, grace: 1s}\nagents: {a: {command: [x]}}",
     "defaults: {restrat: permanent}\nagents: {a: {command: [x]}}",
 ]
 
@@ -147,9 +202,10 @@ def test_defaults_are_shown_as_they_would_be_written() -> None:
         "GET",
     )
     assert (agent["restart"]["default"], agent["enabled"]["default"]) == ("permanent", True)
-    assert agent["stop"]["properties"]["signal"]["default"] == "TERM"
-    assert agent["backoff"]["properties"]["factor"]["default"] == 2.0
+    assert agent["stop"]["anyOf"][0]["properties"]["signal"]["default"] == "TERM"
+    assert agent["start_timeout"]["default"] == "infinity"
+    assert agent["backoff"]["anyOf"][0]["properties"]["factor"]["default"] == 2.0
 
 
 def test_the_schema_is_json() -> None:
-    assert json.loads(json.dumps(schema())) == schema()
+    assert json.loads(json.dumps(schema(), allow_nan=False)) == schema()

@@ -189,7 +189,25 @@ agents:
         ("stop: [TERM]", "stop: must be a mapping, not a list"),
         ("backoff: 5s", "backoff: must be a mapping, not '5s'"),
         ("secrets: {}", "unknown key 'secrets'"),
-        ("replicas: 2", "unknown key 'replicas'"),
+        ("replicas: 0", "replicas must be >= 1, not 0; `enabled: false` leaves it out"),
+        ("replicas: two", "replicas: must be a whole number, not 'two'"),
+        ("significant: yes", "significant: must be true or false, not 'yes'; did you mean 'true'?"),
+        ("binds_to: db", "binds_to: must be a list, not 'db'"),
+        ("intensity: 5", "intensity: must be a mapping, not the number 5"),
+        ("intensity: {restarts: -1}", "intensity: restarts must be >= 0, not -1"),
+        ("start_timeout: 5", "start_timeout: a duration needs its unit: write 5s"),
+        ("start_timeout: 0", "start_timeout must be > 0, not 0.0"),
+        (
+            "start_timeout: infinty",
+            "'infinty' is no duration: write a duration such as 500ms, 30s, 5m, 1h30m or 24h; did you mean 'infinity'?",
+        ),
+        ("grace: 5", "grace: a duration needs its unit: write 5s"),
+        ("grace: [5s]", "grace: must be a duration such as 30s, not a list"),
+        (
+            "grace: klil",
+            "'klil' is no duration: write a duration such as 500ms, 30s, 5m, 1h30m or 24h; did you mean 'kill'?",
+        ),
+        ("strategy: one_for_all", "'strategy' stands under 'supervisor', beside 'agents'"),
         ("healt: {}", "unknown key 'healt'; did you mean 'health'?"),
         ("HEALTH: {}", "unknown key 'HEALTH'; did you mean 'health'?"),
     ],
@@ -218,8 +236,9 @@ def test_a_value_of_another_type_is_a_mistake(files: Files, written: str, mistak
         ("command: [echo, yes, no, on, null]", "must be text"),
         ("{command: [x], shell: true}", "command must be one string with 'shell: true', not a list"),
         ("{command: x, shell: yes}", "shell: must be true or false, not 'yes'; did you mean 'true'?"),
-        ("{}", "agent 'a' needs 'command' (a process) or 'task' (a function)"),
+        ("{}", "agent 'a' needs 'command' (a process), 'task' (a function) or 'agents' (a supervisor)"),
         ("comand: [x]", "unknown key 'comand'; did you mean 'command'?"),
+        ("agent: {}", "unknown key 'agent'; did you mean 'agents'?"),
         ("task: module", "task: must be package.module:function, not 'module'"),
         ("task: 'a b:c'", "task: must be package.module:function, not 'a b:c'"),
         ("{task: 'a:b', command: [x]}", "'command' is for processes; it does not go with 'task'"),
@@ -254,7 +273,33 @@ def test_names_that_look_like_numbers_are_names(files: Files) -> None:
         ("version: 2", ["1:10: version: must be 1: this program does not know version 2"]),
         ("version: '1'", ["1:10: version: must be a whole number, not '1'"]),
         ("supervisor: []", ["1:13: supervisor: must be a mapping, not a list"]),
-        ("supervisor: {profile: otp}", ["1:14: unknown key 'profile'"]),
+        (
+            "supervisor: {profile: OTP}",
+            ["1:23: profile: must be one of fleet, otp, not 'OTP'; did you mean 'otp'?"],
+        ),
+        (
+            "supervisor: {strategy: one_for_one_all}",
+            [
+                "1:24: strategy: must be one of one_for_one, one_for_all, rest_for_one, not 'one_for_one_all'; "
+                "did you mean 'one_for_one'?"
+            ],
+        ),
+        (
+            "supervisor: {strategy: simple_one_for_one}",
+            [
+                "1:24: strategy: simple_one_for_one makes all agents of one template while the program runs; "
+                "in a file each one is written: write one_for_one, and 'replicas' for several of a kind"
+            ],
+        ),
+        (
+            "supervisor: {at_limit: escalte, auto_shutdown: yes}",
+            [
+                "1:24: at_limit: must be one of hold, escalate, pause, not 'escalte'; did you mean 'escalate'?",
+                "1:48: auto_shutdown: must be one of never, any_significant, all_significant, not 'yes'",
+            ],
+        ),
+        ("supervisor: {max_children: 5}", ["1:14: unknown key 'max_children'"]),
+        ("strategy: one_for_all", ["1:1: 'strategy' stands under 'supervisor'"]),
         (
             "supervisor: {intensity: {restarts: -1, within: 0s}}",
             [

@@ -41,3 +41,65 @@ def test_agents_that_do_not_run_are_not_warned_of(files: Files) -> None:
     text = "agents: {a: {command: [x], enabled: false, stop: {grace: 1h}}, b: {command: [x]}}"
     assert files.load(text).warnings == ()
     assert len(files.load(text, ["a"]).warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "warning"),
+    [
+        ("grace: infinity", "4:12: grace infinity is longer than stop_deadline 30s, which wins"),
+        ("grace: 31s", "4:12: grace 31s is longer than stop_deadline 30s, which wins"),
+        (
+            "start_timeout: 5s",
+            "4:20: start_timeout does not count beside a readiness probe, whose deadline of 1m does",
+        ),
+    ],
+)
+def test_keys_that_win_over_each_other_are_warned_of(files: Files, written: str, warning: str) -> None:
+    loaded = files.load(f"agents:\n  a:\n    command: [x]\n    {written}\n    readiness: {{tcp: 1}}\n")
+    assert loaded.warnings == (f"{files.directory}/main.yaml:{warning}",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "supervisor: {profile: otp}\nagents: {a: {command: [x], grace: 1h}}",
+        "supervisor: {profile: otp, stop_deadline: 5s}\nagents: {a: {command: [x]}}",
+        "supervisor: {stop_deadline: 1s}\nagents: {t: {agents: {a: {command: [x]}}}}",
+        "agents: {a: {command: [x], grace: kill}}",
+        "defaults: {start_timeout: 5s}\nagents: {a: {command: [x], readiness: {tcp: 1}}}",
+        "agents: {a: {command: [x], readiness: {tcp: 1}, start_timeout: infinity}}",
+        "agents: {a: {command: [x], backoff: null}}",
+        "supervisor: {auto_shutdown: any_significant}\n"
+        "agents: {a: {command: [x], significant: true, restart: transient, enabled: false}, b: {command: [x]}}",
+    ],
+)
+def test_what_is_meant_is_not_warned_of(files: Files, text: str) -> None:
+    assert files.load(text).warnings == ()
+
+
+def test_each_supervisor_has_its_own_deadline(files: Files) -> None:
+    text = """
+supervisor: {stop_deadline: 1m}
+agents:
+  t:
+    supervisor: {stop_deadline: 3s}
+    agents: {a: {command: [x]}}
+    grace: 2m
+"""
+    assert [warning.partition("main.yaml:")[2] for warning in files.load(text).warnings] == [
+        "7:12: grace 2m is longer than stop_deadline 1m, which wins",
+        "5:33: stop: grace 10s is longer than stop_deadline 3s, which wins (agent 't/a')",
+    ]
+
+
+def test_an_automatic_shutdown_without_anybody_significant_is_warned_of(files: Files) -> None:
+    text = """
+supervisor: {auto_shutdown: any_significant}
+agents:
+  a: {command: [x]}
+  t: {supervisor: {auto_shutdown: all_significant}, agents: {a: {command: [x]}}}
+"""
+    assert [warning.partition("main.yaml:")[2] for warning in files.load(text).warnings] == [
+        "2:29: auto_shutdown any_significant never comes: no agent of this supervisor is significant",
+        "5:35: auto_shutdown all_significant never comes: no agent of this supervisor is significant",
+    ]

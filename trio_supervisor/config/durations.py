@@ -25,7 +25,9 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest exact form, down to a millisecond: `1h30m`, `500ms`, `0s`."""
+    """The shortest exact form, down to a millisecond: `1h30m`, `500ms`, `0s`, `infinity`."""
+    if seconds == math.inf:
+        return "infinity"
     rest = round(seconds * 1000)
     parts = []
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):

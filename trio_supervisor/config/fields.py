@@ -7,9 +7,9 @@ import attrs
 from attrs import define, field, frozen
 
 from trio_supervisor.config import nodes
-from trio_supervisor.config.keys import Key
+from trio_supervisor.config.key import Key
 from trio_supervisor.config.mistakes import Mistake, MistakeError, shown
-from trio_supervisor.config.nodes import Node, Scalar, is_null
+from trio_supervisor.config.nodes import Node, Scalar, is_absent, is_null
 from trio_supervisor.config.source import Place
 
 T = TypeVar("T")
@@ -33,6 +33,10 @@ class Reader:
     hooks: Mapping[str, Hook]
     misplaced: Mapping[str, str] = attrs.Factory(dict)
     """Keys that are known but have no place here, and what to say of them."""
+    related: tuple[str, ...] = ()
+    """Keys that make another mapping of this one, and so may be meant by what is unknown."""
+    either: tuple[tuple[str, str], ...] = ()
+    """Pairs of keys that do not go together."""
 
     def read(self, node: nodes.Mapping) -> Fields:
         """Read the values, whatever is wrong with some of them."""
@@ -43,6 +47,10 @@ class Reader:
                 self._value(fields, key, key_node, value)
             elif not name.startswith("x-"):
                 fields.mistakes.append(self._unknown(name, key_node))
+        for one, other in self.either:
+            if not (is_absent(node.get(one)) or is_absent(node.get(other))):
+                place = node.entries[other][0].place
+                fields.mistakes.append(Mistake(place, f"'{other}' does not go with '{one}': write only one of them"))
         return fields
 
     def _value(self, fields: Fields, key: Key, key_node: Scalar, value: Node) -> None:
@@ -59,7 +67,7 @@ class Reader:
     def _unknown(self, name: str, key_node: Scalar) -> Mistake:
         if name in self.misplaced:
             return Mistake(key_node.place, f"{shown(name)} {self.misplaced[name]}")
-        return Mistake(key_node.place, f"unknown key {shown(name)}", written=name, known=tuple(self.table))
+        return Mistake(key_node.place, f"unknown key {shown(name)}", written=name, known=(*self.table, *self.related))
 
 
 def _named(mistake: Mistake, name: str, value: Node) -> Mistake:

@@ -1,25 +1,31 @@
 """What is allowed but hardly meant."""
 
+import math
 from collections.abc import Iterator
 
-from trio_supervisor.config.agents import Draft
+from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.durations import format_duration
 from trio_supervisor.config.mistakes import Mistake, Mistakes
-from trio_supervisor.config.nodes import Mapping
+from trio_supervisor.config.nodes import Mapping, Node
 from trio_supervisor.config.source import Place
-from trio_supervisor.spec import ChildSpec, SupervisorSpec
+from trio_supervisor.core.policy import Backoff, Profile
+from trio_supervisor.spec import ChildSpec
 
 
-def find_footguns(draft: Draft, spec: ChildSpec, supervisor: SupervisorSpec, root: Mapping, warnings: Mistakes) -> None:
-    """Warn of values of an agent that contradict each other; `root` is the file in which `supervisor` stands."""
-    for place, message in _contradictions(draft.node, spec, supervisor, root):
+def find_footguns(draft: Draft, warnings: Mistakes) -> None:
+    """Warn of values of an agent, and of it and its supervisor, that contradict each other."""
+    if draft.spec is None:
+        return
+    for place, message in (
+        *_contradictions(draft.node, draft.spec),
+        *_two_deadlines(draft, draft.spec),
+        *_long_stop(draft, draft.spec),
+    ):
         if place is not None:
             warnings.add(Mistake(place, message, agent=draft.if_elsewhere(place)))
 
 
-def _contradictions(
-    node: Mapping, spec: ChildSpec, supervisor: SupervisorSpec, root: Mapping
-) -> Iterator[tuple[Place | None, str]]:
+def _contradictions(node: Mapping, spec: ChildSpec) -> Iterator[tuple[Place | None, str]]:
     for name, probe in (("readiness", spec.readiness), ("health", spec.health)):
         if probe is not None and probe.timeout > probe.period:
             timeout, period = format_duration(probe.timeout), format_duration(probe.period)
@@ -28,19 +34,42 @@ def _contradictions(
         deadline, timeout = format_duration(spec.readiness.deadline), format_duration(spec.readiness.timeout)
         message = f"readiness: deadline {deadline} is shorter than the timeout {timeout} of one answer"
         yield _place(node, "readiness", "deadline"), message
-    if spec.backoff.initial > spec.backoff.max:
-        initial, longest = format_duration(spec.backoff.initial), format_duration(spec.backoff.max)
+    backoff = spec.backoff or Backoff()
+    if backoff.initial > backoff.max:
+        initial, longest = format_duration(backoff.initial), format_duration(backoff.max)
         place = _place(node, "backoff", "initial") or _place(node, "backoff", "max")
         yield place, f"backoff: initial {initial} is longer than max {longest}, which wins"
-    grace = sum(step.wait for step in spec.stop)
-    if grace > supervisor.stop_deadline:
-        longest = format_duration(supervisor.stop_deadline)
-        place = _place(node, "stop", "grace") or _place(root, "supervisor", "stop_deadline")
-        yield place, f"stop: grace {format_duration(grace)} is longer than stop_deadline {longest}, which wins"
 
 
-def _place(node: Mapping, section: str, key: str) -> Place | None:
+def _two_deadlines(draft: Draft, spec: ChildSpec) -> Iterator[tuple[Place | None, str]]:
+    place = _place(draft.written, "start_timeout")
+    if place is not None and spec.readiness is not None and spec.start_timeout != math.inf:
+        deadline = format_duration(spec.readiness.deadline)
+        yield place, f"start_timeout does not count beside a readiness probe, whose deadline of {deadline} does"
+
+
+def _long_stop(draft: Draft, spec: ChildSpec) -> Iterator[tuple[Place | None, str]]:
+    group = draft.group
+    if group.spec is None or (spec.stop is None and draft.inner is not None):
+        return
+    otp = group.profile is Profile.OTP
+    longest = group.spec.stop_deadline
+    if longest is None:
+        longest = math.inf if otp else _STOP_DEADLINE
+    grace = (_GRACE_IN_OTP if otp else _GRACE) if spec.stop is None else sum(step.wait for step in spec.stop)
+    if grace > longest:
+        name = "stop: grace" if draft.has("stop") or not draft.has("grace") else "grace"
+        message = f"{name} {format_duration(grace)} is longer than stop_deadline {format_duration(longest)}, which wins"
+        written = _place(draft.node, "stop", "grace") or _place(draft.node, "grace")
+        yield written or _place(group.node, "stop_deadline"), message
+
+
+# What the profiles say where a file says nothing.
+_GRACE, _GRACE_IN_OTP, _STOP_DEADLINE = 10.0, 5.0, 30.0
+
+
+def _place(node: Node | None, *keys: str) -> Place | None:
     """Where a value is written; None for a default that nobody has written, of which nobody needs to hear."""
-    found = node.get(section)
-    value = found.get(key) if isinstance(found, Mapping) else None
-    return None if value is None else value.place
+    for key in keys:
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return None if node is None else node.place

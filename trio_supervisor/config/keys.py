@@ -6,14 +6,12 @@ schema both read these tables.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING
-from dataclasses import fields as dataclass_fields
-from types import MappingProxyType
-from typing import NewType, get_args, get_type_hints
+from typing import get_args
 
 import attrs
-from attrs import field, frozen
 
+from trio_supervisor.config import forms
+from trio_supervisor.config.key import Key, keys_of
 from trio_supervisor.core.policy import Backoff, Intensity
 from trio_supervisor.spec import (
     A2A,
@@ -30,91 +28,7 @@ from trio_supervisor.spec import (
     Tcp,
 )
 
-# What a key takes where the type of the field does not say it. A plain float is a duration.
-Address = NewType("Address", str)
-Agents = NewType("Agents", object)
-Command = NewType("Command", object)
-Defaults = NewType("Defaults", object)
-Dependencies = NewType("Dependencies", object)
-EnvFiles = NewType("EnvFiles", object)
-Function = NewType("Function", object)
-Includes = NewType("Includes", object)
-Json = NewType("Json", object)
-Number = NewType("Number", float)
-PartialHealth = NewType("PartialHealth", object)
-PartialReadiness = NewType("PartialReadiness", object)
-Path = NewType("Path", str)
-Stop = NewType("Stop", object)
-VariableName = NewType("VariableName", str)
-Version = NewType("Version", int)
-
-
-@frozen
-class Key:
-    """One key of a mapping."""
-
-    name: str
-    """As it is written in the file."""
-    type: object
-    """What the value is structured as; never a union with None, see `nullable`."""
-    about: str
-    """For people."""
-    attribute: str = field(default=attrs.Factory(lambda self: self.name, takes_self=True), kw_only=True)
-    """The attribute of the spec class that it fills."""
-    required: bool = field(default=False, kw_only=True)
-    """The attribute has no default."""
-    default: object = field(default=None, kw_only=True)
-    nullable: bool = field(default=False, kw_only=True)
-    """`null` is as good as not given, and takes away what `defaults` says."""
-    example: object = field(default=None, kw_only=True)
-    """A value that is surely right."""
-
-
-_NONE: Mapping[str, object] = MappingProxyType({})
-
-
-def keys_of(
-    cls: type,
-    about: Mapping[str, str],
-    *,
-    types: Mapping[str, object] = _NONE,
-    names: Mapping[str, str] = MappingProxyType({}),
-    examples: Mapping[str, object] = _NONE,
-) -> dict[str, Key]:
-    """The keys that stand for fields of a spec class: those that `about` has words for."""
-    hints, defaults = get_type_hints(cls), _defaults(cls)
-    keys = {}
-    for name, words in about.items():
-        kind, nullable = _without_none(hints[name])
-        key = Key(
-            names.get(name, name),
-            types.get(name, kind),
-            words,
-            attribute=name,
-            required=name not in defaults,
-            default=defaults.get(name),
-            nullable=nullable,
-            example=examples.get(name),
-        )
-        keys[key.name] = key
-    return keys
-
-
-def _defaults(cls: type) -> dict[str, object]:
-    """The defaults of all fields that have one."""
-    if not attrs.has(cls):
-        return {one.name: one.default for one in dataclass_fields(cls) if one.default is not MISSING}
-    return {one.name: one.default for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
-
-
-def _without_none(hint: object) -> tuple[object, bool]:
-    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
-    if type(None) in get_args(hint) and len(kinds) == 1:
-        return kinds[0], True
-    return hint, False
-
-
-# How a child is asked
+# How a child is asked ------------------------------------------------------------------------------------------------
 
 _HOST = "Where to ask; needed only where it listens on another address."
 _TIMEOUT = "How long one answer may take."
@@ -131,7 +45,7 @@ TABLES: dict[type, dict[str, Key]] = {
             "json": "What the body must hold, as JSON: of objects these keys with these values, anything else equal.",
             "host": _HOST,
         },
-        types={"json": Json},
+        types={"json": forms.Json},
         examples={"http": "/health"},
     ),
     A2A: keys_of(
@@ -141,7 +55,7 @@ TABLES: dict[type, dict[str, Key]] = {
     Tcp: keys_of(
         Tcp,
         {"tcp": 'Ask by opening a TCP connection: a port, or host:port; "{port}" is the agent\'s.'},
-        types={"tcp": Address},
+        types={"tcp": forms.Address},
         examples={"tcp": "{port}"},
     ),
     Exec: keys_of(
@@ -177,7 +91,7 @@ TABLES: dict[type, dict[str, Key]] = {
             "jitter": "Each delay is up to this part longer or shorter: 0.2 is 20 %.",
             "reset_after": "So long ready without a break, and the next restart is immediate again.",
         },
-        types={"factor": Number, "jitter": Number},
+        types={"factor": forms.Number, "jitter": forms.Number},
     ),
     Intensity: keys_of(
         Intensity,
@@ -189,15 +103,21 @@ TABLES: dict[type, dict[str, Key]] = {
             "signal": "The signal that asks the agent's process group to end; a task is cancelled instead.",
             "wait": "How long it may take after that; then the whole tree of processes is killed.",
         },
+        types={"wait": forms.Limit},
         names={"wait": "grace"},
     ),
     SupervisorSpec: keys_of(
         SupervisorSpec,
         {
-            "intensity": "How many restarts are accepted; an agent that needs more is held.",
-            "stop_deadline": "For the whole stop; then everything that is left is killed.",
-            "max_parallel_starts": "So many agents may be starting at the same time.",
+            "profile": "`otp`: as Erlang's supervisors, with their defaults; an inner one has that of the outer one.",
+            "strategy": "Which agents are restarted when one has ended: it, all, or it and those after it.",
+            "intensity": "How many restarts are accepted: 5 in 60s; in profile otp 1 in 5s.",
+            "at_limit": "What one restart too many does: hold that agent (profile fleet), escalate (otp), or pause.",
+            "auto_shutdown": "Whether the end of significant agents ends the supervisor: of any, or of all of them.",
+            "stop_deadline": "For the whole stop; then all that is left is killed: 30s, in profile otp infinity.",
+            "max_parallel_starts": "So many agents may be starting at the same time; in profile otp it is one.",
         },
+        types={"strategy": forms.StrategyOfFile, "stop_deadline": forms.Limit},
     ),
 }
 """For each spec class that is a mapping in the file, its keys; a class stands below those that its attributes need."""
@@ -214,10 +134,10 @@ def probe_keys(probe: type) -> dict[str, Key]:
     return keys
 
 
-# An agent, a file
+# An agent, a file ----------------------------------------------------------------------------------------------------
 
 FILE: dict[str, Key] = {
-    "path": Key("path", Path, "The file, relative to the directory of this one.", required=True, example=".env"),
+    "path": Key("path", forms.Path, "The file, relative to the directory of this one.", required=True, example=".env"),
     "required": Key("required", bool, "`false`: it may be missing.", default=True),
 }
 """The keys of a file of variables, where its path alone does not say enough."""
@@ -231,12 +151,12 @@ PROCESS: dict[str, Key] = {
             "cwd": "The directory it runs in, relative to the directory of this file (which it is when not given).",
             "env": "Environment variables, added to the inherited ones; `{port}` and `{id}` are replaced.",
         },
-        types={"command": Command, "cwd": Path, "env": Mapping[VariableName, str]},
+        types={"command": forms.Command, "cwd": forms.Path, "env": Mapping[forms.VariableName, str]},
         examples={"command": ("python3", "-m", "http.server", "{port}")},
     ),
     "env_file": Key(
         "env_file",
-        EnvFiles,
+        forms.EnvFiles,
         "Files of NAME=value lines for the environment of this agent; `env` wins over them.",
         nullable=True,
         example=".env",
@@ -252,54 +172,100 @@ PROCESS: dict[str, Key] = {
 TASK: dict[str, Key] = keys_of(
     TaskSpec,
     {"task": "An async function to run in the supervisor's own process, imported from the directory of this file."},
-    types={"task": Function},
+    types={"task": forms.Function},
     examples={"task": "package.module:function"},
 )
 """The keys of an agent that is a function."""
+
+_ENABLED = Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True)
 
 COMMON: dict[str, Key] = {
     **keys_of(
         ChildSpec,
         {
             "restart": "When it is started again after it ended by itself: always, only after a bad end, or never.",
-            "backoff": "How long the pauses before its restarts are.",
+            "significant": "Its own end counts for `auto_shutdown` of its supervisor; not for permanent agents.",
+            "backoff": "How long the pauses before its restarts are; in profile otp there are none when not given.",
+            "intensity": "How many restarts of this one are accepted, beside the limit of its supervisor.",
+            "start_timeout": "From start to ready, without a readiness probe; after that the start has failed.",
             "readiness": "When its start is over and it is offered to others; without it, when it is started.",
             "health": "Whether it must be restarted although it runs; without it, never.",
             "depends_on": "What must be started, ready or finished before it starts; a list means ready.",
-            "stop": "How it is asked to end.",
+            "binds_to": "It is restarted and stopped together with these.",
+            "stop": "How it is asked to end: TERM, and 10s later the kill; in profile otp 5s later.",
         },
-        types={"depends_on": Dependencies, "stop": Stop},
+        types={"depends_on": forms.Dependencies, "start_timeout": forms.Limit, "stop": forms.Stop},
+        examples={"binds_to": ("database",)},
     ),
-    "enabled": Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True),
+    "grace": Key(
+        "grace",
+        forms.Grace,
+        "Short for `stop`: how long it may take to end when asked to; `kill`: it is not asked.",
+        attribute="stop",
+        nullable=True,
+        example="5s",
+    ),
+    "replicas": Key(
+        "replicas",
+        forms.Replicas,
+        "So many of it: `name-1`, `name-2`, ..., each with a port of its own; what depends on `name` waits for all.",
+        nullable=True,
+        example=3,
+    ),
+    "enabled": _ENABLED,
 }
-"""The keys of every agent."""
+"""The keys of every agent that is no supervisor."""
 
 AGENT: dict[str, Key] = {**PROCESS, **TASK, **COMMON}
 
 DEFAULTS: dict[str, Key] = {
     **AGENT,
-    "readiness": attrs.evolve(AGENT["readiness"], type=PartialReadiness),
-    "health": attrs.evolve(AGENT["health"], type=PartialHealth),
+    "readiness": attrs.evolve(AGENT["readiness"], type=forms.PartialReadiness),
+    "health": attrs.evolve(AGENT["health"], type=forms.PartialHealth),
 }
 
+_AGENTS = Key("agents", forms.Agents, "The agents by name: 1 to 64 letters, digits and hyphens.", nullable=True)
+
+SUBTREE: dict[str, Key] = {
+    "supervisor": Key("supervisor", SupervisorSpec, "This one is a supervisor itself, of `agents`.", nullable=True),
+    "agents": attrs.evolve(_AGENTS, required=True, example={"planner": {"command": ["planner"]}}),
+    **{name: COMMON[name] for name in ("restart", "significant", "backoff", "intensity", "start_timeout")},
+    **{name: COMMON[name] for name in ("depends_on", "binds_to")},
+    "stop": attrs.evolve(
+        COMMON["stop"],
+        type=forms.SubtreeStop,
+        about="How long its orderly stop may take; without limit when not given.",
+    ),
+    "grace": COMMON["grace"],
+    "enabled": _ENABLED,
+}
+"""The keys of an agent that is a supervisor; `defaults` are not for it."""
+
+SUBTREE_STOP: dict[str, Key] = {"grace": TABLES[SignalStep]["grace"]}
+
 INCLUDED: dict[str, Key] = {
-    "version": Key("version", Version, "The version of this format: 1.", default=1),
+    "version": Key("version", forms.Version, "The version of this format: 1.", default=1),
     "include": Key(
         "include",
-        Includes,
+        forms.Includes,
         "Further files (one, or a list) whose agents are added.",
         nullable=True,
         example="team.yaml",
     ),
     "env_file": Key(
         "env_file",
-        EnvFiles,
+        forms.EnvFiles,
         "Files of NAME=value lines for `${NAME}` here and for the environment of all agents; what is set already wins.",
         nullable=True,
         example=".env",
     ),
-    "defaults": Key("defaults", Defaults, "Keys that every agent has, unless it says otherwise.", nullable=True),
-    "agents": Key("agents", Agents, "The agents by name: 1 to 64 letters, digits and hyphens.", nullable=True),
+    "defaults": Key(
+        "defaults",
+        forms.Defaults,
+        "Keys that every agent has that is no supervisor, unless it says otherwise.",
+        nullable=True,
+    ),
+    "agents": _AGENTS,
 }
 """The keys of a file that another one includes."""
 

@@ -1,18 +1,19 @@
 """A configuration from its file to a `SupervisorSpec`: all that is wrong with it at once, or none of it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
-import attrs
 from attrs import frozen
 
-from trio_supervisor.config.agents import Draft, read_agents
-from trio_supervisor.config.dependencies import check_dependencies, needed
+from trio_supervisor.config.agents import read_agents
+from trio_supervisor.config.dependencies import check_dependencies
+from trio_supervisor.config.drafts import Group
 from trio_supervisor.config.footguns import find_footguns
 from trio_supervisor.config.include import Files
-from trio_supervisor.config.mistakes import Mistake, Mistakes, did_you_mean, shown
+from trio_supervisor.config.mistakes import Mistake, Mistakes
 from trio_supervisor.config.ports import check_exec, check_port_use, check_ports
-from trio_supervisor.errors import UnknownAgentError
+from trio_supervisor.config.selection import build_supervisor, check_names, disabled, mark_named, select
+from trio_supervisor.config.supervisors import check_significant, warn_of_auto_shutdown
 from trio_supervisor.spec import SupervisorSpec
 
 
@@ -21,20 +22,23 @@ class Loaded:
     """A configuration that can be used."""
 
     spec: SupervisorSpec
-    """With the agents that are to run."""
+    """The root supervisor, with the agents that are to run."""
     path: str
     """The real path of its file."""
     disabled: tuple[str, ...]
-    """The agents that `enabled: false` leaves out."""
+    """The paths of the agents and supervisors that `enabled: false` leaves out."""
     warnings: tuple[str, ...]
     """What is hardly meant, a line each, with its place."""
+    agents: tuple[str, ...] = ()
+    """The paths of the agents that are to run, of all supervisors, without these themselves."""
 
 
 def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequence[str] = ()) -> Loaded:
     """Read a file and all that it includes.
 
-    `environ` is what `${VAR}` stands for, before any `env_file`. With `only`, just these agents run and what they
-    depend on; naming a disabled agent enables it. An agent that is enabled must not depend on one that is not.
+    `environ` is what `${VAR}` stands for, before any `env_file`. With `only`, just these agents run (`web`), those of
+    these supervisors (`team`) or in them (`team/planner`), and what they depend on; naming a disabled one enables it.
+    An agent that is enabled must not depend on one that is not.
 
     Raises:
         ConfigError: with every mistake, its file, line and column.
@@ -43,40 +47,35 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     mistakes, warnings = Mistakes(), Mistakes()
     files = Files(environ, mistakes)
     files.read_all(os.fspath(path))
-    drafts = read_agents(files)
-    disabled = {draft.id for draft in drafts.values() if not draft.enabled and draft.id not in only}
-    _check_all(files, drafts, disabled)
+    root = read_agents(files)
+    mark_named(root, only)
+    _check_all(files, root)
     mistakes.raise_if_any()
-    _check_names(only, drafts)
+    check_names(root, only)
 
-    running = needed(drafts, only) if only else drafts.keys() - disabled
-    spec = _spec(files, [draft for draft in drafts.values() if draft.id in running], warnings)
-    return Loaded(spec, os.path.realpath(path), tuple(name for name in drafts if name in disabled), warnings.heads())
+    running = select(root, only)
+    _warn(root, running, warnings)
+    agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
+    spec = build_supervisor(root, running)
+    return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents)
 
 
-def _check_all(files: Files, drafts: dict[str, Draft], disabled: set[str]) -> None:
+def _check_all(files: Files, root: Group) -> None:
     mistakes = files.mistakes
-    enabled = [draft for draft in drafts.values() if draft.id not in disabled]
-    check_dependencies(drafts, drafts.keys() - disabled, mistakes, complete=files.complete)
-    check_ports(enabled, mistakes)
-    for draft in drafts.values():
+    check_dependencies(root, mistakes, complete=files.complete)
+    check_ports(root.walk(running=True), mistakes)
+    for draft in root.walk():
         check_port_use(draft, mistakes)
         check_exec(draft, mistakes)
-    if files.read and not drafts and not mistakes:
+        check_significant(draft, mistakes)
+    if files.read and not root.drafts and not mistakes:
         mistakes.add(Mistake(files.read[0].root.place, "there are no agents: write them under `agents:`"))
 
 
-def _check_names(only: Sequence[str], drafts: dict[str, Draft]) -> None:
-    unknown = [f"there is no agent {shown(name)}{did_you_mean(name, drafts)}" for name in only if name not in drafts]
-    if unknown:
-        raise UnknownAgentError("\n".join(unknown))
-
-
-def _spec(files: Files, running: list[Draft], warnings: Mistakes) -> SupervisorSpec:
-    root = files.read[0]
-    supervisor = root.fields.values.get("supervisor", SupervisorSpec())
-    assert isinstance(supervisor, SupervisorSpec)
-    for draft in running:
-        if draft.spec is not None:
-            find_footguns(draft, draft.spec, supervisor, root.root, warnings)
-    return attrs.evolve(supervisor, children=tuple(draft.spec for draft in running if draft.spec is not None))
+def _warn(root: Group, running: Container[str], warnings: Mistakes) -> None:
+    warn_of_auto_shutdown(root, warnings)
+    for draft in root.walk():
+        if any(path in running for path in draft.paths):
+            find_footguns(draft, warnings)
+            if draft.inner is not None:
+                warn_of_auto_shutdown(draft.inner, warnings)

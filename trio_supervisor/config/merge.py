@@ -11,6 +11,7 @@ _CHECK_KEYS = frozenset(name for cls in KINDS.values() for name in TABLES[cls])
 _PROBES = ("readiness", "health")
 _ONLY_PROCESS = frozenset(PROCESS)
 _ONLY_TASK = frozenset(TASK)
+_ONLY_SUBTREE = frozenset({"supervisor", "agents"})
 
 
 def merge_agent(defaults: Mapping | None, agent: Mapping) -> Mapping:
@@ -21,14 +22,14 @@ def merge_agent(defaults: Mapping | None, agent: Mapping) -> Mapping:
     """
     if defaults is None:
         return agent
-    return _merge(defaults, agent, _out_of_place(agent))
+    return _merge(defaults, agent, _out_of_place(agent) | _other_end(agent) | _ONLY_SUBTREE)
 
 
 def merge_defaults(outer: Mapping | None, inner: Mapping | None) -> Mapping | None:
     """The defaults of an included file, on top of those of the file that includes it."""
     if outer is None or inner is None:
         return inner or outer
-    return _merge(outer, inner, frozenset())
+    return _merge(outer, inner, _other_end(inner))
 
 
 def check_cost(defaults: Mapping | None, agents: int) -> None:
@@ -42,6 +43,13 @@ def _out_of_place(agent: Mapping) -> frozenset[str]:
     if "task" in agent.entries and "command" not in agent.entries:
         return _ONLY_PROCESS
     return _ONLY_TASK if "command" in agent.entries else frozenset()
+
+
+def _other_end(agent: Mapping) -> frozenset[str]:
+    """The other way to say how an agent is stopped."""
+    if "grace" in agent.entries:
+        return frozenset({"stop"})
+    return frozenset({"grace"}) if "stop" in agent.entries else frozenset()
 
 
 def _merge(base: Mapping, over: Mapping, left_out: frozenset[str]) -> Mapping:

@@ -127,6 +127,14 @@ def is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.plain and node.text in _NULL
 
 
+def is_absent(node: Node | None) -> bool:
+    """Whether a value is not there, or null. One that can't be read is there."""
+    try:
+        return node is None or is_null(node)
+    except MistakeError:
+        return False
+
+
 def describe(node: Node) -> str:
     """A node in words, for messages; raises MistakeError."""
     if isinstance(node, Sequence):

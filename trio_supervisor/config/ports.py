@@ -1,9 +1,9 @@
 """Where agents listen: no port twice, ranges that are big enough, and no use of a port that is not there."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from trio_supervisor.config.agents import Draft
+from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.keys import KINDS
 from trio_supervisor.config.mistakes import Mistake, Mistakes, shown
 from trio_supervisor.config.nodes import Mapping, Node, Scalar, Sequence
@@ -13,7 +13,7 @@ from trio_supervisor.spec import Port
 _PLACEHOLDER = "{port}"
 
 
-def check_ports(running: list[Draft], mistakes: Mistakes) -> None:
+def check_ports(running: Iterable[Draft], mistakes: Mistakes) -> None:
     """Note ports that two agents have, and ranges that are too small for the agents that use them."""
     taken: dict[int, Draft] = {}
     wanting: list[tuple[Port, Draft]] = []
@@ -23,9 +23,12 @@ def check_ports(running: list[Draft], mistakes: Mistakes) -> None:
             continue
         first = taken.setdefault(port.first, draft) if port.first == port.last else draft
         if first is draft:
-            wanting.append((port, draft))
+            wanting += [(port, draft)] * (1 if port.first == port.last else len(draft.ids))
         else:
-            message = f"port {port.first} is the port of agent {shown(first.id)} already ({_written(first)})"
+            message = f"port {port.first} is the port of agent {shown(first.path)} already ({_written(first)})"
+            mistakes.add(Mistake(_written(draft), message, agent=draft.if_elsewhere(_written(draft))))
+        if port.first == port.last and len(draft.ids) > 1:
+            message = f"port {port.first} can't be the port of {len(draft.ids)} replicas: write auto, or a range"
             mistakes.add(Mistake(_written(draft), message, agent=draft.if_elsewhere(_written(draft))))
     _check_ranges(wanting, mistakes)
 
@@ -33,11 +36,11 @@ def check_ports(running: list[Draft], mistakes: Mistakes) -> None:
 def _check_ranges(wanting: list[tuple[Port, Draft]], mistakes: Mistakes) -> None:
     """Note each span of ports that is too small, once."""
     by_first = sorted((port for port, _ in wanting), key=lambda port: port.first, reverse=True)
-    told: set[tuple[int, int]] = set()
+    told: set[int] = set()
     for port, draft in _without_place(wanting):
-        first, agents = _overloaded(by_first, port.last)
-        if (first, port.last) not in told:
-            told.add((first, port.last))
+        if port.last not in told:
+            told.add(port.last)
+            first, agents = _overloaded(by_first, port.last)
             message = f"{Port(first, port.last)}: too few ports for the {agents} agents that need one of them each"
             mistakes.add(Mistake(_written(draft), message, agent=draft.if_elsewhere(_written(draft))))
 

@@ -6,15 +6,16 @@ import re
 from collections.abc import Callable, Mapping
 from signal import Signals
 
+import attrs
 from attrs import frozen
 
-from trio_supervisor.config import keys
+from trio_supervisor.config import forms
 from trio_supervisor.config.durations import PATTERN, parse_duration
 from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Node, Scalar, describe
 from trio_supervisor.config.source import Place
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec import DEFAULT_PORT_RANGE, Port, TaskSpec
+from trio_supervisor.spec import DEFAULT_PORT_RANGE, Port, SignalStep, StopStep, TaskSpec
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _PORTS = re.compile(r"([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?")
@@ -91,6 +92,39 @@ def duration(node: Node) -> float:
         return parse_duration(value)
     except ValueError as error:
         raise MistakeError(Mistake(one.place, f"{describe(one)} is no duration: {error}")) from None
+
+
+def limit(node: Node) -> float:
+    """A duration, or `infinity`."""
+    return math.inf if _is_word(node, "infinity") else _or_word(node, "infinity")
+
+
+def grace(node: Node) -> tuple[StopStep, ...]:
+    """How long an agent may take to end, as the steps of its stop: OTP's `shutdown`."""
+    if _is_word(node, "kill"):
+        return ()
+    return (SignalStep(wait=math.inf if _is_word(node, "infinity") else _or_word(node, "kill", "infinity")),)
+
+
+def _is_word(node: Node, word: str) -> bool:
+    return isinstance(node, Scalar) and node.text == word
+
+
+def _or_word(node: Node, *words: str) -> float:
+    """A duration where a word may stand too."""
+    try:
+        return duration(node)
+    except MistakeError as error:
+        written = node.text if isinstance(node, Scalar) else ""
+        raise MistakeError(*(attrs.evolve(one, written=written, known=words) for one in error.mistakes)) from None
+
+
+def replicas(node: Node) -> int:
+    """A number of copies, at least one."""
+    value = whole(node)
+    if value < 1:
+        raise MistakeError(Mistake(node.place, f"replicas must be >= 1, not {value}; `enabled: false` leaves it out"))
+    return value
 
 
 def signal(node: Node) -> Signals:
@@ -173,12 +207,13 @@ class ScalarType:
 
 
 _TEXT = {"type": "string"}
+_DURATION: tuple[Mapping[str, object], ...] = ({"type": "string", "pattern": PATTERN}, {"const": 0})
 
 SCALARS: dict[object, ScalarType] = {
     str: ScalarType(text, _TEXT),
     bool: ScalarType(boolean, {"type": "boolean"}),
     int: ScalarType(whole, {"type": "integer"}),
-    float: ScalarType(duration, {"anyOf": [{"type": "string", "pattern": PATTERN}, {"const": 0}]}),
+    float: ScalarType(duration, {"anyOf": [*_DURATION]}),
     Port: ScalarType(
         port,
         {
@@ -192,10 +227,13 @@ SCALARS: dict[object, ScalarType] = {
     Signals: ScalarType(
         signal, {"enum": [form for name in Signals.__members__ for form in (name.removeprefix("SIG"), name)]}
     ),
-    keys.Number: ScalarType(number, {"type": "number"}),
-    keys.Version: ScalarType(version, {"const": 1}),
-    keys.Path: ScalarType(path, _TEXT),
-    keys.Address: ScalarType(address, {"type": ["string", "integer"]}),
-    keys.Function: ScalarType(function, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),
-    keys.VariableName: ScalarType(variable_name, {"pattern": "^[^=]+$"}),
+    forms.Limit: ScalarType(limit, {"anyOf": [*_DURATION, {"const": "infinity"}]}),
+    forms.Grace: ScalarType(grace, {"anyOf": [*_DURATION, {"enum": ["kill", "infinity"]}]}),
+    forms.Replicas: ScalarType(replicas, {"type": "integer", "minimum": 1}),
+    forms.Number: ScalarType(number, {"type": "number"}),
+    forms.Version: ScalarType(version, {"const": 1}),
+    forms.Path: ScalarType(path, _TEXT),
+    forms.Address: ScalarType(address, {"type": ["string", "integer"]}),
+    forms.Function: ScalarType(function, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),
+    forms.VariableName: ScalarType(variable_name, {"pattern": "^[^=]+$"}),
 }

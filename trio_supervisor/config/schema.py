@@ -6,14 +6,17 @@ from functools import cache
 from signal import Signals
 from typing import get_args, get_origin
 
-from trio_supervisor.config import keys
+from trio_supervisor.config import forms, keys
 from trio_supervisor.config.durations import format_duration
-from trio_supervisor.config.keys import KINDS, TABLES, Key
+from trio_supervisor.config.key import Key
+from trio_supervisor.config.keys import KINDS, TABLES
 from trio_supervisor.config.scalars import SCALARS
-from trio_supervisor.core.policy import Condition
+from trio_supervisor.core.policy import Condition, Strategy
 from trio_supervisor.spec import Health, Readiness, SignalStep
 
 Schema = dict[str, object]
+
+_OF_FILE = [one for one in Strategy if one is not Strategy.SIMPLE_ONE_FOR_ONE]
 
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
@@ -30,6 +33,7 @@ def schema() -> dict[str, object]:
             "variable": {"type": "string", "pattern": r"\$\{[A-Za-z_]", "description": "A value out of a variable."},
             "duration": {**SCALARS[float].schema, "description": "A duration with its unit: 500ms, 30s, 5m, 1h30m."},
             "agent": _agent(keys.AGENT),
+            "subtree": _subtree(),
             "defaults": _agent(keys.DEFAULTS),
             "readiness": _probe(Readiness),
             "health": _probe(Health),
@@ -67,7 +71,7 @@ def _shown_default(key: Key) -> object:
         return value.name.removeprefix("SIG")
     if isinstance(value, Enum):
         return value.value
-    if key.type is float and isinstance(value, float):
+    if key.type in (float, forms.Limit) and isinstance(value, float):
         return format_duration(value)
     return value if isinstance(value, str | int | float) else None
 
@@ -107,7 +111,14 @@ def _one_or_more(found: Schema) -> Schema:
 
 def _agent(table: AnyMapping[str, Key]) -> Schema:
     only_process = {"properties": dict.fromkeys(keys.PROCESS, False)}
-    return {**_closed(table), "dependentSchemas": dict.fromkeys(keys.TASK, only_process)}
+    return {**_closed(table), "dependentSchemas": dict.fromkeys(keys.TASK, only_process), **_EITHER}
+
+
+def _subtree() -> Schema:
+    return {**_closed(keys.SUBTREE), "required": ["agents"], **_EITHER}
+
+
+_EITHER: Schema = {"anyOf": [{"properties": {name: {"type": "null"}}} for name in ("stop", "grace")]}
 
 
 def _probe(probe: type) -> Schema:
@@ -123,18 +134,24 @@ def _containers() -> dict[object, Schema]:
     return {
         Readiness: {"$ref": "#/$defs/readiness"},
         Health: {"$ref": "#/$defs/health"},
-        keys.PartialReadiness: {"$ref": "#/$defs/readiness"},
-        keys.PartialHealth: {"$ref": "#/$defs/health"},
-        keys.Defaults: {"$ref": "#/$defs/defaults"},
-        keys.Agents: {
+        forms.PartialReadiness: {"$ref": "#/$defs/readiness"},
+        forms.PartialHealth: {"$ref": "#/$defs/health"},
+        forms.Defaults: {"$ref": "#/$defs/defaults"},
+        forms.Agents: {
             "type": "object",
             "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"},
-            "additionalProperties": {"anyOf": [{"$ref": "#/$defs/agent"}, {"type": "null"}]},
+            "additionalProperties": {
+                "if": {"type": "object", "anyOf": [{"required": ["supervisor"]}, {"required": ["agents"]}]},
+                "then": {"$ref": "#/$defs/subtree"},
+                "else": {"anyOf": [{"$ref": "#/$defs/agent"}, {"type": "null"}]},
+            },
         },
-        keys.Command: {"anyOf": [_TEXTS, _TEXT]},
-        keys.Dependencies: {"anyOf": [_mapping(str, Condition), _TEXTS]},
-        keys.EnvFiles: _one_or_more({"$ref": "#/$defs/file"}),
-        keys.Includes: _one_or_more(_TEXT),
-        keys.Json: {},
-        keys.Stop: _closed(TABLES[SignalStep]),
+        forms.Command: {"anyOf": [_TEXTS, _TEXT]},
+        forms.Dependencies: {"anyOf": [_mapping(str, Condition), _TEXTS]},
+        forms.EnvFiles: _one_or_more({"$ref": "#/$defs/file"}),
+        forms.Includes: _one_or_more(_TEXT),
+        forms.Json: {},
+        forms.Stop: _closed(TABLES[SignalStep]),
+        forms.StrategyOfFile: _or_variable({"enum": [one.value for one in _OF_FILE]}),
+        forms.SubtreeStop: _closed(keys.SUBTREE_STOP),
     }

@@ -9,19 +9,22 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import TypeVar, get_args
 
+import attrs
 from cattrs import Converter
 
-from trio_supervisor.config import keys
+from trio_supervisor.config import forms, keys
 from trio_supervisor.config.fields import Fields, Hook, Reader, build
-from trio_supervisor.config.keys import KINDS, TABLES, Key
+from trio_supervisor.config.key import Key
+from trio_supervisor.config.keys import KINDS, TABLES
 from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Mapping, Node, Scalar, Sequence, describe
 from trio_supervisor.config.scalars import SCALARS, not_expected, path, scalar, text
 from trio_supervisor.config.source import Reference
-from trio_supervisor.core.policy import Condition
-from trio_supervisor.spec import Health, Readiness, SignalStep
+from trio_supervisor.core.policy import Condition, Strategy
+from trio_supervisor.spec import Health, Readiness, SignalStep, SupervisorSpec
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
 Read = Callable[[Node], object]
 
 
@@ -51,16 +54,35 @@ def converter() -> Converter:
     return made
 
 
-_PROBES: dict[type, object] = {Readiness: keys.PartialReadiness, Health: keys.PartialHealth}
+_PROBES: dict[type, object] = {Readiness: forms.PartialReadiness, Health: forms.PartialHealth}
 
 
 @cache
 def reader(table: str) -> Reader:
     """The reader for a table of `keys` that belongs to no single spec class, by its name."""
-    return _reader(converter(), getattr(keys, table), _MISPLACED.get(table, {}))
+    made = _reader(converter(), getattr(keys, table), _MISPLACED.get(table, {}))
+    related = tuple(_ONLY_SUBTREE) if table == "AGENT" else ()
+    return attrs.evolve(made, related=related, either=_EITHER if "grace" in made.table else ())
 
 
-_MISPLACED = {"INCLUDED": {"supervisor": "stands only in the file that is run, not in one that is included"}}
+_EITHER = (("stop", "grace"),)
+_ONLY_SUBTREE = ("supervisor", "agents")
+_OF_SUPERVISOR = {
+    name: "stands under 'supervisor', beside 'agents'" for name in TABLES[SupervisorSpec] if name not in keys.AGENT
+}
+_MISPLACED = {
+    "ROOT": dict.fromkeys(TABLES[SupervisorSpec], "stands under 'supervisor'"),
+    "INCLUDED": {"supervisor": "stands only in the file that is run, not in one that is included"},
+    "AGENT": _OF_SUPERVISOR,
+    "SUBTREE": {
+        **_OF_SUPERVISOR,
+        **{name: "is for agents that are no supervisor" for name in keys.AGENT if name not in keys.SUBTREE},
+    },
+    "DEFAULTS": {
+        **_OF_SUPERVISOR,
+        **dict.fromkeys(_ONLY_SUBTREE, "can't stand in defaults, which are not for supervisors"),
+    },
+}
 
 
 def _reader(
@@ -136,12 +158,16 @@ def _is_enum(kind: object) -> bool:
 
 
 def _enum(kind: type[Enum], node: Node) -> Enum:
-    known = tuple(one.value for one in kind)
+    return _one_of(tuple(kind), node)
+
+
+def _one_of(members: tuple[E, ...], node: Node) -> E:
+    known = tuple(one.value for one in members)
     written = scalar(node, f"one of {', '.join(known)}")
     if written.text not in known:
         message = f"must be one of {', '.join(known)}, not {describe(written)}"
         raise MistakeError(Mistake(written.place, message, written=written.text, known=known))
-    return kind(written.text)
+    return members[known.index(written.text)]
 
 
 def _instance(cls: type[T], its_reader: Reader, node: Node) -> T:
@@ -212,6 +238,21 @@ def _stop(node: Node) -> tuple[SignalStep, ...]:
     return (converter().structure(node, SignalStep),)
 
 
+def _subtree_stop(node: Node) -> tuple[SignalStep, ...]:
+    misplaced = {"signal": "is for processes; a supervisor is told to stop its agents"}
+    return (_instance(SignalStep, _reader(converter(), keys.SUBTREE_STOP, misplaced), node),)
+
+
+def _strategy(node: Node) -> Strategy:
+    if isinstance(node, Scalar) and node.text == Strategy.SIMPLE_ONE_FOR_ONE.value:
+        message = (
+            f"{node.text} makes all agents of one template while the program runs; in a file each one is written: "
+            "write one_for_one, and 'replicas' for several of a kind"
+        )
+        raise MistakeError(Mistake(node.place, message))
+    return _one_of(tuple(one for one in Strategy if one is not Strategy.SIMPLE_ONE_FOR_ONE), node)
+
+
 def _reference(node: Scalar, *, required: bool = True) -> Reference:
     found = path(node)
     shown_as = os.path.normpath(os.path.join(os.path.dirname(node.source.shown), node.text))
@@ -254,12 +295,14 @@ def _json(node: Node) -> object:
 
 
 _CONTAINERS: dict[object, Read] = {
-    keys.Agents: lambda node: mapping(node, "a mapping from names to agents"),
-    keys.Command: _command,
-    keys.Defaults: lambda node: mapping(node, "a mapping of an agent's keys"),
-    keys.Dependencies: _dependencies,
-    keys.EnvFiles: partial(_references, _env_file),
-    keys.Includes: partial(_references, _include),
-    keys.Json: _json,
-    keys.Stop: _stop,
+    forms.Agents: lambda node: mapping(node, "a mapping from names to agents"),
+    forms.Command: _command,
+    forms.Defaults: lambda node: mapping(node, "a mapping of an agent's keys"),
+    forms.Dependencies: _dependencies,
+    forms.EnvFiles: partial(_references, _env_file),
+    forms.Includes: partial(_references, _include),
+    forms.Json: _json,
+    forms.Stop: _stop,
+    forms.StrategyOfFile: _strategy,
+    forms.SubtreeStop: _subtree_stop,
 }

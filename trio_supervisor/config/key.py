@@ -1,0 +1,75 @@
+"""One key of a mapping: its name, what it takes, the words that explain it."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING
+from dataclasses import fields as dataclass_fields
+from types import MappingProxyType
+from typing import get_args, get_type_hints
+
+import attrs
+from attrs import field, frozen
+
+
+@frozen
+class Key:
+    """One key of a mapping."""
+
+    name: str
+    """As it is written in the file."""
+    type: object
+    """What the value is structured as; never a union with None, see `nullable`."""
+    about: str
+    """For people."""
+    attribute: str = field(default=attrs.Factory(lambda self: self.name, takes_self=True), kw_only=True)
+    """The attribute of the spec class that it fills."""
+    required: bool = field(default=False, kw_only=True)
+    """The attribute has no default."""
+    default: object = field(default=None, kw_only=True)
+    nullable: bool = field(default=False, kw_only=True)
+    """`null` is as good as not given, and takes away what `defaults` says."""
+    example: object = field(default=None, kw_only=True)
+    """A value that is surely right."""
+
+
+_NONE: Mapping[str, object] = MappingProxyType({})
+
+
+def keys_of(
+    cls: type,
+    about: Mapping[str, str],
+    *,
+    types: Mapping[str, object] = _NONE,
+    names: Mapping[str, str] = MappingProxyType({}),
+    examples: Mapping[str, object] = _NONE,
+) -> dict[str, Key]:
+    """The keys that stand for fields of a spec class: those that `about` has words for."""
+    hints, defaults = get_type_hints(cls), _defaults(cls)
+    keys = {}
+    for name, words in about.items():
+        kind, nullable = _without_none(hints[name])
+        key = Key(
+            names.get(name, name),
+            types.get(name, kind),
+            words,
+            attribute=name,
+            required=name not in defaults,
+            default=defaults.get(name),
+            nullable=nullable,
+            example=examples.get(name),
+        )
+        keys[key.name] = key
+    return keys
+
+
+def _defaults(cls: type) -> dict[str, object]:
+    """The defaults of all fields that have one."""
+    if not attrs.has(cls):
+        return {one.name: one.default for one in dataclass_fields(cls) if one.default is not MISSING}
+    return {one.name: one.default for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
+
+
+def _without_none(hint: object) -> tuple[object, bool]:
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    if type(None) in get_args(hint) and len(kinds) == 1:
+        return kinds[0], True
+    return hint, False

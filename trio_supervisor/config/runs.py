@@ -1,0 +1,81 @@
+"""What an agent runs, of the kinds that a file knows: a process, or a function."""
+
+import json
+import re
+import shlex
+
+import attrs
+
+from trio_supervisor.config.drafts import Draft
+from trio_supervisor.config.fields import build
+from trio_supervisor.config.include import File, Files, references
+from trio_supervisor.config.keys import PROCESS
+from trio_supervisor.config.mistakes import Mistake, did_you_mean, shown
+from trio_supervisor.spec import ProcessSpec, TaskSpec
+
+_RUN = {name: key for name, key in PROCESS.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
+
+
+def task_of(draft: Draft) -> TaskSpec | None:
+    """The function that an agent is; None when it is not given well."""
+    for name in PROCESS:
+        if draft.has(name):
+            place = draft.node.entries[name][0].place
+            draft.fields.mistakes.append(Mistake(place, f"'{name}' is for processes; it does not go with 'task'"))
+    found = draft.fields.values.get("task")
+    return found if isinstance(found, TaskSpec) else None
+
+
+def process_of(draft: Draft, file: File, files: Files) -> ProcessSpec | None:
+    """The process that an agent is; None when it is not given well."""
+    fields = draft.fields
+    if "command" not in draft.node.entries:
+        fields.mistakes += _no_kind(draft)
+    elif "command" in fields.values:
+        _check_command(draft)
+    if "command" not in fields.values:
+        fields.values.pop("shell", None)
+    own = files.variables(references(fields, "env_file"))
+    env = fields.values.get("env")
+    fields.values["env"] = {**file.env, **own, **env} if isinstance(env, dict) else {**file.env, **own}
+    fields.values.setdefault("cwd", file.source.directory)
+    return build(ProcessSpec, _RUN, fields)
+
+
+def _no_kind(draft: Draft) -> list[Mistake]:
+    unknown = [mistake.written for mistake in draft.fields.mistakes]
+    if any(did_you_mean(written, _KINDS) for written in unknown if written):
+        return []
+    what = "'command' (a process), 'task' (a function) or 'agents' (a supervisor)"
+    return [Mistake(draft.key.place, f"agent {shown(draft.id)} needs {what}")]
+
+
+_KINDS = ("command", "task", "supervisor", "agents")
+
+
+def _check_command(draft: Draft) -> None:
+    """One string is for the shell, a list is not; leaves a tuple, or nothing when it is wrong."""
+    values, node = draft.fields.values, draft.node.entries["command"][1]
+    command, shell = values.pop("command"), values.get("shell", False)
+    if isinstance(command, tuple) and shell:
+        draft.fields.mistakes.append(Mistake(node.place, "command must be one string with 'shell: true', not a list"))
+    elif isinstance(command, str) and not shell and ("shell" in values or not draft.has("shell")):
+        message = f"command must be a list{_as_list(command)}; one string needs 'shell: true'"
+        draft.fields.mistakes.append(Mistake(node.place, message))
+    else:
+        values["command"] = (command,) if isinstance(command, str) else command
+
+
+def _as_list(command: str) -> str:
+    """How the string would be written as a list, unless it needs a shell."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return ""
+    if not words or len(command) > 60 or _SHELL.search(command):
+        return ""
+    return f": [{', '.join(word if _PLAIN.fullmatch(word) else json.dumps(word) for word in words)}]"
+
+
+_SHELL = re.compile(r"[|&;<>$`*?\n]")
+_PLAIN = re.compile(r"-{0,2}[A-Za-z_./][A-Za-z0-9_./-]*")
