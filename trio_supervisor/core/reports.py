@@ -42,8 +42,8 @@ def ending(exit: Exit, *, asked: bool) -> Ending:
 
 
 def is_stop_error(tree: Tree, child: Child, exit: Exit) -> bool:
-    """Whether a child that was being stopped ended otherwise than it should."""
-    match ending(exit, asked=True):
+    """Whether a child that was being stopped, or was found dead, ended otherwise than it should."""
+    match ending(exit, asked=child.pending is None):
         case Ending.SHUTDOWN:
             return False
         case Ending.KILLED:

@@ -59,16 +59,16 @@ def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float) -> None
     """A restart decision: it counts, and at the limit it is no restart."""
     # Left before the attempts are counted: healthy time may have ended the row of failures.
     child.leave_ready(now)
-    wait = 0.0
-    if limit := _limit(tree, child, now):
+    if now >= tree.paused_until and (limit := _limit(tree, child, now)):
         reason = f"restart limit: {limit.intensity.restarts} restarts within {limit.intensity.within:g} s; the last failure: {why}"
         if not _pause(tree, child, limit, now):
             _give_up(tree, child, reason, end_.exit, now)
             return
         why = reason
-    tree.window.add(now)
-    if child.window:
-        child.window.add(now)
+    if now >= tree.paused_until:
+        tree.window.add(now)
+        if child.window:
+            child.window.add(now)
     child.restarts += 1
     child.attempts += 1
     child.restart_reason = why
@@ -90,7 +90,7 @@ def _limit(tree: Tree, child: Child, now: float) -> Window | None:
 
 
 def _pause(tree: Tree, child: Child, window: Window, now: float) -> bool:
-    """Whether the limit is one after which things go on; then the count begins anew."""
+    """Whether the limit is one after which things go on; what comes up to then waits and does not count."""
     if tree.policy.at_limit is not AtLimit.PAUSE:
         return False
     tree.paused_until = now + window.intensity.within

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.dependencies import Graph
-from trio_supervisor.core.messages import Called, Cause, Exit, ForgetChild, Output, Reply, StateChanged
+from trio_supervisor.core.messages import Called, Cause, Exit, ForgetChild, Output, StateChanged
 from trio_supervisor.core.places import Places
 from trio_supervisor.core.plan import DecideExit, Item, Plan
 from trio_supervisor.core.policy import Strategy, TreePolicy
@@ -69,11 +69,6 @@ class Tree:
     def say(self, *outputs: Output) -> None:
         """Give something out."""
         self.out.extend(outputs)
-
-    def reply(self, call: Called | None, reply: Reply) -> None:
-        """Answer a call, if there is one."""
-        if call is not None:
-            self.out.append(reply)
 
     def enter(
         self,
