@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import count
 
-from driver import Driver, tree
+from tests.core.driver import Driver, tree
 
 from trio_supervisor.core.answers import Verb
 from trio_supervisor.core.messages import (

@@ -1,8 +1,8 @@
 """Restarts of groups, the first start, the whole stop: one thing after the other (OTP rules 9 to 41)."""
 
 import pytest
-from driver import CLEAN, CRASH, UNKILLABLE, policy
-from obedient import CANCELLED, FAILED, IGNORED, Obedient, otp
+from tests.core.driver import CLEAN, CRASH, UNKILLABLE, policy
+from tests.core.obedient import CANCELLED, FAILED, IGNORED, Obedient, otp
 
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.messages import (

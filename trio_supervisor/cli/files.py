@@ -17,7 +17,7 @@ def check(options: argparse.Namespace) -> int:
     loaded = load(options.file, environ=os.environ)
     for warning in loaded.warnings:
         sys.stderr.write(f"{warning}\n")
-    count = len(loaded.spec.children)
+    count = len(loaded.agents)
     disabled = f", {len(loaded.disabled)} disabled" if loaded.disabled else ""
     sys.stdout.write(f"{options.file}: ok, {count} agent{'s' * (count != 1)}{disabled}\n")
     return exit_codes.DONE

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the tree of a file; returns the exit code. To be called with signals held back (see `mask`)."""
     loaded = load(options.file, environ=os.environ, only=options.agents)
     watched = options.exit_code_from
-    if watched is not None and all(child.id != watched for child in loaded.spec.children):
+    if watched is not None and watched not in loaded.agents:
         raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
     return trio.run(_Run(loaded, options).main)
 
@@ -105,7 +105,7 @@ class _Run:
             return JsonFormat()
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         look = style.detect(terminal=os.isatty(_STDOUT), env=os.environ, encoding=encoding)
-        return TextFormat(look, [child.id for child in self.loaded.spec.children])
+        return TextFormat(look, self.loaded.agents)
 
 
 async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
