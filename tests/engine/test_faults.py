@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.engine.test_supervisor import BAD, GOOD, child, tree
-from trio_supervisor.core.messages import Notice
+from trio_supervisor.core.messages import Notice, StateChanged
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
@@ -24,8 +24,8 @@ async def test_a_mistake_in_a_listener_ends_the_supervisor_but_leaves_nobody_beh
     world = ScriptedWorld()
     supervisor = Supervisor(tree(child("a"), child("b")), world.world)
 
-    def fail_when_b_is_ready(notice: Notice) -> None:
-        if notice.child == "b" and notice.new is State.READY:
+    def fail_when_b_is_ready(_: str, notice: Notice) -> None:
+        if isinstance(notice, StateChanged) and notice.child == "b" and notice.new is State.READY:
             raise ZeroDivisionError
 
     supervisor.listen(fail_when_b_is_ready)
@@ -111,14 +111,14 @@ async def test_an_answer_counts_only_when_the_child_owns_the_port_and_a_failure_
     spec = tree(child("a", readiness=Readiness(Tcp("80"), period=1, failures=1)))
     changed = attrs.evolve(world.world, probe=open_probe, runtime=lambda spec: Runtime(spec.id, (), world.note))
     supervisor = Supervisor(spec, changed)
-    supervisor.listen(notices.append)
+    supervisor.listen(lambda _, notice: notices.append(notice))
     async with supervisor.open():
         while answers:
             await trio.sleep(0.1)
 
     # Stranger, ours (ready), not asked, failed (not ready), stranger, unknown (ready)
     assert owners == []
-    assert [notice.new for notice in notices if notice.new in (State.READY, State.RUNNING)] == [
+    assert [notice.new for notice in notices if isinstance(notice, StateChanged) and notice.new in (State.READY, State.RUNNING)] == [
         State.RUNNING,
         State.READY,
         State.RUNNING,
