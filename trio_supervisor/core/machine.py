@@ -189,7 +189,7 @@ class Machine:
                     self._ready(child, now, "says that it is ready")
             case ProbeAnswered(role=Role.READINESS):
                 self._readiness_answered(child, fact, now)
-            case ProbeAnswered(role=Role.HEALTH):
+            case ProbeAnswered():
                 self._health_answered(child, fact, now)
 
     def _started(self, child: Child, now: float) -> None:
