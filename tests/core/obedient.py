@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from itertools import count
 
 from tests.core.driver import Driver, tree
-
 from trio_supervisor.core.answers import Verb
 from trio_supervisor.core.messages import (
     AdmitChild,

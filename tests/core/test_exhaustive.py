@@ -125,10 +125,21 @@ def end_those_told_to(node: Node) -> bool:
     return bool(told)
 
 
+GROUPS_AND_HOLDS = {
+    # A group that restarts together waits together, whatever its members were in; and it may fail together.
+    *((old, State.BACKOFF) for old in (State.STOPPED, State.FINISHED, State.FAILED)),
+    (State.BACKOFF, State.FAILED),
+    # Whoever asks for a hold gets it in every state.
+    *((old, State.HELD) for old in (State.WAITING, State.BACKOFF, State.STOPPED, State.FINISHED, State.FAILED)),
+}
+"""Transitions that need a group strategy or a hold by hand, which the supervisors here do not have."""
+
+
 def test_every_transition_of_the_table_is_reached_and_no_other() -> None:
     reached = set().union(*(explored(name).edges for name in SUPERVISORS))
 
-    assert reached == {(old, new) for old, news in TRANSITIONS.items() for new in news}
+    assert not reached & GROUPS_AND_HOLDS
+    assert reached | GROUPS_AND_HOLDS == {(old, new) for old, news in TRANSITIONS.items() for new in news}
 
 
 def test_only_removed_has_no_way_out() -> None:

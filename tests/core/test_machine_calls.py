@@ -1,9 +1,9 @@
 """OTP's calls: what each is answered in each state (rules 41 to 47 and 58), in both profiles."""
 
 import pytest
+
 from tests.core.driver import CLEAN, CRASH, policy, stops
 from tests.core.obedient import CANCELLED, FAILED, IGNORED, Obedient, otp
-
 from trio_supervisor.core.answers import Answer, Counts, Verb
 from trio_supervisor.core.messages import Called, Exit, How
 from trio_supervisor.core.policy import (

@@ -1,9 +1,9 @@
 """Restarts of groups, the first start, the whole stop: one thing after the other (OTP rules 9 to 41)."""
 
 import pytest
+
 from tests.core.driver import CLEAN, CRASH, UNKILLABLE, policy
 from tests.core.obedient import CANCELLED, FAILED, IGNORED, Obedient, otp
-
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.messages import (
     Exit,
@@ -20,7 +20,17 @@ from trio_supervisor.core.messages import (
     StopChild,
     TreeStartAsked,
 )
-from trio_supervisor.core.policy import AtLimit, AutoShutdown, Backoff, Condition, Intensity, Profile, ReadyBy, Restart, Strategy
+from trio_supervisor.core.policy import (
+    AtLimit,
+    AutoShutdown,
+    Backoff,
+    Condition,
+    Intensity,
+    Profile,
+    ReadyBy,
+    Restart,
+    Strategy,
+)
 from trio_supervisor.core.state import State
 
 ONE, ALL, REST = Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE
@@ -337,7 +347,11 @@ class TestFleetGroups:
 
     def group(self, **options: object) -> Obedient:
         machine = Obedient(
-            otp(REST, profile=FLEET, at_limit=AtLimit.HOLD), a=SLOW_BACK, b=SLOW_BACK, c=FAST, **options  # type: ignore[arg-type]
+            otp(REST, profile=FLEET, at_limit=AtLimit.HOLD),
+            a=SLOW_BACK,
+            b=SLOW_BACK,
+            c=FAST,
+            **options,  # type: ignore[arg-type]
         ).up()
         machine.exits("b")  # the first restart has no delay
         machine.did()
@@ -419,7 +433,12 @@ class TestFleetGroups:
 
     def test_a_member_that_waits_for_a_dependency_does_not_hold_the_plan_up(self) -> None:
         machine = Obedient(
-            otp(ALL, profile=FLEET), slow={"x"}, x=policy(TEMPORARY), a=FAST, b=policy(needs={"x": Condition.READY}), c=FAST
+            otp(ALL, profile=FLEET),
+            slow={"x"},
+            x=policy(TEMPORARY),
+            a=FAST,
+            b=policy(needs={"x": Condition.READY}),
+            c=FAST,
         ).up()
         machine.stop("x")
         machine.exits("x", CANCELLED)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.core.driver import CLEAN, CRASH, TERMED, UNKILLABLE, Driver, commands, policy, starts, stops, tree
+from tests.core.driver import CLEAN, CRASH, TERMED, UNKILLABLE, Driver, changes, commands, policy, starts, stops, tree
 from trio_supervisor.core.messages import CutGrace, RemoveAsked, StopChild
 from trio_supervisor.core.policy import Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
@@ -66,7 +66,7 @@ class TestOrder:
         driver.shut_down()
         driver.exits("c", TERMED)
 
-        assert driver.exits("a", CRASH)[0].new is State.STOPPED  # type: ignore[union-attr]
+        assert changes(driver.exits("a", CRASH))[0].new is State.STOPPED
         assert stops(driver.exits("b", CRASH)) == []
         assert set(driver.states().values()) == {"stopped"}
 
@@ -139,7 +139,7 @@ class TestNothingNew:
         driver.exits("b", CRASH)
         driver.exits("c", CRASH)
 
-        assert driver.shut_down() == []
+        assert changes(driver.shut_down()) == []
         assert driver.states() == {"a": "finished", "b": "failed", "c": "held", "d": "stopped"}
 
     @pytest.mark.parametrize("ask", ["start", "restart"])
@@ -251,7 +251,7 @@ class TestBounds:
         driver.bring_up("a")
         driver.exits("a", CLEAN)
 
-        assert driver.hurry() == []
+        assert changes(driver.hurry()) == []
         assert driver.states() == {"a": "finished", "b": "stopped"}
 
     def test_hurrying_again_stops_nobody_twice(self) -> None:

@@ -19,9 +19,11 @@ from trio_supervisor.core.machine import Machine
 from trio_supervisor.core.messages import (
     BecameReady,
     ChildAdded,
+    CutGrace,
     Exit,
     Exited,
     Fact,
+    ForgetChild,
     How,
     HurryAsked,
     Output,
@@ -37,6 +39,7 @@ from trio_supervisor.core.messages import (
     StopAsked,
     StopChild,
     TimePassed,
+    WatchHealth,
 )
 from trio_supervisor.core.policy import (
     Backoff,
@@ -100,7 +103,12 @@ _seconds = st.sampled_from([1.0, 0.0, 0.25, 0.5, 2.0, 5.0, 10.0, 61.0])
 # The model
 
 
+_Booked = StateChanged | StartChild | WatchHealth | StopChild | CutGrace | ForgetChild
+"""What is about one child."""
+
+
 @dataclass
+
 class Account:
     """What the rules of the design say about one child."""
 
@@ -261,7 +269,8 @@ class Fleet(RuleBasedStateMachine):
         if expected:
             self.check_end(expected, next(out for out in outputs if isinstance(out, StateChanged)))
         for output in outputs:
-            self.book(output)
+            if isinstance(output, _Booked):
+                self.book(output)
         if isinstance(fact, TimePassed):
             self.check_deadlines()
         self.sound = True
@@ -335,7 +344,7 @@ class Fleet(RuleBasedStateMachine):
         assert notice.new is state
         assert notice.next_at == (None if next_at is None else pytest.approx(next_at, abs=1e-9))
 
-    def book(self, output: Output) -> None:
+    def book(self, output: _Booked) -> None:
         """What an output changes in the accounts."""
         account, policy = self.accounts[output.child], self.policies[output.child]
         match output:

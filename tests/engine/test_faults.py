@@ -118,7 +118,11 @@ async def test_an_answer_counts_only_when_the_child_owns_the_port_and_a_failure_
 
     # Stranger, ours (ready), not asked, failed (not ready), stranger, unknown (ready)
     assert owners == []
-    assert [notice.new for notice in notices if isinstance(notice, StateChanged) and notice.new in (State.READY, State.RUNNING)] == [
+    assert [
+        notice.new
+        for notice in notices
+        if isinstance(notice, StateChanged) and notice.new in (State.READY, State.RUNNING)
+    ] == [
         State.RUNNING,
         State.READY,
         State.RUNNING,
