@@ -280,6 +280,20 @@ class Stage:
         if report.context is Context.SHUTDOWN_ERROR and path == self.template_path(supervisor):
             fields["nb_children"] = report.count
         self.note("report", **fields)
+        if report.exit is not None and report.exit.how is How.KILLED and self.is_inner(supervisor, report.child):
+            self.tell_at_once(path)
+
+    def tell_at_once(self, path: str) -> None:
+        """Put the report of a killed inner supervisor where OTP has it.
+
+        OTP reports the death at once, while the children still die, and may start the next life before they are dead (rule 36).
+        To us a life is over when nothing of it is left.
+        """
+        report = self.trace.pop()
+        index = len(self.trace)
+        while self.trace[index - 1]["ev"] == "stopped" and self.trace[index - 1]["id"].startswith(f"{path}/"):
+            index -= 1
+        self.trace.insert(index, report)
 
     def template_path(self, supervisor: str) -> str | None:
         tree = self.tree.inner(supervisor) if supervisor else self.tree
@@ -317,7 +331,7 @@ class Stage:
                 supervisor, _, name = path.rpartition("/")
                 parent = (self.tree.inner(supervisor) if supervisor else self.tree).engine
                 self.note_inner_end(path, parent.children[name].generation, "killed")
-                engine.kill()
+                engine.kill(inner_in_order=True)
             else:
                 engine.stop("its parent ends", in_turn=True, exit_as=exit_by_itself(reason))
 
@@ -330,7 +344,7 @@ class Stage:
         if step["reason"] == "kill":
             self.down_reason = "killed"
             self.note_down()
-            self.tree.engine.kill()
+            self.tree.engine.kill(inner_in_order=True)
         else:
             self.down_reason = step["reason"]
             self.tree.engine.stop("the parent ends", in_turn=True)

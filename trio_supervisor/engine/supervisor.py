@@ -21,6 +21,7 @@ from trio_supervisor.core.messages import (
     Exit,
     Fact,
     ForgetChild,
+    How,
     HurryAsked,
     LifeEnded,
     Notice,
@@ -87,6 +88,7 @@ class Supervisor:
         self._at_end: list[Callable[[], None]] = []
         self._stop_asked = ""
         self._killed = False
+        self._inner_in_order = False
         self.patient = True
         """Whether an order to stop may wait for its turn; not once somebody was cancelled."""
         self.ending: TreeEnding | None = None
@@ -157,10 +159,14 @@ class Supervisor:
         """Stop everything without any grace."""
         self.post(HurryAsked(reason))
 
-    def kill(self, reason: str = "killed") -> None:
-        """Kill everything at once; the end of it is no orderly one (rule 36)."""
+    def kill(self, reason: str = "killed", *, inner_in_order: bool = False) -> None:
+        """Kill everything at once; the end of it is no orderly one (rule 36).
+
+        `inner_in_order`: as in OTP, the inner supervisors are not killed but end in order, with the graces of their children.
+        """
         if self.ending is None:
             self._killed = True
+        self._inner_in_order = inner_in_order
         self.hurry(reason)
 
     def make_impatient(self) -> None:
@@ -372,10 +378,7 @@ class Supervisor:
             case WatchHealth():
                 self._lives[command.child].watch_health()
             case StopChild():
-                life = self._lives[command.child]
-                if command.hurry:
-                    life.kill()
-                self._nursery.start_soon(life.stop, command.hurry, name=f"stop of {command.child}")
+                self._stop_life(command)
             case CutGrace():
                 self._lives[command.child].cut_grace()
             case ForgetChild():
@@ -388,6 +391,17 @@ class Supervisor:
                 call.runtime = None
             case Reply():
                 self._answer(command)
+
+    def _stop_life(self, command: StopChild) -> None:
+        assert self._nursery is not None
+        life, hurry = self._lives[command.child], command.hurry
+        if hurry and self._inner_in_order and (inner := self.inner(command.child)):
+            inner.stop("its supervisor was killed", exit_as=Exit(How.KILLED))
+            hurry = False
+        if hurry:
+            # Now, not when the task below runs: who is stopped later is killed later.
+            life.kill()
+        self._nursery.start_soon(life.stop, hurry, name=f"stop of {command.child}")
 
     def _answer(self, reply: Reply) -> None:
         call = self._calls.pop(reply.call, None)
