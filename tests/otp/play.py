@@ -76,6 +76,8 @@ class Stage:
     ready: set[tuple[str, int]] = field(factory=set)
     """Inner supervisors that were started: path and generation."""
     moved: trio.Event = field(factory=trio.Event)
+    stop_calls: dict[str, tuple[Json, trio.Event]] = field(factory=dict)
+    """The path of an inner supervisor -> the step that waits for its stop, and the event of its answer."""
 
     def __attrs_post_init__(self) -> None:
         self.cast = Cast(self.note, self.dynamic)
@@ -262,6 +264,10 @@ class Stage:
         if (path, n) not in self.settled:
             self.settled.add((path, n))
             self.note("stopped", id=path, n=n, reason=reason)
+            if path in self.stop_calls:
+                step, answered = self.stop_calls.pop(path)
+                self.result(step, "ok")
+                answered.set()
 
     def hear_report(self, supervisor: str, report: Report) -> None:
         if report.context is Context.PROGRESS and not self.scenario.get("progress"):
@@ -363,9 +369,16 @@ class Stage:
         if not step.get("sup") and engine.ending is None:
             self.down_reason = reason
         engine.stop("asked to stop", in_turn=True, exit_as=exit_by_itself(reason))
+        answered = trio.Event()
+        if step.get("sup"):
+            self.stop_calls[step["sup"]] = step, answered
         with trio.move_on_after(step.get("timeout_ms", math.inf) / 1000) as scope:
-            await engine.wait_over()
-        self.result(step, {"exit": "timeout"} if scope.cancelled_caught else "ok")
+            await (answered.wait() if step.get("sup") else engine.wait_over())
+        if scope.cancelled_caught:
+            self.stop_calls.pop(step.get("sup", ""), None)
+            self.result(step, {"exit": "timeout"})
+        elif not step.get("sup"):
+            self.result(step, "ok")
 
     async def do_stray_exit(self, step: Json) -> None:
         self.at(step).engine.post(Exited("nobody", 1, exit_by_itself("crash")))
