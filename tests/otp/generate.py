@@ -72,6 +72,8 @@ class Author:
             ("exit", "exit_together", "call", "which_children", "count_children", "start_child", "set_plan", "stop"),
             (10, 2, 6, 1, 1, 2, 1, 0.3),
         )[0]
+        if op == "stop" and not self.kill_supervisors:
+            supervisor = ""
         step = {"op": op, **({"sup": supervisor} if supervisor else {})}
         match op:
             case "exit":
@@ -134,5 +136,5 @@ class Author:
 
 
 def random_scenario(seed: int, *, kill_supervisors: bool = True) -> Scenario:
-    """A scenario. What follows when an inner supervisor is killed is a race in Erlang (rule 36)."""
+    """A scenario. What follows when an inner supervisor is killed, or stopped by a stranger, is a race in Erlang."""
     return Author(seed, kill_supervisors=kill_supervisors).scenario()

@@ -75,6 +75,8 @@ class Supervisor:
         self._world = world
         self._machine = Machine(tree_policy(spec))
         self._send, self._inbox = trio.open_memory_channel[Fact](float("inf"))
+        self._untaken = 0
+        """Facts that were posted and are not taken in yet."""
         self._kept: dict[str, Kept] = {}
         self._lives: dict[str, ChildLife] = {}
         self._nursery: trio.Nursery | None = None
@@ -106,7 +108,8 @@ class Supervisor:
     @property
     def busy(self) -> bool:
         """Whether it has something to do that it does one after the other, or facts to take in."""
-        return self._machine.busy or bool(self._inbox.statistics().current_buffer_used)
+        # Not the length of the inbox: a fact that was handed to the waiting loop is in no buffer any more.
+        return self._machine.busy or self._untaken > 0
 
     @property
     def over(self) -> bool:
@@ -180,6 +183,7 @@ class Supervisor:
 
     def post(self, fact: Fact) -> None:
         """Send a fact to the machine."""
+        self._untaken += 1
         self._send.send_nowait(fact)
 
     async def start_child(self, spec: ChildSpec | None = None) -> tuple[str, Reply]:
@@ -218,7 +222,7 @@ class Supervisor:
 
     async def wait(self) -> None:
         """Wait until nothing is left to run: every child is finished, failed, held or stopped."""
-        while not self._ended.is_set() and (not self._machine.at_rest or self.busy):
+        while not self._ended.is_set() and (not self._begun or not self._machine.at_rest or self.busy):
             await self._waiters.park()
 
     async def wait_over(self) -> None:
@@ -311,7 +315,7 @@ class Supervisor:
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):
             with trio.move_on_at(self._machine.next_deadline()):
-                self._take(await self._inbox.receive())
+                self._take_posted(await self._inbox.receive())
             self._take_waiting()
             if trio.current_time() >= self._machine.next_deadline():
                 self._take(TimePassed())
@@ -319,7 +323,11 @@ class Supervisor:
 
     def _take_waiting(self) -> None:
         while self._inbox.statistics().current_buffer_used:
-            self._take(self._inbox.receive_nowait())
+            self._take_posted(self._inbox.receive_nowait())
+
+    def _take_posted(self, fact: Fact) -> None:
+        self._untaken -= 1
+        self._take(fact)
 
     async def _end(self) -> None:
         """Stop all that is left. Bounded: by the stop deadline, after which everything is killed."""
