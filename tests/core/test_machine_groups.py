@@ -256,6 +256,13 @@ class TestStop:
 
         assert machine.did() == ["-a", "reply ok"]
 
+    def test_a_permanent_child_that_is_always_killed_is_not_expected_to_shut_down_by_itself(self) -> None:
+        for restart, told in ((Restart.PERMANENT, True), (TRANSIENT, False)):
+            machine = Obedient(otp(), stops={"a": Exit(How.SHUT_DOWN)}, a=policy(restart)).up()
+            object.__setattr__(machine["a"].policy, "brutal_kill", True)
+            machine.call(Verb.TERMINATE, "a")
+            assert ("shutdown_error a#1" in machine.did()) is told
+
     def test_an_order_in_turn_waits_and_one_out_of_turn_breaks_off(self) -> None:
         for in_turn in (True, False):
             machine = Obedient(otp(), slow={"b"}, a=FAST, b=FAST)

@@ -11,8 +11,9 @@ OUTCOMES = ("ok", "ok", "ok", "error", "crash", "throw", "bad", "ignore", "ok_ex
 class Author:
     """Writes one scenario."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, kill_supervisors: bool) -> None:
         self.draw = random.Random(seed)
+        self.kill_supervisors = kill_supervisors
         self.supervisors: list[str] = []
         self.ids: dict[str, list[str]] = {"": []}
 
@@ -66,11 +67,15 @@ class Author:
     def step(self) -> Scenario:
         supervisor = self.draw.choice(["", "", "", *self.supervisors])
         ids = self.ids[supervisor]
+        if not self.kill_supervisors:
+            ids = [each for each in ids if self.path(supervisor, each) not in self.supervisors] or ["nobody"]
         name = self.draw.choice(ids)
         op = self.draw.choices(
             ("exit", "exit_together", "call", "which_children", "count_children", "start_child", "set_plan", "stop"),
             (10, 2, 6, 1, 1, 2, 1, 0.3),
         )[0]
+        if op == "stop" and not self.kill_supervisors:
+            supervisor = ""
         step = {"op": op, **({"sup": supervisor} if supervisor else {})}
         match op:
             case "exit":
@@ -133,6 +138,6 @@ class Author:
                 return {"op": op}
 
 
-def random_scenario(seed: int) -> Scenario:
-    """A scenario."""
-    return Author(seed).scenario()
+def random_scenario(seed: int, *, kill_supervisors: bool = True) -> Scenario:
+    """A scenario. What follows when an inner supervisor is killed, or stopped by a stranger, is a race in Erlang."""
+    return Author(seed, kill_supervisors=kill_supervisors).scenario()

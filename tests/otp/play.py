@@ -76,6 +76,8 @@ class Stage:
     ready: set[tuple[str, int]] = field(factory=set)
     """Inner supervisors that were started: path and generation."""
     moved: trio.Event = field(factory=trio.Event)
+    stop_calls: dict[str, tuple[Json, trio.Event]] = field(factory=dict)
+    """The path of an inner supervisor -> the step that waits for its stop, and the event of its answer."""
 
     def __attrs_post_init__(self) -> None:
         self.cast = Cast(self.note, self.dynamic)
@@ -264,6 +266,10 @@ class Stage:
         if (path, n) not in self.settled:
             self.settled.add((path, n))
             self.note("stopped", id=path, n=n, reason=reason)
+            if path in self.stop_calls:
+                step, answered = self.stop_calls.pop(path)
+                self.result(step, "ok")
+                answered.set()
 
     def hear_report(self, supervisor: str, report: Report) -> None:
         if report.context is Context.PROGRESS and not self.scenario.get("progress"):
@@ -282,6 +288,20 @@ class Stage:
         if report.context is Context.SHUTDOWN_ERROR and path == self.template_path(supervisor):
             fields["nb_children"] = report.count
         self.note("report", **fields)
+        if report.exit is not None and report.exit.how is How.KILLED and self.is_inner(supervisor, report.child):
+            self.tell_at_once(path)
+
+    def tell_at_once(self, path: str) -> None:
+        """Put the report of a killed inner supervisor where OTP has it.
+
+        OTP reports the death at once, while the children still die, and may start the next life before they are dead (rule 36).
+        To us a life is over when nothing of it is left.
+        """
+        report = self.trace.pop()
+        index = len(self.trace)
+        while self.trace[index - 1]["ev"] == "stopped" and self.trace[index - 1]["id"].startswith(f"{path}/"):
+            index -= 1
+        self.trace.insert(index, report)
 
     def template_path(self, supervisor: str) -> str | None:
         tree = self.tree.inner(supervisor) if supervisor else self.tree
@@ -319,7 +339,7 @@ class Stage:
                 supervisor, _, name = path.rpartition("/")
                 parent = (self.tree.inner(supervisor) if supervisor else self.tree).engine
                 self.note_inner_end(path, parent.children[name].generation, "killed")
-                engine.kill()
+                engine.kill(inner_in_order=True)
             else:
                 engine.stop("its parent ends", in_turn=True, exit_as=exit_by_itself(reason))
 
@@ -332,7 +352,7 @@ class Stage:
         if step["reason"] == "kill":
             self.down_reason = "killed"
             self.note_down()
-            self.tree.engine.kill()
+            self.tree.engine.kill(inner_in_order=True)
         else:
             self.down_reason = step["reason"]
             self.tree.engine.stop("the parent ends", in_turn=True)
@@ -351,9 +371,16 @@ class Stage:
         if not step.get("sup") and engine.ending is None:
             self.down_reason = reason
         engine.stop("asked to stop", in_turn=True, exit_as=exit_by_itself(reason))
+        answered = trio.Event()
+        if step.get("sup"):
+            self.stop_calls[step["sup"]] = step, answered
         with trio.move_on_after(step.get("timeout_ms", math.inf) / 1000) as scope:
-            await engine.wait_over()
-        self.result(step, {"exit": "timeout"} if scope.cancelled_caught else "ok")
+            await (answered.wait() if step.get("sup") else engine.wait_over())
+        if scope.cancelled_caught:
+            self.stop_calls.pop(step.get("sup", ""), None)
+            self.result(step, {"exit": "timeout"})
+        elif not step.get("sup"):
+            self.result(step, "ok")
 
     async def do_stray_exit(self, step: Json) -> None:
         self.at(step).engine.post(Exited("nobody", 1, exit_by_itself("crash")))

@@ -21,6 +21,7 @@ from trio_supervisor.core.messages import (
     Exit,
     Fact,
     ForgetChild,
+    How,
     HurryAsked,
     LifeEnded,
     Notice,
@@ -74,6 +75,8 @@ class Supervisor:
         self._world = world
         self._machine = Machine(tree_policy(spec))
         self._send, self._inbox = trio.open_memory_channel[Fact](float("inf"))
+        self._untaken = 0
+        """Facts that were posted and are not taken in yet."""
         self._kept: dict[str, Kept] = {}
         self._lives: dict[str, ChildLife] = {}
         self._nursery: trio.Nursery | None = None
@@ -87,6 +90,7 @@ class Supervisor:
         self._at_end: list[Callable[[], None]] = []
         self._stop_asked = ""
         self._killed = False
+        self._inner_in_order = False
         self.patient = True
         """Whether an order to stop may wait for its turn; not once somebody was cancelled."""
         self.ending: TreeEnding | None = None
@@ -104,7 +108,8 @@ class Supervisor:
     @property
     def busy(self) -> bool:
         """Whether it has something to do that it does one after the other, or facts to take in."""
-        return self._machine.busy or bool(self._inbox.statistics().current_buffer_used)
+        # Not the length of the inbox: a fact that was handed to the waiting loop is in no buffer any more.
+        return self._machine.busy or self._untaken > 0
 
     @property
     def over(self) -> bool:
@@ -160,10 +165,14 @@ class Supervisor:
         """Stop everything without any grace."""
         self.post(HurryAsked(reason))
 
-    def kill(self, reason: str = "killed") -> None:
-        """Kill everything at once; the end of it is no orderly one (rule 36)."""
+    def kill(self, reason: str = "killed", *, inner_in_order: bool = False) -> None:
+        """Kill everything at once; the end of it is no orderly one (rule 36).
+
+        `inner_in_order`: as in OTP, the inner supervisors are not killed but end in order, with the graces of their children.
+        """
         if self.ending is None:
             self._killed = True
+        self._inner_in_order = inner_in_order
         self.hurry(reason)
 
     def make_impatient(self) -> None:
@@ -177,6 +186,7 @@ class Supervisor:
 
     def post(self, fact: Fact) -> None:
         """Send a fact to the machine."""
+        self._untaken += 1
         self._send.send_nowait(fact)
 
     async def start_child(self, spec: ChildSpec | None = None) -> tuple[str, Reply]:
@@ -215,7 +225,7 @@ class Supervisor:
 
     async def wait(self) -> None:
         """Wait until nothing is left to run: every child is finished, failed, held or stopped."""
-        while not self._ended.is_set() and (not self._machine.at_rest or self.busy):
+        while not self._ended.is_set() and (not self._begun or not self._machine.at_rest or self.busy):
             await self._waiters.park()
 
     async def wait_over(self) -> None:
@@ -310,7 +320,7 @@ class Supervisor:
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):
             with trio.move_on_at(self._machine.next_deadline()):
-                self._take(await self._inbox.receive())
+                self._take_posted(await self._inbox.receive())
             self._take_waiting()
             if trio.current_time() >= self._machine.next_deadline():
                 self._take(TimePassed())
@@ -318,7 +328,11 @@ class Supervisor:
 
     def _take_waiting(self) -> None:
         while self._inbox.statistics().current_buffer_used:
-            self._take(self._inbox.receive_nowait())
+            self._take_posted(self._inbox.receive_nowait())
+
+    def _take_posted(self, fact: Fact) -> None:
+        self._untaken -= 1
+        self._take(fact)
 
     async def _end(self) -> None:
         """Stop all that is left. Bounded: by the stop deadline, after which everything is killed."""
@@ -377,10 +391,7 @@ class Supervisor:
             case WatchHealth():
                 self._lives[command.child].watch_health()
             case StopChild():
-                life = self._lives[command.child]
-                if command.hurry:
-                    life.kill()
-                self._nursery.start_soon(life.stop, command.hurry, name=f"stop of {command.child}")
+                self._stop_life(command)
             case CutGrace():
                 self._lives[command.child].cut_grace()
             case ForgetChild():
@@ -393,6 +404,17 @@ class Supervisor:
                 call.runtime = None
             case Reply():
                 self._answer(command)
+
+    def _stop_life(self, command: StopChild) -> None:
+        assert self._nursery is not None
+        life, hurry = self._lives[command.child], command.hurry
+        if hurry and self._inner_in_order and (inner := self.inner(command.child)):
+            inner.stop("its supervisor was killed", exit_as=Exit(How.KILLED))
+            hurry = False
+        if hurry:
+            # Now, not when the task below runs: who is stopped later is killed later.
+            life.kill()
+        self._nursery.start_soon(life.stop, hurry, name=f"stop of {command.child}")
 
     def _answer(self, reply: Reply) -> None:
         call = self._calls.pop(reply.call, None)

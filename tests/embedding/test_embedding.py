@@ -1,0 +1,352 @@
+"""The library as an embedding program uses it: real async functions in virtual time."""
+
+import subprocess
+import sys
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+import trio_supervisor
+from trio_supervisor import (
+    CallError,
+    ChildStartError,
+    Exit,
+    How,
+    Ignore,
+    LifeEnded,
+    RestartLimitReached,
+    Shutdown,
+    SpecError,
+    State,
+    StateChanged,
+    Supervisor,
+    process,
+    supervisor,
+    task,
+)
+
+
+async def forever() -> None:
+    await trio.sleep_forever()
+
+
+async def crash() -> None:
+    await trio.sleep(1)
+    raise ValueError("no luck")
+
+
+async def returns() -> None:
+    await trio.sleep(1)
+
+
+async def slow(*, task_status: trio.TaskStatus[str]) -> None:
+    await trio.sleep(5)
+    task_status.started("here I am")
+    await trio.sleep_forever()
+
+
+def test_the_public_names_are_these_and_all_are_there() -> None:
+    assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
+    assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
+    assert len(trio_supervisor.__all__) == 51
+    with pytest.raises(AttributeError):
+        trio_supervisor.nothing_of_this_name  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    look = "import sys, trio_supervisor; print([name for name in ('trio', 'httpx', 'yaml', 'cattrs') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+class TestLiving:
+    """From the opening of a tree to its end."""
+
+    async def test_leaving_the_block_stops_the_tree(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", forever)) as tree:
+            child = tree["a"]
+            await child.wait_ready()
+
+        assert child.state is State.STOPPED
+
+    async def test_wait_returns_when_nothing_is_left_to_run(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", returns, restart="transient")) as tree:
+            await tree.wait()
+            assert trio.current_time() == 1
+
+    async def test_real_processes_and_the_example_of_the_readme(self) -> None:
+        async with Supervisor(strategy="rest_for_one", intensity=(5, 60)) as tree:
+            agent = await tree.start_child(process("researcher", ["sleep", "0.05"], port="auto", restart="temporary"))
+            await tree.start_child(task("poller", trio.lowlevel.checkpoint, restart="transient"))
+            assert agent.snapshot().port is not None
+            await tree.wait()
+
+        assert agent.state is State.FINISHED
+
+    async def test_a_tree_is_a_task_of_a_nursery(self, autojump_clock: MockClock) -> None:
+        tree = Supervisor(task("a", slow), profile="otp")
+        async with trio.open_nursery() as nursery:
+            assert await nursery.start(tree.run) is tree
+            assert trio.current_time() == 5
+            tree.stop()
+
+        assert tree.snapshot()[0].state is State.STOPPED
+
+    async def test_stopped_before_all_is_started_is_no_error(self, autojump_clock: MockClock) -> None:
+        tree = Supervisor(task("a", slow), profile="otp")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(nursery.start, tree.run)
+            await trio.sleep(1)
+            tree.stop()
+
+        assert trio.current_time() == 1
+
+    async def test_functions_are_decorated(self, autojump_clock: MockClock) -> None:
+        tree = Supervisor()
+
+        @tree.task(restart="transient")
+        async def poll_mail() -> None:
+            await trio.sleep(3)
+
+        async with tree:
+            await tree["poll-mail"].wait_exit()
+            assert trio.current_time() == 3
+            with pytest.raises(RuntimeError):
+                tree.task()(forever)
+
+    async def test_a_first_start_that_fails_is_raised_with_the_child_within(self, autojump_clock: MockClock) -> None:
+        inner = supervisor("inner", task("ok", forever), task("bad", "no_such_module:main"), profile="otp")
+        with pytest.raises(ChildStartError, match="no_such_module") as caught:
+            async with Supervisor(inner, profile="otp"):
+                raise AssertionError("never reached")
+
+        assert caught.value.child == "inner"
+        assert caught.value.exit is not None
+        assert isinstance(caught.value.exit.exception, ChildStartError)
+        assert caught.value.exit.exception.child == "bad"
+
+
+class TestGivingUp:
+    """The limit escalates out of the top."""
+
+    async def test_the_block_is_cancelled_and_the_last_exceptions_are_raised(self, autojump_clock: MockClock) -> None:
+        reached = False
+        with pytest.raises(RestartLimitReached) as caught:
+            async with Supervisor(task("a", crash), task("b", forever), profile="otp"):
+                await trio.sleep(60)
+                reached = True
+
+        assert not reached
+        assert trio.current_time() == 2
+        assert [repr(error) for error in caught.value.exceptions] == ["ValueError('no luck')"]
+
+    async def test_wait_raises_it_too(self, autojump_clock: MockClock) -> None:
+        tree = Supervisor(task("a", crash), profile="otp")
+        seen: list[BaseException] = []
+
+        async def watch() -> None:
+            try:
+                await tree.wait()
+            except RestartLimitReached as error:
+                seen.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            with pytest.raises(RestartLimitReached):
+                async with tree:
+                    await trio.sleep_forever()
+
+        assert len(seen) == 1
+
+    async def test_an_exception_of_the_block_is_not_lost_beside_it(self, autojump_clock: MockClock) -> None:
+        with pytest.raises(BaseExceptionGroup) as caught:
+            async with Supervisor(task("a", crash), profile="otp"):
+                try:
+                    await trio.sleep(60)
+                finally:
+                    raise KeyError("the block's own")
+
+        assert {type(error) for error in caught.value.exceptions} == {RestartLimitReached, KeyError}
+
+    async def test_an_exception_of_the_block_alone_comes_as_it_is(self, autojump_clock: MockClock) -> None:
+        with pytest.raises(KeyError):
+            async with Supervisor(task("a", forever)):
+                raise KeyError
+
+    async def test_a_fleet_holds_the_offender_instead(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", crash), task("b", forever), intensity=(1, 60)) as tree:
+            await trio.sleep(30)
+            assert [each.state for each in tree.snapshot()] == [State.HELD, State.READY]
+
+    async def test_a_limit_reached_is_no_clean_end_to_a_fleet(self, autojump_clock: MockClock) -> None:
+        inner = supervisor("inner", task("a", crash), profile="otp", own={"restart": "transient"})
+        async with Supervisor(inner) as tree:
+            await trio.sleep(3.5)
+            assert tree["inner"].snapshot().restarts == 1
+
+    async def test_keyboard_interrupt_in_a_child_is_never_swallowed(self, autojump_clock: MockClock) -> None:
+        async def interrupted() -> None:
+            await trio.sleep(1)
+            raise KeyboardInterrupt
+
+        inner = supervisor("inner", task("a", interrupted), task("b", forever))
+        with pytest.raises(KeyboardInterrupt):
+            async with Supervisor(inner, task("c", forever)) as tree:
+                await trio.sleep(60)
+
+        assert tree["c"].state is State.STOPPED
+
+
+class TestCalls:
+    """start_child and its kin."""
+
+    async def test_what_a_child_announces_is_the_info_of_its_handle(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(profile="otp") as tree:
+            assert (await tree.start_child(task("a", slow))).info == "here I am"
+            assert trio.current_time() == 5
+
+    async def test_refusals_and_failures_are_exceptions(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", forever), profile="otp") as tree:
+            with pytest.raises(CallError, match="already_started"):
+                await tree.start_child(task("a", forever))
+            with pytest.raises(CallError, match="not_found"):
+                await tree.terminate_child("nobody")
+            with pytest.raises(CallError, match="running"):
+                await tree.delete_child("a")
+            with pytest.raises(ChildStartError, match="no_such_module"):
+                await tree.start_child(task("b", "no_such_module:main"))
+            with pytest.raises(SpecError, match="template"):
+                await tree.start_child()
+            assert [row.child for row in await tree.which_children()] == ["a"]
+
+    async def test_the_life_of_a_child_by_calls(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", forever), profile="otp") as tree:
+            await tree.terminate_child("a")
+            assert (await tree.count_children()).active == 0
+            await tree.restart_child("a")
+            assert (await tree.count_children()).active == 1
+            assert (await tree.get_child_spec("a")).id == "a"
+            await tree.terminate_child("a")
+            await tree.delete_child("a")
+            assert await tree.which_children() == ()
+
+    async def test_a_child_that_has_nothing_to_do_is_no_failure(self, autojump_clock: MockClock) -> None:
+        async def idle(*, task_status: trio.TaskStatus[None]) -> None:
+            raise Ignore
+
+        async with Supervisor(profile="otp") as tree:
+            handle = await tree.start_child(task("a", idle))
+            assert (handle.ignored, handle.state) == (True, State.STOPPED)
+            gone = await tree.start_child(task("b", idle, restart="temporary"))
+            assert (gone.ignored, gone.state) == (True, State.REMOVED)
+
+    async def test_instances_of_a_template(self, autojump_clock: MockClock) -> None:
+        spec = task("worker", forever, restart="temporary")
+        async with Supervisor(strategy="simple_one_for_one", template=spec, max_children=2) as tree:
+            names = [(await tree.start_child()).id for _ in range(2)]
+            assert names == ["worker-1", "worker-2"]
+            with pytest.raises(CallError, match="max_children"):
+                await tree.start_child()
+
+    async def test_after_the_end_calls_are_refused(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", forever)) as tree:
+            pass
+        with pytest.raises(CallError, match="shutting down"):
+            await tree.restart_child("a")
+
+    async def test_calls_to_an_inner_supervisor(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(supervisor("team", task("a", forever)), profile="otp") as tree:
+            team = tree.inner("team")
+            assert (await team.start_child(task("b", forever))).path == "team/b"
+            assert [each.agent for each in tree.snapshot()] == ["team", "team/a", "team/b"]
+            assert tree["team/b"].state is State.READY
+
+
+class TestHandles:
+    """One child."""
+
+    async def test_hold_and_resume(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", forever), task("b", forever), strategy="one_for_all") as tree:
+            a, b = tree["a"], tree["b"]
+            await b.hold("maintenance")
+            await a.restart()
+            assert (a.state, b.state, b.snapshot().reason) == (State.READY, State.HELD, "maintenance")
+            await b.resume()
+            assert b.state is State.READY
+
+    @pytest.mark.parametrize("profile", ["fleet", "otp"])
+    async def test_restart_stop_and_remove(self, autojump_clock: MockClock, profile: str) -> None:
+        async with Supervisor(task("a", forever), profile=profile) as tree:
+            a = tree["a"]
+            await a.wait_ready()
+            await a.restart()
+            assert a.snapshot().generation == 2
+            await a.stop()
+            assert a.state is State.STOPPED
+            with pytest.raises(ChildStartError):
+                await a.wait_ready()
+            await a.restart()
+            await a.remove()
+            assert a.state is State.REMOVED
+
+    async def test_wait_exit_tells_how_a_life_ended(self, autojump_clock: MockClock) -> None:
+        async def done() -> None:
+            await trio.sleep(2)
+            raise Shutdown("enough")
+
+        async with Supervisor(task("a", done, restart="transient")) as tree:
+            assert await tree["a"].wait_exit() == Exit(How.SHUT_DOWN, value="enough")
+            assert tree["a"].state is State.FINISHED
+            assert (await tree["a"].wait_exit()).how is How.SHUT_DOWN
+
+    async def test_a_start_that_takes_too_long_has_failed(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", slow, start_timeout=2, restart="temporary")) as tree:
+            with pytest.raises(ChildStartError, match="not ready 2 s after its start"):
+                await tree["a"].wait_ready()
+
+    async def test_bound_children_go_down_and_come_back_together(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("db", forever), task("api", forever, binds_to=["db"])) as tree:
+            await tree["api"].wait_ready()
+            await tree["db"].restart()
+            await tree["api"].wait_ready()
+            assert tree["api"].snapshot().generation == 2
+
+
+async def test_events_tell_everything_in_order_and_end_with_the_tree(autojump_clock: MockClock) -> None:
+    tree = Supervisor(supervisor("team", task("a", returns, restart="temporary")))
+    events = tree.events()
+    async with tree:
+        await trio.sleep(2)
+
+    notices = [(event.supervisor, event.notice) async for event in events]
+    states = [notice.new.value for path, notice in notices if path == "team" and isinstance(notice, StateChanged)]
+    assert states == ["waiting", "starting", "ready", "finished"]
+    assert sum(isinstance(notice, LifeEnded) for _, notice in notices) == 2
+
+
+async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: MockClock) -> None:
+    async with Supervisor(task("a", forever)) as tree:
+        tree.events().close()
+        await tree["a"].restart()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Supervisor(strategy="one_for_some"), "strategy must be one of"),
+        (lambda: Supervisor(intensity=(-1, 5)), "intensity"),
+        (lambda: Supervisor(task("a", forever), task("a", forever)), "another one of this id"),
+        (lambda: Supervisor(task("a", forever, restart="temporary", significant=True)), "significant"),
+        (lambda: Supervisor(task("a", forever), strategy="simple_one_for_one"), "template"),
+        (lambda: Supervisor(template=task("a", forever)), "template"),
+        (lambda: task("a", forever, stop="gently"), "stop must be"),
+        (lambda: task("a", forever, port="high"), "port"),
+        (lambda: task("a b", forever), "id"),
+    ],
+)
+def test_a_value_that_can_not_be_right_is_refused_at_once(make: object, message: str) -> None:
+    assert callable(make)
+    with pytest.raises(SpecError, match=message):
+        make()

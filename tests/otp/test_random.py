@@ -1,0 +1,15 @@
+"""Any scenario of the schema plays to its end, and twice in the same way."""
+
+import pytest
+from generate import random_scenario
+from play import play
+from test_scenarios import in_stop_order
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_random_scenario_plays_and_always_in_the_same_way(seed: int) -> None:
+    scenario = random_scenario(seed)
+    trace = in_stop_order(play(scenario), scenario)
+
+    assert trace[-1]["ev"] in ("final", "supervisor_down")
+    assert in_stop_order(play(scenario), scenario) == trace
