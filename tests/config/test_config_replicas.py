@@ -4,8 +4,8 @@ import time
 
 import pytest
 from attrs import evolve
-from tests.config.config_files import Files
 
+from tests.config.config_files import Files
 from trio_supervisor.core.policy import Condition
 from trio_supervisor.spec import Port
 

@@ -4,8 +4,8 @@ import math
 from signal import Signals
 
 import pytest
-from tests.config.config_files import Files
 
+from tests.config.config_files import Files
 from trio_supervisor.config.keys import AGENT, SUBTREE
 from trio_supervisor.core.policy import (
     AtLimit,

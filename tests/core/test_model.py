@@ -108,7 +108,6 @@ _Booked = StateChanged | StartChild | WatchHealth | StopChild | CutGrace | Forge
 
 
 @dataclass
-
 class Account:
     """What the rules of the design say about one child."""
 

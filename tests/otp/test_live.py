@@ -3,10 +3,11 @@
 import shutil
 
 import pytest
-from generate import Scenario, random_scenario
-from oracle import ask
-from play import play
 from test_scenarios import with_reports
+
+from tests.otp.generate import Scenario, random_scenario
+from tests.otp.oracle import ask
+from tests.otp.play import play
 
 pytestmark = [
     pytest.mark.erlang,

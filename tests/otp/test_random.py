@@ -1,9 +1,10 @@
 """Any scenario of the schema plays to its end, and twice in the same way."""
 
 import pytest
-from generate import random_scenario
-from play import play
 from test_scenarios import in_stop_order
+
+from tests.otp.generate import random_scenario
+from tests.otp.play import play
 
 
 @pytest.mark.parametrize("seed", range(60))
