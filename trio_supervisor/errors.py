@@ -67,7 +67,7 @@ class ChildError(SupervisorError):
         self.exit = exit
 
 
-class RestartLimitReached(ExceptionGroup[Exception], SupervisorError):
+class RestartLimitReached(ExceptionGroup[Exception], SupervisorError):  # noqa: N818 -- the fixed name
     """A tree gave up because children had to be restarted too often; the exceptions are their last ones."""
 
     def derive(self, excs: Sequence[Exception], /) -> "RestartLimitReached":  # type: ignore[override]

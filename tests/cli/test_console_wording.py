@@ -131,7 +131,7 @@ LIMIT = "restart limit: 5 restarts within 60 s; the last failure: exit code 1"
 )
 def test_every_change_is_told_in_words(notice: StateChanged, about: About, text: str, how: Tone) -> None:
     assert describe(notice, about) == text
-    assert tone(notice) is how
+    assert tone(notice, about) is how
 
 
 @pytest.mark.parametrize("old", State)
@@ -145,7 +145,7 @@ def test_no_legal_change_is_without_words(old: State) -> None:
                     assert text == text.strip()
                     assert text
                     assert "None" not in text
-                    assert tone(notice).level in ("info", "warning", "error")
+                    assert tone(notice, ABOUT).level in ("info", "warning", "error")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from tests.config.config_files import Files
 from trio_supervisor.core.policy import Restart
-from trio_supervisor.spec import ProcessSpec, TaskSpec
+from trio_supervisor.spec import ProcessSpec, SignalStep, TaskSpec
 
 
 def test_the_agents_of_included_files_are_added_in_order(files: Files) -> None:
@@ -63,7 +63,7 @@ agents: {a: {command: [x, "${B}"]}}
     runs = [child.run for child in children.values() if isinstance(child.run, ProcessSpec)]
     assert [run.command for run in runs] == [("x", "root"), ("x", "root", "sub")]
     assert [child.restart for child in children.values()] == [Restart.TEMPORARY, Restart.TRANSIENT]
-    assert [child.stop[0].wait for child in children.values()] == [1.0, 1.0]
+    assert [child.stop for child in children.values()] == [(SignalStep(wait=1.0),)] * 2
 
 
 def test_an_agent_in_two_files_is_a_mistake_that_names_both_places(files: Files) -> None:

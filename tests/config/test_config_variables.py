@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.config.config_files import Files
 from trio_supervisor.config.variables import expand
-from trio_supervisor.spec import Http, Port, ProcessSpec
+from trio_supervisor.spec import Http, Port, ProcessSpec, SignalStep
 
 _VARIABLES = {"A": "1", "EMPTY": "", "REF": "${A}", "_x9": "2"}
 
@@ -166,7 +166,7 @@ agents:
 
 def test_a_default_has_the_type_that_its_key_takes(files: Files) -> None:
     child = files.child("agents:\n  a:\n    command: [x]\n    port: ${PORT:-8080}\n    stop: {grace: '${GRACE:-5s}'}\n")
-    assert (child.port, child.stop[0].wait) == (Port(8080, 8080), 5.0)
+    assert (child.port, child.stop) == (Port(8080, 8080), (SignalStep(wait=5.0),))
 
 
 def test_a_value_of_a_variable_is_checked_like_any_other(files: Files) -> None:

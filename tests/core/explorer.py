@@ -30,6 +30,7 @@ from trio_supervisor.core.messages import (
     Output,
     ProbeAnswered,
     RemoveAsked,
+    Reply,
     RestartAsked,
     Role,
     ShutdownAsked,
@@ -40,10 +41,12 @@ from trio_supervisor.core.messages import (
     StopAsked,
     StopChild,
     TimePassed,
+    TreeStarted,
     WatchHealth,
 )
 from trio_supervisor.core.policy import ChildPolicy, Condition, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
+from trio_supervisor.core.window import Window
 
 _ALIVE = {State.STARTING, State.RUNNING, State.READY, State.STOPPING}
 _DONE = {State.STOPPED, State.FINISHED, State.FAILED, State.HELD}
@@ -105,6 +108,7 @@ class World:
 
     def obey(self, output: Output) -> None:
         """Check one output and do what it says."""
+        assert not isinstance(output, Reply | TreeStarted), "nobody has called, and nobody starts the tree as a whole"
         child = output.child
         match output:
             case StateChanged():
@@ -222,11 +226,8 @@ class Node:
     def key(self) -> object:
         """What can be told apart later."""
         machine = self.machine
-        within = machine._tree.window.intensity.within
-        ages = [self.now - time for time in machine._tree.window._times if self.now - time <= within]
         return (
             tuple(_child_key(child, self.now) for child in machine.children.values()),
-            len(ages) if within == math.inf else tuple(ages),
             tuple(sorted((key, when - self.now) for key, when in machine._tree.timers._when.items())),
             tuple(machine._tree.places._queue),
             frozenset(machine._tree.places._holders),
@@ -247,7 +248,15 @@ def _child_key(child: Child, now: float) -> object:
         _healthy_key(child, child.ready_since, now),
         _health_key(child, child.readiness),
         _health_key(child, child.health),
+        tuple(_window_key(window, now) for window in child.windows),
     )
+
+
+def _window_key(window: Window, now: float) -> object:
+    """How many restarts count, and how long yet."""
+    within = window.intensity.within
+    ages = [now - time for time in window._times if now - time <= within]
+    return len(ages) if within == math.inf else tuple(ages)
 
 
 def _attempts_key(child: Child) -> int:
@@ -288,7 +297,9 @@ def _copy(value: Any) -> Any:
     kind: Any = type(value)
     if kind is dict:
         return {key: item if _is_value(type(item)) else _copy(item) for key, item in value.items()}
-    if kind in (list, set, deque, Counter):
+    if kind is list:
+        return [item if _is_value(type(item)) else _copy(item) for item in value]
+    if kind in (set, deque, Counter):
         return value.copy()
     twin = kind.__new__(kind)
     for name in getattr(kind, "__slots__", None) or vars(value):

@@ -1,6 +1,6 @@
-"""A machine in a world that obeys at once: starts succeed or fail as scripted, stops end as scripted, and all of it is noted."""
+"""A machine in a world that obeys at once: starts and stops end as scripted, and all of it is noted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from tests.core.driver import Driver, tree
@@ -57,13 +57,15 @@ def otp(
 
 
 class Obedient(Driver):
-    """`log` holds what happened, in words: +a a start, !a a failed one, -a an end after a stop, and reports, replies, the end."""
+    """`log` holds what happened, in words: +a a start, !a a failed one, -a an end after a stop, and reports, replies,
+    the end.
+    """
 
     def __init__(
         self,
         policy: TreePolicy | None = None,
         /,
-        starts: Mapping[str, list[Exit | None]] | None = None,
+        starts: Mapping[str, Sequence[Exit | None]] | None = None,
         stops: Mapping[str, Exit] | None = None,
         slow: set[str] | None = None,
         **children: ChildPolicy,

@@ -1,5 +1,7 @@
 """What follows an end that nobody asked for: restart types, backoff, the limit."""
 
+import dataclasses
+
 import pytest
 
 from tests.core.driver import (
@@ -17,7 +19,7 @@ from tests.core.driver import (
     tree,
 )
 from trio_supervisor.core.messages import Exit, How, StartChild
-from trio_supervisor.core.policy import Backoff, Condition, ReadyBy, Restart, Thresholds
+from trio_supervisor.core.policy import AtLimit, Backoff, Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
 
 
@@ -81,7 +83,7 @@ class TestRestartTypes:
 
         outputs = driver.exits("a")
 
-        assert {output.child for output in outputs} == {"a"}
+        assert {getattr(output, "child", None) for output in outputs} == {"a"}
         assert driver.state("b") is State.READY
 
     def test_the_next_life_is_told_its_number_and_why_it_lives(self) -> None:
@@ -317,14 +319,25 @@ class TestLimit:
         assert driver.states() == {"a": "held", "b": "ready", "c": "ready"}
         assert stops(driver.out) == []
 
-    def test_all_children_share_one_window(self) -> None:
-        driver = Driver(tree(restarts=2), a=policy(), b=policy(), c=policy())
+    def test_a_child_in_a_loop_does_not_use_up_what_its_siblings_may_need(self) -> None:
+        driver = Driver(tree(restarts=1), a=policy(), b=policy())
+        driver.bring_up()
+
+        self.crash(driver, "a", 2)
+        driver.exits("b")
+
+        assert driver.states() == {"a": "held", "b": "starting"}
+
+    def test_where_the_supervisor_gives_up_all_children_share_one_window(self) -> None:
+        shared = dataclasses.replace(tree(restarts=2), at_limit=AtLimit.ESCALATE)
+        driver = Driver(shared, a=policy(), b=policy(), c=policy())
         driver.bring_up()
 
         for child in "abc":
             driver.exits(child)
 
-        assert driver.states() == {"a": "starting", "b": "starting", "c": "held"}
+        assert driver.state("c") is State.FAILED
+        assert driver.machine.shutting_down
 
     def test_intensity_zero_holds_at_the_first_failure(self) -> None:
         driver = Driver(tree(restarts=0), a=policy())
@@ -397,18 +410,20 @@ class TestLimit:
         assert driver["a"].generation == 11
 
     def test_a_restart_beyond_the_limit_is_not_counted_itself(self) -> None:
-        driver = Driver(tree(restarts=1, within=10), a=policy(), b=policy())
+        driver = Driver(tree(restarts=1, within=10), a=policy())
         driver.bring_up()
         driver.exits("a")
-        driver.pass_time(6)
-        driver.exits("b")
-        assert driver.state("b") is State.HELD
         driver.make_ready("a")
+        driver.pass_time(6)
+        driver.exits("a")
+        assert driver.state("a") is State.HELD
 
         driver.pass_time(4.001)
+        driver.start("a")
+        driver.make_ready("a")
         driver.exits("a")
 
-        assert driver.state("a") is State.BACKOFF
+        assert driver.state("a") is State.STARTING
 
     def test_a_held_child_comes_back_when_somebody_starts_it_and_the_row_is_forgotten(self) -> None:
         driver = Driver(tree(restarts=2, within=60), a=policy())

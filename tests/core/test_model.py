@@ -120,6 +120,7 @@ class Account:
     begun: float = 0.0
     ready_since: float = 0.0
     failing_since: dict[Role, float] = field(default_factory=dict)
+    restart_times: list[float] = field(default_factory=list)
 
     def leave_ready(self, policy: ChildPolicy, now: float) -> None:
         healthy = min([now, *self.failing_since.values()]) - self.ready_since
@@ -151,7 +152,6 @@ class Fleet(RuleBasedStateMachine):
         self.machine = Machine(tree)
         self.world = World(children, tree.max_parallel_starts)
         self.accounts: dict[str, Account] = {}
-        self.restart_times: list[float] = []
         for child, policy in children.items():
             self.tell(ChildAdded(child, policy))
         for child in children:
@@ -330,7 +330,7 @@ class Fleet(RuleBasedStateMachine):
         account, policy = self.accounts[fact.child], self.policies[fact.child]
         if policy.restart is Restart.TEMPORARY or (policy.restart is Restart.TRANSIENT and clean):
             return (State.FINISHED if clean else State.FAILED), None
-        if len(self.recent_restarts(self.now)) == self.tree.intensity.restarts:
+        if len(self.recent_restarts(fact.child, self.now)) == self.tree.intensity.restarts:
             return State.HELD, None
         if self.world.states[fact.child] is State.READY:
             account.leave_ready(policy, self.now)
@@ -356,7 +356,7 @@ class Fleet(RuleBasedStateMachine):
                     assert output.restarts == account.restarts + 1
                     account.restarts = output.restarts
                     account.row += 1
-                    self.restart_times.append(self.now)
+                    account.restart_times.append(self.now)
             case StartChild():
                 account.begun = self.now
                 account.failing_since.clear()
@@ -378,14 +378,15 @@ class Fleet(RuleBasedStateMachine):
             if isinstance(output, StopChild) and output.child in self.prompt & self.world.lives.keys():
                 self.tell(Exited(output.child, output.generation, TERMED))
 
-    def recent_restarts(self, now: float) -> list[float]:
-        return [time for time in self.restart_times if now - time <= self.tree.intensity.within]
+    def recent_restarts(self, child: str, now: float) -> list[float]:
+        return [time for time in self.accounts[child].restart_times if now - time <= self.tree.intensity.within]
 
     @invariant()
     def no_window_holds_more_restarts_than_allowed(self) -> None:
-        for end in getattr(self, "restart_times", [])[-20:]:
-            inside = [time for time in self.restart_times if 0 <= end - time <= self.tree.intensity.within]
-            assert len(inside) <= self.tree.intensity.restarts
+        for account in getattr(self, "accounts", {}).values():
+            for end in account.restart_times[-20:]:
+                inside = [time for time in account.restart_times if 0 <= end - time <= self.tree.intensity.within]
+                assert len(inside) <= self.tree.intensity.restarts
 
     def teardown(self) -> None:
         """However it went, a shutdown ends: those who are told to end do so, as late as they like."""

@@ -26,12 +26,12 @@ from trio_supervisor import (
 from trio_supervisor.core.messages import Notice
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """Raised by a child of the tests; each is an object of its own."""
 
 
 @define(eq=False)
-class CancelAt(trio.abc.Instrument):  # type: ignore[misc]
+class CancelAt(trio.abc.Instrument):
     """Cancels a scope after so many steps of tasks; counts them."""
 
     step: int | None
@@ -153,7 +153,7 @@ class _Function:
                 self.crash()
 
     def crash(self) -> None:
-        self.case.raised.append(Crash())
+        self.case.raised.append(CrashError())
         raise self.case.raised[-1]
 
 

@@ -76,7 +76,7 @@ class Author:
         )[0]
         if op == "stop" and not self.kill_supervisors:
             supervisor = ""
-        step = {"op": op, **({"sup": supervisor} if supervisor else {})}
+        step: Scenario = {"op": op, **({"sup": supervisor} if supervisor else {})}
         match op:
             case "exit":
                 step |= self.victim(supervisor, name)

@@ -294,8 +294,8 @@ class Stage:
     def tell_at_once(self, path: str) -> None:
         """Put the report of a killed inner supervisor where OTP has it.
 
-        OTP reports the death at once, while the children still die, and may start the next life before they are dead (rule 36).
-        To us a life is over when nothing of it is left.
+        OTP reports the death at once, while the children still die, and may start the next life before they are dead
+        (rule 36). To us a life is over when nothing of it is left.
         """
         report = self.trace.pop()
         index = len(self.trace)

@@ -190,7 +190,7 @@ class PlayerLife:
 
     async def ask(self, step: SignalStep) -> None:
         settings = self._behaviour.settings
-        wish = settings.get("on_shutdown", "exit") if settings.get("trap_exit", True) else "exit"
+        wish: Any = settings.get("on_shutdown", "exit") if settings.get("trap_exit", True) else "exit"
         if wish == "hang":
             return
         if wish == "exit":

@@ -3,11 +3,11 @@
 import shutil
 
 import pytest
-from test_scenarios import with_reports
 
 from tests.otp.generate import Scenario, random_scenario
 from tests.otp.oracle import ask
 from tests.otp.play import play
+from tests.otp.test_scenarios import with_reports
 
 pytestmark = [
     pytest.mark.erlang,

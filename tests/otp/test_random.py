@@ -1,10 +1,10 @@
 """Any scenario of the schema plays to its end, and twice in the same way."""
 
 import pytest
-from test_scenarios import in_stop_order
 
 from tests.otp.generate import random_scenario
 from tests.otp.play import play
+from tests.otp.test_scenarios import in_stop_order
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -44,7 +44,7 @@ class Heard:
 
     def launch(self, child: str = "agent", generation: int = 1, restart_count: int = 0, reason: str = "") -> Launch:
         """What a life is given so that it is heard here."""
-        return Launch(child, generation, restart_count, reason, self._take, self._room, ready=lambda: None)
+        return Launch(child, generation, restart_count, reason, self._take, self._room, ready=lambda value=None: None)
 
     def said(self, stream: Stream = Stream.STDOUT) -> bytes:
         """All that came on a stream."""

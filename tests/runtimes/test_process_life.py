@@ -289,7 +289,7 @@ async def test_a_listener_that_raises_stops_neither_the_reading_nor_the_life(cap
     def refuse(stream: Stream, chunk: bytes) -> None:
         raise ZeroDivisionError
 
-    launch = Launch("agent", 1, 0, "", refuse, heard.launch().room, ready=lambda: None)
+    launch = Launch("agent", 1, 0, "", refuse, heard.launch().room, ready=lambda value=None: None)
     life = runtime_of(program("flood.py", "1")).life(launch)
 
     assert (await live(life)).clean
@@ -299,7 +299,7 @@ async def test_a_listener_that_raises_stops_neither_the_reading_nor_the_life(cap
 async def test_a_listener_without_room_slows_the_child_down() -> None:
     heard = Heard()
     has_room = trio.Event()
-    launch = Launch("agent", 1, 0, "", heard.launch().output, has_room.wait, ready=lambda: None)
+    launch = Launch("agent", 1, 0, "", heard.launch().output, has_room.wait, ready=lambda value=None: None)
     life = runtime_of(program("flood.py", "1")).life(launch)
 
     async with trio.open_nursery() as nursery:
@@ -316,7 +316,7 @@ async def test_a_listener_without_room_slows_the_child_down() -> None:
 async def test_a_listener_without_room_holds_up_no_end_and_loses_no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(life_module, "LAST_WORDS_PATIENCE", 0.1)
     heard = Heard()
-    launch = Launch("agent", 1, 0, "", heard.launch().output, trio.sleep_forever, ready=lambda: None)
+    launch = Launch("agent", 1, 0, "", heard.launch().output, trio.sleep_forever, ready=lambda value=None: None)
     # More than one read takes.
     last_words = "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 19); os.write(1, b'x' * (1 << 19))"
     life = runtime_of(python(last_words)).life(launch)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from importlib.metadata import version
+from collections.abc import Sequence
 
 DEFAULT_FILE = "supervisor.yaml"
 
@@ -11,8 +11,22 @@ class _Version(argparse.Action):
     """Prints the version; looked up only when asked for, as that reads the disk."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415
+
         sys.stdout.write(f"trio-supervisor {version('trio-supervisor')}\n")
         parser.exit()
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What a command line asks for; exits with 2 and a message if it is wrong."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(words)
+    # argparse takes a list of words only in one piece: those after an option are left over.
+    if rest and (options.command != "run" or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.agents += rest
+    return options
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -70,6 +70,7 @@ class _Memory:
     started_at: float | None = None
     was_ready: bool = False
     reason: str = ""
+    restarts: int = 0
 
 
 @dataclass(slots=True)
@@ -93,13 +94,14 @@ class Console:
         memory = self._memories.setdefault(notice.child, _Memory())
         if notice.new is State.STARTING:
             memory.started_at, memory.was_ready = now, False
-        about = About(now, memory.started_at, memory.was_ready, memory.reason, port, pid)
+        about = About(now, memory.started_at, memory.was_ready, memory.reason, memory.restarts, port, pid)
         at = time.time()
         next_at = at + notice.next_at - now if notice.next_at is not None and isfinite(notice.next_at) else None
-        text, tone, dull = wording.describe(notice, about), wording.tone(notice), wording.is_dull(notice, about)
+        text, tone, dull = wording.describe(notice, about), wording.tone(notice, about), wording.is_dull(notice, about)
         self._event(Event(at, text, tone, notice.child, dull, notice, next_at))
         memory.was_ready |= notice.new is State.READY
         memory.reason = notice.reason
+        memory.restarts = notice.restarts
         if notice.new is State.REMOVED:
             del self._memories[notice.child]
 

@@ -3,33 +3,49 @@
 What a command needs is imported when it runs: most of the time of a short command is imports.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from trio_supervisor.cli import exit_codes
-from trio_supervisor.cli.arguments import make_parser
-from trio_supervisor.cli.mask import held_back
-from trio_supervisor.errors import ConfigError, LockedError, SupervisorError, UnknownAgentError
+from trio_supervisor.cli.mask import hold_back
+
+if TYPE_CHECKING:
+    import argparse
+
+    from trio_supervisor.errors import SupervisorError
 
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["run"]:
+        hold_back()
+    try:
+        return _main(words)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _main(words: list[str]) -> int:
+    from trio_supervisor.cli.arguments import parse  # noqa: PLC0415
+    from trio_supervisor.errors import SupervisorError  # noqa: PLC0415
+
     _fill_standard_descriptors()
-    options = make_parser().parse_args(argv)
+    options = parse(words)
     try:
         return _run(options)
     except SupervisorError as error:
         sys.stderr.write(f"{error}\n")
         return _code_of(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
 
 
-def _code_of(error: SupervisorError) -> int:
+def _code_of(error: "SupervisorError") -> int:
+    from trio_supervisor.cli import exit_codes  # noqa: PLC0415
+    from trio_supervisor.errors import ConfigError, LockedError, UnknownAgentError  # noqa: PLC0415
+
     match error:
         case UnknownAgentError():
             return exit_codes.UNKNOWN_AGENT
@@ -41,13 +57,12 @@ def _code_of(error: SupervisorError) -> int:
             return exit_codes.GAVE_UP
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: "argparse.Namespace") -> int:
     match options.command:
         case "run":
-            with held_back():
-                from trio_supervisor.cli.run import run  # noqa: PLC0415
+            from trio_supervisor.cli.run import run  # noqa: PLC0415
 
-                return run(options)
+            return run(options)
         case "completion":
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 

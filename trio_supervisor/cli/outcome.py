@@ -1,6 +1,7 @@
 """What a tree or an agent has come to, as an exit code."""
 
 from collections.abc import Iterable
+from signal import Signals
 
 from trio_supervisor.cli.exit_codes import DONE, GAVE_UP, NOT_KILLED
 from trio_supervisor.control.api import Exit, How, Snapshot, State
@@ -25,9 +26,11 @@ def of_exit(exit: Exit | None) -> int:
             return GAVE_UP if exit.code is None else exit.code
         case How.SIGNALED:
             return 128 + (exit.signal or 0)
-        case How.RETURNED:
+        case How.KILLED:
+            return 128 + Signals.SIGKILL
+        case How.RETURNED | How.SHUT_DOWN | How.IGNORED:
             return DONE
-        case How.RAISED | How.CANCELLED | How.SPAWN_FAILED:
+        case How.RAISED | How.CANCELLED | How.GAVE_UP | How.SPAWN_FAILED:
             return GAVE_UP
         case How.UNKILLABLE:
             return NOT_KILLED

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import trio
 from attrs import define, field
@@ -29,7 +30,7 @@ _STDOUT = 1
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the tree of a file; returns the exit code. To be called with signals held back (see `mask`)."""
+    """Run the tree of a file; returns the exit code. Signals are held back (see `mask`)."""
     loaded = load(options.file, environ=os.environ, only=options.agents)
     watched = options.exit_code_from
     if watched is not None and watched not in loaded.agents:
@@ -51,11 +52,13 @@ class _Run:
         with received() as signals:
             async with self._open_console() as (console, writer):
                 with hub.listening(console.record, writer.room):
-                    snapshots = await self._live(hub, console, signals)
+                    snapshots = await self._live(hub, console, writer, signals)
                 console.say(_summary(snapshots))
         return self._exit_code(snapshots)
 
-    async def _live(self, hub: Hub, console: Console, signals: AsyncIterator[int]) -> tuple[Snapshot, ...]:
+    async def _live(
+        self, hub: Hub, console: Console, writer: Writer, signals: AsyncIterator[int]
+    ) -> tuple[Snapshot, ...]:
         for warning in self.loaded.warnings:
             console.say(warning, tone=Tone.WARNING)
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
@@ -63,6 +66,11 @@ class _Run:
             async with open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event)) as control:
                 nursery.start_soon(act_on, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
                 control.stop(await self._wait(control))
+                await control.wait()
+                if self._exit_code(control.snapshot()) == exit_codes.NOT_KILLED:
+                    hub.flush()
+                    console.say(_summary(control.snapshot()), tone=Tone.BAD)
+                    await _leave_by_force(console, writer)
             nursery.cancel_scope.cancel()
             hub.flush()
         return control.snapshot()
@@ -106,6 +114,13 @@ class _Run:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         look = style.detect(terminal=os.isatty(_STDOUT), env=os.environ, encoding=encoding)
         return TextFormat(look, self.loaded.agents)
+
+
+async def _leave_by_force(console: Console, writer: Writer) -> NoReturn:
+    """End the program although something of it goes on: Trio would wait for ever for a task that can't be cancelled."""
+    console.close()
+    await writer.aclose(LAST_WORDS)
+    os._exit(exit_codes.NOT_KILLED)
 
 
 async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import trio
 
-from trio_supervisor.cli.mask import HANDLED
+from trio_supervisor.cli.mask import HANDLED, hold_back
 from trio_supervisor.cli.tasks import task_tree
 from trio_supervisor.control.api import Control
 
@@ -23,7 +23,11 @@ def received() -> Iterator[AsyncIterator[int]]:
     numbers = [number for number in HANDLED if not (ignored and number is signal.SIGHUP)]
     with trio.open_signal_receiver(*numbers) as signals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-        yield signals
+        try:
+            yield signals
+        finally:
+            # Everything is down: whoever presses Ctrl-C once more must not turn success into death by signal.
+            hold_back()
 
 
 async def act_on(signals: AsyncIterator[int], control: Control, asked: Callable[[], None]) -> None:

@@ -38,6 +38,8 @@ class About:
     """Whether the present life has been ready before."""
     last_reason: str = ""
     """The reason of the child's change before this one."""
+    restarts: int = 0
+    """How many there were at the child's change before this one."""
     port: int | None = None
     pid: int | None = None
 
@@ -47,7 +49,7 @@ def describe(notice: StateChanged, about: About) -> str:
     reason = notice.reason
     match notice.new:
         case State.WAITING:
-            return _waiting(notice)
+            return _waiting(notice, about)
         case State.STARTING:
             return _starting(notice)
         case State.RUNNING:
@@ -85,7 +87,7 @@ def is_dull(notice: StateChanged, about: About) -> bool:
             return False
 
 
-def tone(notice: StateChanged) -> Tone:
+def tone(notice: StateChanged, about: About) -> Tone:
     """How good the news is."""
     match notice.new:
         case State.READY | State.FINISHED:
@@ -97,7 +99,7 @@ def tone(notice: StateChanged) -> Tone:
         case State.RUNNING:
             return Tone.WARNING if notice.old is State.READY else Tone.QUIET
         case State.WAITING:
-            return Tone.WARNING if _restarts(notice) else Tone.QUIET
+            return Tone.WARNING if _restarts(notice, about) else Tone.QUIET
         case State.STARTING | State.STOPPING | State.STOPPED | State.REMOVED:
             return Tone.QUIET
 
@@ -122,13 +124,13 @@ def _two(count: int, size: int, large: str, small: str) -> str:
     return f"{high} {large} {low} {small}" if low else f"{high} {large}"
 
 
-def _restarts(notice: StateChanged) -> bool:
-    """Whether a life has ended that nobody was stopping, and another one follows."""
-    return notice.exit is not None and notice.old is not State.STOPPING
+def _restarts(notice: StateChanged, about: About) -> bool:
+    """Whether a life has ended and another one follows that counts as a restart."""
+    return notice.exit is not None and notice.restarts > about.restarts
 
 
-def _waiting(notice: StateChanged) -> str:
-    if _restarts(notice):
+def _waiting(notice: StateChanged, about: About) -> str:
+    if _restarts(notice, about):
         # The reason is the exit alone unless something is in the way.
         now = " now" if notice.exit is not None and notice.reason == str(notice.exit) else ""
         return f"{_ended(notice)}; restart {notice.restarts}{now}"

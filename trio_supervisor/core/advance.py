@@ -158,7 +158,7 @@ def _wait_as_one(tree: Tree, plan: Plan, now: float) -> None:
     for child in members:
         if child.state is not State.BACKOFF:
             tree.enter(child, State.BACKOFF, now, f"{plan.offender}: {plan.reason}", next_at=due)
-    offender = tree.children[plan.offender] if plan.offender in tree.children else None
+    offender = tree.children.get(plan.offender)
     plan.starts.clear()
     if offender and offender.state is State.BACKOFF:
         offender.group = tuple(child.id for child in members)

@@ -58,7 +58,7 @@ class Child:
         "state",
         "value",
         "was_ready",
-        "window",
+        "windows",
     )
 
     def __init__(self, child: str, policy: ChildPolicy, now: float) -> None:
@@ -106,8 +106,8 @@ class Child:
         """Why it is to be HELD, not STOPPED, when it is down."""
         self.group: tuple[str, ...] = ()
         """In BACKOFF: those that start with it when the delay is over, in order; empty when it starts alone."""
-        self.window = Window(policy.intensity) if policy.intensity else None
-        """Its own restarts that still count; None without a limit of its own."""
+        self.windows: list[Window] = []
+        """Its own restarts that still count, one for each limit that is its own; made at its first restart."""
 
     @property
     def up(self) -> bool:

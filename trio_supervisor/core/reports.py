@@ -45,7 +45,8 @@ def is_stop_error(tree: Tree, child: Child, exit: Exit) -> bool:
     """Whether a child that was being stopped, or was found dead, ended otherwise than it should."""
     match ending(exit, asked=child.pending is None):
         case Ending.SHUTDOWN:
-            # Of who is killed without being asked, OTP expects no `shutdown`, unless it came by itself and need not come back.
+            # Of who is killed without being asked, OTP expects no `shutdown`, unless it came by itself and need not
+            # come back.
             by_itself = exit.how in (How.SHUT_DOWN, How.GAVE_UP)
             return child.policy.brutal_kill and by_itself and child.policy.restart is Restart.PERMANENT
         case Ending.KILLED:

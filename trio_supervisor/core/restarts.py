@@ -59,16 +59,16 @@ def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float) -> None
     """A restart decision: it counts, and at the limit it is no restart."""
     # Left before the attempts are counted: healthy time may have ended the row of failures.
     child.leave_ready(now)
-    if now >= tree.paused_until and (limit := _limit(tree, child, now)):
+    windows = _windows(tree, child)
+    if now >= tree.paused_until and (limit := next((each for each in windows if not each.has_room(now)), None)):
         reason = f"restart limit: {limit.intensity.restarts} restarts within {limit.intensity.within:g} s; the last failure: {why}"
-        if not _pause(tree, child, limit, now):
+        if not _pause(tree, windows, limit, now):
             _give_up(tree, child, reason, end_.exit, now)
             return
         why = reason
     if now >= tree.paused_until:
-        tree.window.add(now)
-        if child.window:
-            child.window.add(now)
+        for window in windows:
+            window.add(now)
     child.restarts += 1
     child.attempts += 1
     child.restart_reason = why
@@ -82,21 +82,26 @@ def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float) -> None
         want_start(tree, child, now, why, exit=end_.exit)
 
 
-def _limit(tree: Tree, child: Child, now: float) -> Window | None:
-    """The window that has no room for one more restart."""
-    if not tree.window.has_room(now):
-        return tree.window
-    return child.window if child.window and not child.window.has_room(now) else None
+def _windows(tree: Tree, child: Child) -> tuple[Window, ...]:
+    """Where a restart of the child counts.
+
+    As in OTP, all children share their supervisor's limit, for there the supervisor is what gives up. Where only the
+    offender is held, each child has that limit for itself: else one bad child would use up what the others need.
+    """
+    alone = tree.policy.at_limit is AtLimit.HOLD
+    if not child.windows:
+        limits = (tree.policy.intensity if alone else None, child.policy.intensity)
+        child.windows = [Window(limit) for limit in limits if limit is not None]
+    return tuple(child.windows) if alone else (tree.window, *child.windows)
 
 
-def _pause(tree: Tree, child: Child, window: Window, now: float) -> bool:
+def _pause(tree: Tree, windows: tuple[Window, ...], reached: Window, now: float) -> bool:
     """Whether the limit is one after which things go on; what comes up to then waits and does not count."""
     if tree.policy.at_limit is not AtLimit.PAUSE:
         return False
-    tree.paused_until = now + window.intensity.within
-    tree.window.clear()
-    if child.window:
-        child.window.clear()
+    tree.paused_until = now + reached.intensity.within
+    for window in windows:
+        window.clear()
     return True
 
 

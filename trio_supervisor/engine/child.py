@@ -24,6 +24,9 @@ from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
 from trio_supervisor.spec import ChildSpec, StopStep
 
+KILL_PATIENCE = 10.0
+"""So many seconds after a kill it is told that a life can't be ended. A runtime that can tell itself does so earlier."""
+
 
 @frozen
 class Kept:
@@ -125,7 +128,17 @@ class ChildLife:
                     await self.over.wait()
             if not self.over.is_set():
                 self.life.kill()
-            await self.over.wait()
+            with trio.move_on_after(KILL_PATIENCE):
+                await self.over.wait()
+            if not self.over.is_set():
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Tell the end of a life that has none: nobody can wait for it for ever."""
+        detail = f"it goes on {KILL_PATIENCE:g} s after it was killed"
+        if self.life.pid is None:
+            detail += ": a task that ignores its cancellation"
+        self._post(Exited(self._kept.spec.id, self._generation, Exit(How.UNKILLABLE, detail=detail)))
 
     def cut_grace(self) -> None:
         """End the stop that is under way by force, at once."""

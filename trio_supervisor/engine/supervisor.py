@@ -168,7 +168,8 @@ class Supervisor:
     def kill(self, reason: str = "killed", *, inner_in_order: bool = False) -> None:
         """Kill everything at once; the end of it is no orderly one (rule 36).
 
-        `inner_in_order`: as in OTP, the inner supervisors are not killed but end in order, with the graces of their children.
+        `inner_in_order`: as in OTP, the inner supervisors are not killed but end in order, with the graces of their
+        children.
         """
         if self.ending is None:
             self._killed = True
@@ -399,7 +400,8 @@ class Supervisor:
                 self._kept.pop(command.child).runtime.close()
             case AdmitChild():
                 call = self._calls[command.call]
-                assert call.spec is not None and call.runtime is not None
+                assert call.spec is not None
+                assert call.runtime is not None
                 self._keep(call.spec, call.runtime)
                 call.runtime = None
             case Reply():

@@ -97,7 +97,9 @@ class TaskLife:
             await self._function()
 
     def _raised(self, error: BaseException) -> Exit:
-        self._launch.output(Stream.STDERR, "".join(traceback.format_exception(error)).encode(errors="backslashreplace"))
+        self._launch.output(
+            Stream.STDERR, "".join(traceback.format_exception(_without_us(error))).encode(errors="backslashreplace")
+        )
         leaf = _first_leaf(error)
         return Exit(How.RAISED, detail=f"{type(leaf).__name__}: {leaf}".rstrip(": "), exception=error)
 
@@ -121,6 +123,14 @@ class _Announcement:
     def started(self, value: object = None) -> None:
         """The function says that it is ready; the value goes to whoever asked for the start."""
         self._ready(value)
+
+
+def _without_us(error: BaseException) -> BaseException:
+    """The exception without the calls of this module, which tell its author nothing."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    return error.with_traceback(frames)
 
 
 def _first_leaf(error: BaseException) -> BaseException:
