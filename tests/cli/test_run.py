@@ -67,6 +67,43 @@ async def test_ctrl_c_while_it_is_still_loading_is_not_lost(tmp_path: Path) -> N
     assert "Traceback" not in it.output
 
 
+async def test_ctrl_c_again_and_again_to_the_very_end_is_a_success(tmp_path: Path) -> None:
+    async with running(tmp_path, sleeper()) as it:
+        await it.see("ready")
+        while it.process.poll() is None:
+            it.send(signal.SIGINT)
+            await trio.sleep(0.005)
+
+        assert await it.end() == 0
+
+
+async def test_a_task_that_ignores_its_cancellation_is_told_and_left_behind_by_force(tmp_path: Path) -> None:
+    program = "async def work():\n    with trio.CancelScope(shield=True):\n        await trio.sleep_forever()\n"
+    (tmp_path / "stubborn.py").write_text(f"import trio\n\n{program}")
+    yaml = "agents: {deaf: {task: 'stubborn:work', stop: {grace: 0}}, a: {command: [sleep, '600']}}\n"
+    async with running(tmp_path, yaml) as it:
+        await it.see("ready", 2)
+        it.send(signal.SIGINT)
+
+        assert await it.end() == 5
+    assert "cannot be killed" in it.output
+    assert "a task that ignores its cancellation" in it.output
+
+
+async def test_a_task_that_is_interrupted_ends_everything_in_order(tmp_path: Path) -> None:
+    (tmp_path / "rude.py").write_text("async def work():\n    raise KeyboardInterrupt\n")
+    async with running(tmp_path, "agents: {t: {task: 'rude:work'}, a: {command: [sleep, '600']}}\n") as it:
+        assert await it.end() == 130
+    assert "a | ● stopped" in it.output
+
+
+async def test_agents_may_be_named_after_an_option(tmp_path: Path) -> None:
+    yaml = "agents: {a: {command: ['true'], restart: temporary}, b: {command: [sleep, '600']}}\n"
+    async with running(tmp_path, yaml, "--log-format", "text", "a") as it:
+        assert await it.end() == 0
+    assert "b |" not in it.output
+
+
 async def test_ctrl_c_reaches_agents_only_through_the_supervisor(tmp_path: Path) -> None:
     yaml = "agents: {a: {command: [bash, -c, 'trap \"echo interrupted\" INT; echo up; sleep 600 & wait; wait']}}\n"
     async with running(tmp_path, yaml, start_new_session=True) as it:

@@ -6,7 +6,7 @@ apart: times count relative to now and only as far as they matter, totals and te
 """
 
 import math
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
@@ -299,7 +299,7 @@ def _copy(value: Any) -> Any:
         return {key: item if _is_value(type(item)) else _copy(item) for key, item in value.items()}
     if kind is list:
         return [item if _is_value(type(item)) else _copy(item) for item in value]
-    if kind in (set, deque, Counter):
+    if kind in (set, deque, Counter, OrderedDict):
         return value.copy()
     twin = kind.__new__(kind)
     for name in getattr(kind, "__slots__", None) or vars(value):

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from types import FrameType
+from typing import Any
 
 import pytest
 
 from tests.core.driver import CRASH, TERMED, Driver, policy, tree
+from tests.core.obedient import Obedient, otp
+from trio_supervisor.core.answers import Verb
 from trio_supervisor.core.messages import TimePassed
 from trio_supervisor.core.policy import Backoff, Condition, ReadyBy, Restart, Thresholds
 
@@ -128,3 +131,21 @@ def test_in_a_shutdown_the_end_of_one_of_many_dependents_costs_the_same_however_
         return found
 
     assert costs(300) == costs(3)
+
+
+def test_in_profile_otp_a_crash_and_a_call_cost_the_same_among_ten_and_among_twenty_thousand() -> None:
+    def costs(number: int) -> list[int]:
+        siblings: dict[str, Any] = {f"child-{index}": policy() for index in range(number)}
+        machine = Obedient(otp(restarts=10**6), **siblings).up()
+        found = []
+        for step in (
+            lambda: machine.exits("child-5"),
+            lambda: machine.call(Verb.TERMINATE, "child-5"),
+            lambda: machine.call(Verb.RESTART, "child-5"),
+        ):
+            with calls() as made:
+                step()
+            found.append(made[0])
+        return found
+
+    assert costs(MANY) == costs(FEW)

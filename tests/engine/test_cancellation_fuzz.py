@@ -125,7 +125,7 @@ class _Function:
     async def silent(self) -> None:
         await self.live(trio.TASK_STATUS_IGNORED)
 
-    async def announcing(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def announcing(self, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128 -- passes it on
         await self.live(task_status)
 
     async def live(self, task_status: trio.TaskStatus[None]) -> None:

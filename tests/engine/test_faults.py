@@ -1,5 +1,6 @@
 """What goes wrong beside the children: a listener, a probe that can't be asked, a stranger on the port."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -146,3 +147,30 @@ async def test_keyboard_interrupt_is_never_swallowed(autojump_clock: MockClock) 
             raise KeyboardInterrupt
 
     assert (1, "a", "closed") in world.events
+
+
+async def test_a_life_that_goes_on_after_its_kill_is_told_and_never_followed_by_another(
+    autojump_clock: MockClock,
+) -> None:
+    stuck = Script(stop_delay=math.inf, kill_delay=1000)
+    world = ScriptedWorld({"a": [stuck]}, answers={"a": [BAD]})
+    spec = tree(child("a", health=Health(Tcp("1"), period=5, failures=1), stop=()), child("b"))
+    async with Supervisor(spec, world.world).open() as supervisor:
+        await trio.sleep(14)
+        assert supervisor.children["a"].state is State.STOPPING
+        await trio.sleep(2)
+        assert supervisor.children["a"].state is State.HELD
+        assert supervisor.children["a"].reason.startswith("cannot be killed: it goes on 10 s after it was killed")
+        assert supervisor.children["b"].state is State.READY
+
+    assert sum(what.startswith("started") for _, who, what in world.events if who == "a") == 1
+
+
+async def test_a_stop_does_not_wait_for_ever_for_what_cannot_be_killed(autojump_clock: MockClock) -> None:
+    world = ScriptedWorld({"a": [Script(stop_delay=math.inf, kill_delay=1000)]})
+    supervisor = Supervisor(tree(child("a", stop=())), world.world)
+    async with supervisor.open():
+        supervisor.stop("enough")
+        await supervisor.wait()
+        assert trio.current_time() == 10
+        assert supervisor.children["a"].state is State.STOPPED

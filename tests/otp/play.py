@@ -169,7 +169,7 @@ class Stage:
         return self.trace
 
     async def start_link(self, nursery: trio.Nursery) -> bool:
-        async def run(task_status: trio.TaskStatus[object]) -> None:
+        async def run(task_status: trio.TaskStatus[object]) -> None:  # noqa: ASYNC128 -- passes it on
             with contextlib.suppress(RestartLimitReached):
                 await self.tree.run(task_status=task_status)
 

@@ -367,12 +367,14 @@ async def test_two_hundred_at_once() -> None:
 
 async def test_three_hundred_lives_leave_no_descriptor_thread_or_zombie() -> None:
     await run("true")
-    before = (descriptors(), len(os.listdir("/proc/self/task")))
+    before, threads = descriptors(), len(os.listdir("/proc/self/task"))
 
     for _ in range(300):
         await run("true")
 
-    assert (descriptors(), len(os.listdir("/proc/self/task"))) == before
+    assert descriptors() == before
+    # Fewer is fine: an idle thread of Trio's may have come to its end meanwhile.
+    assert len(os.listdir("/proc/self/task")) <= threads
     assert not has_children()
 
 

@@ -27,6 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _main(words)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BaseExceptionGroup as group:
+        # A task has raised it; by now everything is down.
+        if group.split(KeyboardInterrupt)[1] is not None:
+            raise
+        return INTERRUPTED
 
 
 def _main(words: list[str]) -> int:

@@ -2,14 +2,17 @@
 way.
 """
 
+from collections import OrderedDict
+
 
 class Places:
     """At most `count` starts at a time; first come, first served. Each operation costs the same whatever the length."""
 
     def __init__(self, count: int) -> None:
         self._free = count
-        # The order of a dict is that of insertion: a queue from which anybody may step back.
-        self._queue: dict[str, None] = {}
+        # A queue from which anybody may step back. Not a plain dict: the first entry is found past all that were
+        # taken before.
+        self._queue: OrderedDict[str, None] = OrderedDict()
         self._holders: set[str] = set()
 
     @property
@@ -29,8 +32,7 @@ class Places:
         """Give a place to the first of the queue; None when there is no place or nobody waits."""
         if not self._queue or not self._free:
             return None
-        child = next(iter(self._queue))
-        del self._queue[child]
+        child, _ = self._queue.popitem(last=False)
         self._holders.add(child)
         self._free -= 1
         return child

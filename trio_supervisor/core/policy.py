@@ -97,6 +97,9 @@ class Intensity:
         if not self.within > 0:
             raise ValueError(f"intensity: within must be > 0 seconds, not {self.within}")
 
+    def __str__(self) -> str:
+        return f"{self.restarts} restarts within {self.within:g} s"
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:

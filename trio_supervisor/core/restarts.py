@@ -61,7 +61,7 @@ def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float) -> None
     child.leave_ready(now)
     windows = _windows(tree, child)
     if now >= tree.paused_until and (limit := next((each for each in windows if not each.has_room(now)), None)):
-        reason = f"restart limit: {limit.intensity.restarts} restarts within {limit.intensity.within:g} s; the last failure: {why}"
+        reason = f"restart limit: {limit.intensity}; the last failure: {why}"
         if not _pause(tree, windows, limit, now):
             _give_up(tree, child, reason, end_.exit, now)
             return

@@ -113,7 +113,7 @@ class Supervisor(Tree):
             RestartLimitReached: it gave up.
             ChildStartError: profile otp, a child failed in the first start.
         """
-        announcement = _Announcement(self, task_status)
+        announcement = _Announcement(lambda: task_status.started(self))
         try:
             async with _without_groups(everywhere=True), trio.open_nursery() as nursery:
                 nursery.start_soon(self._hub.run)
@@ -122,9 +122,9 @@ class Supervisor(Tree):
         except BaseException as failure:
             # That it gave up is told also to who has been cancelled meanwhile.
             if (error := self._error()) and _is_cancellation(failure):
-                raise error from None
+                raise error from None  # noqa: ASYNC104 -- for that reason
             if error:
-                raise BaseExceptionGroup("a tree gave up, and more", [error, failure]) from None
+                raise BaseExceptionGroup("a tree gave up, and more", [error, failure]) from None  # noqa: ASYNC104 -- within
             raise
         self._hub.flush()
         if error := self._error():
@@ -158,7 +158,8 @@ class Supervisor(Tree):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
+        # It shields itself, and the stop deadline bounds it.
+        return await self._stack.__aexit__(kind, error, trace)  # noqa: ASYNC102 -- for that reason
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
@@ -194,15 +195,14 @@ class Supervisor(Tree):
 class _Announcement:
     """Passes on, once, that all is started."""
 
-    def __init__(self, tree: Supervisor, task_status: trio.TaskStatus[Supervisor]) -> None:
-        self._tree = tree
-        self._task_status = task_status
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
         self._told = False
 
     def started(self, value: object = None) -> None:
         if not self._told:
             self._told = True
-            self._task_status.started(self._tree)
+            self._tell()
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, S
 from trio_supervisor.spec import ChildSpec, StopStep
 
 KILL_PATIENCE = 10.0
-"""So many seconds after a kill it is told that a life can't be ended. A runtime that can tell itself does so earlier."""
+"""So many seconds after a kill it is told that a life can't be ended. A runtime that can tell does so earlier."""
 
 
 @frozen

@@ -226,8 +226,13 @@ class Supervisor:
 
     async def wait(self) -> None:
         """Wait until nothing is left to run: every child is finished, failed, held or stopped."""
-        while not self._ended.is_set() and (not self._begun or not self._machine.at_rest or self.busy):
+        while not self._all_down and (not self._begun or not self._machine.at_rest or self.busy):
             await self._waiters.park()
+
+    @property
+    def _all_down(self) -> bool:
+        """Whether it has ended as far as the machine can tell; what is posted after that is not taken in any more."""
+        return self._ended.is_set() or (self._machine.shutting_down and self._machine.at_rest)
 
     async def wait_over(self) -> None:
         """Wait until nothing of it is left."""
@@ -258,7 +263,7 @@ class Supervisor:
             async with trio.open_nursery() as self._nursery:
                 try:
                     self._add_all()
-                    self._begin(task_status)
+                    self._begin(lambda: task_status.started(self))
                     await self._serve()
                 finally:
                     await self._end()  # noqa: ASYNC102 -- shields itself, and the stop deadline bounds it
@@ -299,11 +304,11 @@ class Supervisor:
             self._keep(spec, runtime)
             self._take(ChildAdded(spec.id, child_policy(spec, runtime, self.spec.profile)))
 
-    def _begin(self, task_status: trio.TaskStatus["Supervisor"]) -> None:
+    def _begin(self, tell_started: Callable[[], None]) -> None:
         if self._machine.policy.ordered:
-            self._started_listeners.append(lambda: task_status.started(self))
+            self._started_listeners.append(tell_started)
         else:
-            task_status.started(self)
+            tell_started()
         # Who was asked to stop before it ran starts nobody.
         self._take_waiting()
         self._take(TreeStartAsked())
