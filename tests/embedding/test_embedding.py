@@ -158,6 +158,17 @@ class TestGivingUp:
 
         assert len(seen) == 1
 
+    async def test_wait_within_the_block_and_the_end_of_the_block_are_one_failure(
+        self, autojump_clock: MockClock
+    ) -> None:
+        tree = Supervisor(task("a", crash), profile="otp")
+
+        with pytest.raises(RestartLimitReached) as caught:
+            async with tree:
+                await tree.wait()
+
+        assert [repr(error) for error in caught.value.exceptions] == ["ValueError('no luck')"]
+
     async def test_an_exception_of_the_block_is_not_lost_beside_it(self, autojump_clock: MockClock) -> None:
         gave_up = pytest.RaisesGroup(ValueError, check=lambda group: isinstance(group, RestartLimitReached))
         with pytest.RaisesGroup(gave_up, KeyError):

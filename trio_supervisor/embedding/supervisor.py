@@ -63,6 +63,7 @@ class Supervisor(Tree):
         self._runtimes = dict(runtimes or {})
         self._hub = Hub()
         self._made: Engine | None = None
+        self._failure: ChildStartError | RestartLimitReached | None = None
         self._stack = AsyncExitStack()
         self.path = ""
 
@@ -133,7 +134,10 @@ class Supervisor(Tree):
         announcement.started()
 
     def _error(self) -> ChildStartError | RestartLimitReached | None:
-        return error_of(self.engine.ending, self.engine.children)
+        # The same object for everybody who is told: `wait()` in the block and the end of the block are one failure.
+        if self._failure is None:
+            self._failure = error_of(self.engine.ending, self.engine.children)
+        return self._failure
 
     def stop(self, reason: str = "asked to stop") -> None:
         """Begin the orderly stop of everything."""
@@ -235,9 +239,17 @@ def _is_cancellation(error: BaseException) -> bool:
     return isinstance(error, trio.Cancelled)
 
 
+def _identity(error: BaseException) -> object:
+    """What makes an exception the same one: a group is copied when a nursery takes cancellations out of it."""
+    if isinstance(error, BaseExceptionGroup):
+        return type(error), error.message, tuple(map(_identity, error.exceptions))
+    return id(error)
+
+
 def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
     """The only exception of a group of no special kind; a cancellation is no exception beside another one."""
     if type(group) not in (ExceptionGroup, BaseExceptionGroup):
         return None
-    errors = [error for error in group.exceptions if not _is_cancellation(error)] or list(group.exceptions)
+    different = list({_identity(error): error for error in group.exceptions}.values())
+    errors = [error for error in different if not _is_cancellation(error)] or different
     return errors[0] if len(errors) == 1 else None
