@@ -253,6 +253,13 @@ class TestInstances:
 
         assert machine.did() == ["child_terminated tpl-1#1", "ending: asked", "shutdown_error tpl x2"]
 
+    def test_who_is_being_stopped_already_is_not_told_again(self) -> None:
+        machine = instances()
+        machine.slow |= {"tpl-1", "tpl-2", "tpl-3"}
+        machine.call(TERMINATE, "tpl-1")
+
+        assert stops(machine.shut_down()) == ["tpl-3", "tpl-2"]
+
     def test_without_a_template_each_is_told_of(self) -> None:
         machine = instances(None)
         machine.stops_by = {"tpl": Exit(How.RAISED, detail="x"), "tpl-1": Exit(How.SHUT_DOWN, value=1)}

@@ -390,6 +390,28 @@ class TestFleetGroups:
 
         assert machine.states() == {"a": "ready", "b": "stopped", "c": "ready"}
 
+    def test_when_the_offender_is_stopped_before_the_group_waits_the_others_still_start(self) -> None:
+        machine = self.group()
+        machine.slow |= {"c"}
+        machine.exits("b")
+        machine.stop("b")
+        machine.exits("c", CANCELLED)
+        machine.slow.clear()
+        machine.pass_time(10)
+
+        assert machine.states() == {"a": "ready", "b": "stopped", "c": "ready"}
+
+    def test_when_all_of_the_group_are_stopped_nobody_waits(self) -> None:
+        machine = self.group()
+        machine.slow |= {"c"}
+        machine.exits("b")
+        machine.stop("b")
+        machine.stop("c")
+        machine.exits("c", CANCELLED)
+
+        assert machine.states() == {"a": "ready", "b": "stopped", "c": "stopped"}
+        assert machine.machine.deadline_of("c") is None
+
     def test_a_lone_offender_that_is_held_starts_nobody(self) -> None:
         machine = Obedient(otp(REST, profile=FLEET), a=SLOW_BACK).up()
         machine.exits("a")
@@ -437,6 +459,16 @@ class TestFleetGroups:
         machine.exits("b", CANCELLED)
 
         assert machine.states() == {"a": "ready", "b": "stopped", "c": "stopped"}
+
+    def test_a_member_that_is_removed_while_it_is_being_started_leaves_the_plan(self) -> None:
+        machine = self.group()
+        machine.slow |= {"b"}
+        machine.exits("b")
+        machine.pass_time(10)
+        machine.remove("b")
+        machine.exits("b", CANCELLED)
+
+        assert machine.states() == {"a": "ready", "c": "ready"}
 
     def test_a_member_that_waits_for_a_dependency_does_not_hold_the_plan_up(self) -> None:
         machine = Obedient(

@@ -16,7 +16,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def blocks(language: str) -> list[object]:
     """The code blocks of a language, each with its place as its id."""
-    found = []
+    found: list[object] = []
     for page in PAGES:
         for match in re.finditer(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
             line = page.read_text().count("\n", 0, match.start()) + 1

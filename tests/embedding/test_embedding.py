@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -358,3 +359,54 @@ def test_a_value_that_can_not_be_right_is_refused_at_once(make: object, message:
     assert callable(make)
     with pytest.raises(SpecError, match=message):
         make()
+
+
+class TestMistakes:
+    """What is written wrong is said, not swallowed."""
+
+    @pytest.mark.parametrize(
+        ("make", "words"),
+        [
+            (lambda: task("a", forever, restrat="permanent"), "no option 'restrat'; did you mean 'restart'"),  # type: ignore[call-arg]
+            (lambda: Supervisor(foo=1), "no option 'foo'"),  # type: ignore[call-arg]
+            (lambda: task("a", forever, depends_on="db"), "depends_on must be several names"),
+            (lambda: task("a", forever, binds_to="db"), "binds_to must be several names"),
+        ],
+    )
+    def test_an_option_that_cannot_be_right_is_refused(self, make: Callable[[], object], words: str) -> None:
+        with pytest.raises(SpecError, match=words):
+            make()
+
+    def test_the_decorator_needs_its_parentheses(self) -> None:
+        with pytest.raises(TypeError, match="parentheses"):
+            Supervisor().task(forever)  # type: ignore[arg-type]
+
+    async def test_a_restart_after_the_end_does_not_hang(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("a", forever)) as tree:
+            handle = tree["a"]
+        with trio.fail_after(5), pytest.raises(ChildStartError, match="stopped"):
+            await handle.restart()
+
+
+async def test_keyboard_interrupt_of_a_permanent_task_starts_nothing_again(autojump_clock: MockClock) -> None:
+    runs = 0
+
+    async def interrupted() -> None:
+        nonlocal runs
+        runs += 1
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        async with Supervisor(task("a", interrupted), task("b", forever)):
+            await trio.sleep(60)
+
+    assert runs == 1
+    assert trio.current_time() == 0
+
+
+async def test_the_spec_of_a_template_is_had_by_its_id(autojump_clock: MockClock) -> None:
+    template = task("worker", forever)
+    async with Supervisor(strategy="simple_one_for_one", template=template) as tree:
+        assert await tree.get_child_spec("worker") is template
+        with pytest.raises(CallError):
+            await tree.get_child_spec("nobody")

@@ -134,7 +134,8 @@ def _start_next(tree: Tree, plan: Plan, now: float) -> None:
     if not tree.policy.ordered and ask(tree, child)[0] is not dependencies.Answer.YES:
         want_start(tree, child, now, plan.reason)
         return
-    if child.state is not State.WAITING:
+    # Nothing known leaves a member waiting here; a plan must not fail over it all the same.
+    if child.state is not State.WAITING:  # pragma: no branch
         tree.enter(child, State.WAITING, now, plan.reason)
     begin(tree, child, now)
     plan.starting = child.id
@@ -145,24 +146,26 @@ def _go_on_starting(tree: Tree, plan: Plan) -> bool:
     if child and child.state.alive and not child.was_ready:
         return False
     plan.starting = ""
-    if child and child.state.alive:
+    # A start that fails leaves the plan by another way; this one must not hang if there is a third.
+    if child and child.state.alive:  # pragma: no branch
         tell_progress(tree, child, by_hand=plan.purpose is Purpose.ASKED)
         _answer(tree, plan, Answer.OK, value=child.value)
     return True
 
 
 def _wait_as_one(tree: Tree, plan: Plan, now: float) -> None:
-    """The whole group waits in BACKOFF; the offender wakes it."""
+    """The whole group waits in BACKOFF; one of it wakes it."""
     due, plan.wait = now + plan.wait, 0.0
     members = [child for name in plan.starts if (child := tree.children.get(name)) and _may_wait(child, plan)]
     for child in members:
         if child.state is not State.BACKOFF:
             tree.enter(child, State.BACKOFF, now, f"{plan.offender}: {plan.reason}", next_at=due)
-    offender = tree.children.get(plan.offender)
     plan.starts.clear()
-    if offender and offender.state is State.BACKOFF:
-        offender.group = tuple(child.id for child in members)
-        tree.timers.set(offender.id, due)
+    if members:
+        # The offender itself may have been stopped meanwhile; then another one wakes the group.
+        waker = next((child for child in members if child.id == plan.offender), members[0])
+        waker.group = tuple(child.id for child in members)
+        tree.timers.set(waker.id, due)
 
 
 def _may_wait(child: Child, plan: Plan) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from difflib import get_close_matches
 from enum import Enum
 from typing import TypedDict, TypeVar, Unpack
 
@@ -96,6 +97,7 @@ def supervisor(
 
 def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[SupervisorOptions]) -> SupervisorSpec:
     """A `SupervisorSpec` from values that are easy to write. Raises SpecError."""
+    _check_known(options, SupervisorOptions)
     at_limit = options.get("at_limit")
     return SupervisorSpec(
         children=tuple(children),
@@ -113,6 +115,7 @@ def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[Superv
 
 def child(id: str, run: object, **options: Unpack[ChildOptions]) -> ChildSpec:
     """A child of any kind that a runtime is known for. Raises SpecError."""
+    _check_known(options, ChildOptions)
     return ChildSpec(
         id=id,
         run=run,  # type: ignore[arg-type] # an embedding program may bring runtimes, and so specs, of its own
@@ -124,10 +127,22 @@ def child(id: str, run: object, **options: Unpack[ChildOptions]) -> ChildSpec:
         readiness=options.get("readiness"),
         health=options.get("health"),
         depends_on=_depends_on(options.get("depends_on", ())),
-        binds_to=tuple(options.get("binds_to", ())),
+        binds_to=tuple(_names(options.get("binds_to", ()), "binds_to")),
         stop=_stop(options.get("stop")),
         port=_port(options.get("port")),
     )
+
+
+def _check_known(options: Mapping[str, object], kind: type) -> None:
+    for name in options.keys() - kind.__annotations__.keys():
+        near = get_close_matches(name, kind.__annotations__, 1)
+        raise SpecError(f"there is no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def _names(value: Iterable[str], option: str) -> Iterable[str]:
+    if isinstance(value, str):
+        raise SpecError(f"{option} must be several names, not the one string {value!r}")
+    return value
 
 
 def _enum(kind: type[EnumT], value: EnumT | str, name: str) -> EnumT:
@@ -149,7 +164,7 @@ def _intensity(value: Limit | None) -> Intensity | None:
 
 def _depends_on(value: Mapping[str, Condition | str] | Iterable[str]) -> Mapping[str, Condition]:
     if not isinstance(value, Mapping):
-        return dict.fromkeys(value, Condition.READY)
+        return dict.fromkeys(_names(value, "depends_on"), Condition.READY)
     return {name: _enum(Condition, condition, "depends_on") for name, condition in value.items()}
 
 

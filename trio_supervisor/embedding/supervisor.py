@@ -79,6 +79,9 @@ class Supervisor(Tree):
         given.
         """
 
+        if callable(id):
+            raise TypeError("write @tree.task(), with parentheses")
+
         def add(function: FunctionT) -> FunctionT:
             if self._made is not None:
                 raise RuntimeError("the supervisor runs already: use start_child")

@@ -103,8 +103,11 @@ class Tree:
         return counts
 
     async def get_child_spec(self, id: str) -> ChildSpec:
-        """The spec of a child. Raises CallError."""
+        """The spec of a child; of a template too, by its id. Raises CallError."""
         engine = self.engine
+        template = engine.spec.template
+        if template is not None and template.id == id:
+            return template
         _checked(id, await engine.call(Verb.SPEC, id))
         kept = engine.kept(id)
         if kept is None:
@@ -223,7 +226,7 @@ class Handle:
         self._engine.post(fact)
         await trio.lowlevel.checkpoint()
         while self._child.generation == before or self.state not in _UP:
-            if self._child.generation > before or not self._engine.busy:
+            if self._child.generation > before or not self._engine.busy or self._engine.over:
                 self._check_going()
             await self._engine.wait_change()
 

@@ -14,6 +14,7 @@ from trio_supervisor.core.messages import (
     How,
     ProbeAnswered,
     Role,
+    ShutdownAsked,
     StartChild,
     Started,
 )
@@ -73,9 +74,12 @@ class ChildLife:
             exit = Exit(How.RAISED, detail="interrupted")
             try:
                 exit = await self._live()
+            except BaseException:
+                # It is nobody's exit (KeyboardInterrupt) and ends everything: before anybody starts this child again.
+                self._post(ShutdownAsked("interrupted"))
+                raise
             finally:
-                # Also when an exception goes through that is nobody's exit (KeyboardInterrupt): else its end is waited
-                # for in vain.
+                # Whatever happened: else its end is waited for in vain.
                 self.over.set()
                 self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
