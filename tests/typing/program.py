@@ -8,7 +8,7 @@ from typing import assert_type
 import trio
 import trio_typing
 
-from trio_supervisor.core.messages import Notice
+from trio_supervisor.core.messages import Notice, StateChanged
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
@@ -29,10 +29,11 @@ async def main() -> list[State]:
     seen: list[State] = []
     ready = trio.Event()
 
-    def listen(notice: Notice) -> None:
-        seen.append(notice.new)
-        if notice.new is State.READY:
-            ready.set()
+    def listen(_: str, notice: Notice) -> None:
+        if isinstance(notice, StateChanged):
+            seen.append(notice.new)
+            if notice.new is State.READY:
+                ready.set()
 
     poller = ChildSpec("poller", TaskSpec(poll), restart=Restart.TRANSIENT)
     supervisor = make_supervisor(SupervisorSpec((poller,)), Hub())
