@@ -167,7 +167,9 @@ def test_connections_to_the_same_number_elsewhere_are_not_taken_for_local_ones(p
         theirs = client.getsockname()[1]
 
         assert {entry.listens for entry in entries(port) or ()} == {True, False}
-        assert [entry.listens for entry in entries(theirs) or ()] == [False]
+        # The kernel may give the same number to others at the same time, towards other ends: only ours is looked at.
+        ours = os.fstat(client.fileno()).st_ino
+        assert [entry.listens for entry in entries(theirs) or () if entry.inode == ours] == [False]
 
 
 @pytest.mark.parametrize(
