@@ -23,20 +23,6 @@ class Window:
         """Count a restart."""
         self._times.append(now)
 
-    def admit(self, now: float) -> bool:
-        """Whether one more restart at `now` is within the limit; if so it is counted.
-
-        A restart that is not admitted does not take place and is not counted.
-        """
-        if not self.has_room(now):
-            return False
-        self.add(now)
-        return True
-
     def clear(self) -> None:
         """Begin the count anew."""
         self._times.clear()
-
-    def ages(self, now: float) -> tuple[float, ...]:
-        """How long ago, in seconds, each restart was that still counts; oldest first."""
-        return tuple(now - then for then in self._times if now - then <= self.intensity.within)
