@@ -17,7 +17,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.runtimes.base import Launch, Life, Stream
-from trio_supervisor.spec import Check, StopStep
+from trio_supervisor.spec import AskStep, Check, CloseStdinStep, SendStep, SignalStep
 
 
 @frozen
@@ -159,9 +159,9 @@ class ScriptedLife:
         else:
             await trio.sleep(self._script.lifetime)
 
-    async def ask(self, step: StopStep) -> None:
+    async def ask(self, step: AskStep) -> None:
         """End after `stop_delay`."""
-        self._say(f"asked to end by {step.signal.name}")
+        self._say(f"asked to end by {_name(step)}")
         self._finish_in(self._script.stop_delay, Exit(How.EXITED, code=0))
 
     def kill(self) -> None:
@@ -176,3 +176,13 @@ class ScriptedLife:
         if when < self._end.deadline:
             self._end.deadline = when
             self._exit = exit
+
+
+def _name(step: AskStep) -> str:
+    match step:
+        case SignalStep():
+            return step.signal.name
+        case CloseStdinStep():
+            return "the end of its input"
+        case SendStep():
+            return repr(step.send)

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from tests.otp.otp_terms import Json, exit_by_itself, reason_of, start_reason
 from trio_supervisor import Exit, How, StartError
 from trio_supervisor.runtimes.base import Launch, Life
-from trio_supervisor.spec import ChildSpec, SignalStep
+from trio_supervisor.spec import AskStep, ChildSpec
 
 Note = Callable[..., None]
 
@@ -188,7 +188,7 @@ class PlayerLife:
             self._cast.note("stopped", id=self._path, n=self.n, reason=reason_of(exit))
         self._end.cancel()
 
-    async def ask(self, step: SignalStep) -> None:
+    async def ask(self, step: AskStep) -> None:
         settings = self._behaviour.settings
         wish: Any = settings.get("on_shutdown", "exit") if settings.get("trap_exit", True) else "exit"
         if wish == "hang":

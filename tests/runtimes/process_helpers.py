@@ -14,8 +14,8 @@ import trio
 from tests.runtimes.contract import Heard, live
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime
-from trio_supervisor.runtimes.process.procfs import pids, process
 from trio_supervisor.spec import ChildSpec, Port, ProcessSpec
+from trio_supervisor.system.procfs import pids, process
 
 PROGRAMS = Path(__file__).parent.parent / "subjects" / "progs"
 """What each of them does stands in its first lines."""

@@ -10,8 +10,9 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.runtimes.process_helpers import ended, life_of, python, run
-from trio_supervisor.runtimes.process import procfs
-from trio_supervisor.runtimes.process.procfs import Census, Process, census, command_line, process, processes
+from trio_supervisor.runtimes.process import census as sharing
+from trio_supervisor.runtimes.process.census import Census, census
+from trio_supervisor.system.procfs import Process, command_line, process, processes
 
 
 def test_a_process_is_known_by_its_numbers() -> None:
@@ -35,7 +36,7 @@ def test_what_does_not_exist_is_none() -> None:
 async def test_a_name_with_spaces_and_parentheses_does_not_confuse() -> None:
     code = """
 import os
-from trio_supervisor.runtimes.process.procfs import process
+from trio_supervisor.system.procfs import process
 with open("/proc/self/comm", "w") as comm:
     comm.write("a) R (b 1 2")
 own = process(os.getpid())
@@ -89,7 +90,7 @@ async def test_those_who_ask_while_a_scan_runs_share_the_next_one(monkeypatch: p
     async def ask() -> None:
         answers.append(await shared.take())
 
-    monkeypatch.setattr(procfs, "processes", scan)
+    monkeypatch.setattr(sharing, "processes", scan)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask)
         await begun.wait()
@@ -139,6 +140,6 @@ def no_free_thread() -> Iterator[None]:
     """Nobody can begin to look into /proc."""
     limiter = trio.CapacityLimiter(1)
     limiter.acquire_on_behalf_of_nowait("somebody else")
-    procfs._limiter.set(limiter)
+    sharing._limiter.set(limiter)
     yield
-    procfs._limiter.set(trio.CapacityLimiter(1))
+    sharing._limiter.set(trio.CapacityLimiter(1))

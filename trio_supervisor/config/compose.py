@@ -201,6 +201,10 @@ _HINTS = (
 
 
 def _syntax_mistake(source: Source, error: yaml.MarkedYAMLError) -> Mistake:
+    if "maximum nesting depth" in (error.problem or ""):
+        # Newer parsers have a limit of their own, which a flow collection reaches before its first event is out.
+        start = min(error.problem_mark.index if error.problem_mark else 0, len(source.text))
+        return Mistake(Place(source, start, start + 1), f"nested more than {MAX_DEPTH} deep")
     mark = error.problem_mark or error.context_mark
     start = min(mark.index if mark else 0, len(source.text))
     message = f"this is no YAML: {error.problem or error.context or 'it can not be read'}"

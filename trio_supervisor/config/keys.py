@@ -101,6 +101,7 @@ TABLES: dict[type, dict[str, Key]] = {
         SignalStep,
         {
             "signal": "The signal that asks the agent's process group to end; a task is cancelled instead.",
+            "to": "Who gets the signal: the process group, or its leader alone.",
             "wait": "How long it may take after that; then the whole tree of processes is killed.",
         },
         types={"wait": forms.Limit},

@@ -23,7 +23,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
-from trio_supervisor.spec import ChildSpec, StopStep
+from trio_supervisor.spec import AskStep, ChildSpec, StopStep
 
 KILL_PATIENCE = 10.0
 """So many seconds after a kill it is told that a life can't be ended. A runtime that can tell does so earlier."""
@@ -128,7 +128,8 @@ class ChildLife:
                 if self._hurried or self.over.is_set():
                     break
                 with trio.move_on_after(step.wait) as self._grace_scope:
-                    await self.life.ask(step)
+                    if isinstance(step, AskStep):
+                        await self.life.ask(step)
                     await self.over.wait()
             if not self.over.is_set():
                 self.life.kill()

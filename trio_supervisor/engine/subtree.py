@@ -7,7 +7,7 @@ from trio_supervisor.core.child import Child
 from trio_supervisor.core.messages import Exit, TreeEnding
 from trio_supervisor.engine.outcome import exit_of
 from trio_supervisor.runtimes.base import Launch, Life
-from trio_supervisor.spec import StopStep
+from trio_supervisor.spec import AskStep
 
 
 class Inner(Protocol):
@@ -75,7 +75,7 @@ class SubtreeLife:
         await self._inner.run()
         return self._inner.exit_as or exit_of(self._inner.ending, self._inner.children)
 
-    async def ask(self, step: StopStep) -> None:
+    async def ask(self, step: AskStep) -> None:
         """Begin the orderly stop."""
         self._inner.stop("its supervisor stops it", in_turn=self._inner.patient)
 

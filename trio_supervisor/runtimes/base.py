@@ -12,7 +12,7 @@ from attrs import frozen
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit
-from trio_supervisor.spec import ChildSpec, StopStep
+from trio_supervisor.spec import AskStep, ChildSpec
 
 
 class Stream(Enum):
@@ -28,6 +28,10 @@ class Ready(Protocol):
     """Takes in that a child says it is ready."""
 
     def __call__(self, value: object = None) -> None: ...
+
+
+def _ignore(_reason: str) -> None:
+    """Take in what nobody wants to know."""
 
 
 @frozen
@@ -49,6 +53,8 @@ class Launch:
     """Called by a runtime whose child announces its own readiness, perhaps with a value; may be called more than
     once.
     """
+    limit_reached: Callable[[str], None] = _ignore
+    """Called by a runtime, with the reason, when the child must be stopped and started again (a soft limit)."""
 
 
 class Ownership(Enum):
@@ -80,7 +86,7 @@ class Life(Protocol):
         Called once, after `start()` has returned or was cancelled; in the second case after `kill()`.
         """
 
-    async def ask(self, step: StopStep) -> None:
+    async def ask(self, step: AskStep) -> None:
         """Ask the child to end, in the way that the step names; does not wait for the end."""
 
     def kill(self) -> None:
@@ -100,6 +106,14 @@ class RunsCommands(Protocol):
     """A life in whose directory and environment a short command can run (see `trio_supervisor.commands.RunCommand`)."""
 
     async def run(self, command: Sequence[str], timeout: float) -> Completed: ...
+
+
+@runtime_checkable
+class ListsMembers(Protocol):
+    """A life that can tell which processes are left of it."""
+
+    async def members(self) -> list[str]:
+        """All processes of its tree, each in words: `123 (node)`."""
 
 
 class Runtime(Protocol):

@@ -11,7 +11,7 @@ import trio
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import Ignore, Shutdown, SpecError, StartError
 from trio_supervisor.runtimes.base import Launch, Life, Ready, Stream
-from trio_supervisor.spec import ChildSpec, StopStep, TaskSpec
+from trio_supervisor.spec import AskStep, ChildSpec, TaskSpec
 
 Function = Callable[..., Awaitable[object]]
 
@@ -103,7 +103,7 @@ class TaskLife:
         leaf = _first_leaf(error)
         return Exit(How.RAISED, detail=f"{type(leaf).__name__}: {leaf}".rstrip(": "), exception=error)
 
-    async def ask(self, step: StopStep) -> None:
+    async def ask(self, step: AskStep) -> None:
         """Cancel the function."""
         self._asked = True
         self._scope.cancel()

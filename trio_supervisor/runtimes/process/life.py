@@ -8,15 +8,15 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
+from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.environment import child_command, child_environment
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
 from trio_supervisor.runtimes.process.ports import PortLease
-from trio_supervisor.runtimes.process.procfs import in_thread
 from trio_supervisor.runtimes.process.sockets import owner_of
 from trio_supervisor.runtimes.process.spawn import spawn
 from trio_supervisor.runtimes.process.tree import Tree
-from trio_supervisor.spec import ProcessSpec, StopStep
+from trio_supervisor.spec import AskStep, ProcessSpec, SignalStep
 
 
 class ProcessLife:
@@ -75,9 +75,9 @@ class ProcessLife:
             self._lease.life_over()
         return exit
 
-    async def ask(self, step: StopStep) -> None:
+    async def ask(self, step: AskStep) -> None:
         """Send the signal of the step to the whole group."""
-        if self._tree is None:
+        if self._tree is None or not isinstance(step, SignalStep):
             return
         try:
             self._tree.ask(step.signal)

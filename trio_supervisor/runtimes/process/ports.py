@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from trio_supervisor.errors import LockedError, StartError
+from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.port_locks import PortLock
-from trio_supervisor.runtimes.process.procfs import in_thread
 from trio_supervisor.runtimes.process.reservation import PortTakenError, Reservation, is_listened_on
 from trio_supervisor.runtimes.process.sockets import holder_of
 from trio_supervisor.spec import Port

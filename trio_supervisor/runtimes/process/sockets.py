@@ -1,6 +1,6 @@
 """Who listens on a TCP port, and whether that is a child's tree (Linux: proc_pid_net(5), proc_pid_fd(5)).
 
-All functions block for some milliseconds; call them by `procfs.in_thread`.
+All functions block for some milliseconds; call them by `census.in_thread`.
 """
 
 import os
@@ -10,7 +10,7 @@ from contextlib import suppress
 from attrs import frozen
 
 from trio_supervisor.runtimes.base import Ownership
-from trio_supervisor.runtimes.process.procfs import Process, command_line, pids, processes
+from trio_supervisor.system.procfs import Process, command_line, pids, processes
 
 _LISTEN = "0A"
 _TIME_WAIT = "06"

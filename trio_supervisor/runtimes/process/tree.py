@@ -16,8 +16,9 @@ from contextlib import suppress
 import trio
 
 from trio_supervisor.core.messages import Exit, How
-from trio_supervisor.runtimes.process.procfs import Process, census, process
+from trio_supervisor.runtimes.process.census import census
 from trio_supervisor.runtimes.reactor import current_reactor
+from trio_supervisor.system.procfs import Process, process
 
 KILL_PATIENCE = 5.0
 """So long after a kill (seconds) something is called unkillable."""

@@ -1,0 +1,80 @@
+"""What a person writes: frozen specs, the same classes for YAML and for Python.
+
+All times are seconds as float, `math.inf` means without limit. A value that can't be right raises `SpecError`. The
+placeholders `{port}` and `{id}` may stand in commands, environment values and probes; they are replaced when a life
+begins.
+"""
+
+from trio_supervisor.spec.checks import A2A, Check, Exec, Health, Http, Readiness, Tcp, split_address
+from trio_supervisor.spec.child import DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
+from trio_supervisor.spec.presets import PRESETS, Preset
+from trio_supervisor.spec.process import (
+    OWNED_NAMES,
+    OWNED_PREFIXES,
+    RLIMITS,
+    UNLIMITED,
+    Inherit,
+    Limits,
+    ProcessSpec,
+    Secret,
+    SecretCommand,
+    SecretEnv,
+    SecretFile,
+    Stdin,
+    TaskSpec,
+    is_owned,
+)
+from trio_supervisor.spec.stop import (
+    AskStep,
+    CloseStdinStep,
+    CommandStep,
+    HttpStep,
+    SendStep,
+    SignalStep,
+    SignalTo,
+    StopStep,
+)
+from trio_supervisor.spec.values import expand, not_negative, positive
+
+__all__ = [
+    "A2A",
+    "DEFAULT_PORT_RANGE",
+    "OWNED_NAMES",
+    "OWNED_PREFIXES",
+    "PRESETS",
+    "RLIMITS",
+    "UNLIMITED",
+    "AskStep",
+    "Check",
+    "ChildSpec",
+    "CloseStdinStep",
+    "CommandStep",
+    "Exec",
+    "Health",
+    "Http",
+    "HttpStep",
+    "Inherit",
+    "Limits",
+    "Port",
+    "Preset",
+    "ProcessSpec",
+    "Readiness",
+    "Secret",
+    "SecretCommand",
+    "SecretEnv",
+    "SecretFile",
+    "SendStep",
+    "SignalStep",
+    "SignalTo",
+    "Stdin",
+    "StopStep",
+    "SupervisorSpec",
+    "TaskSpec",
+    "Tcp",
+    "check_id",
+    "expand",
+    "is_owned",
+    "not_negative",
+    "positive",
+    "split_address",
+]

@@ -1,0 +1,150 @@
+"""How a child is asked: the kinds of probe, when it counts as ready, when it must be restarted."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from attrs import Factory, field, frozen
+
+from trio_supervisor.errors import SpecError
+from trio_supervisor.spec.values import expand, positive
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Split `port`, `host:port` or `[host]:port`; the host is 127.0.0.1 where none is written. Raises SpecError."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
+    if not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
+        raise SpecError(f"tcp {text!r}: the port must be {{port}} or a number within 1 to 65535")
+    _check_host("tcp", host)
+    return host, int(port)
+
+
+def _check_host(name: str, host: str) -> None:
+    if not host or any(char.isspace() or not char.isprintable() or char in "/@[]?#" for char in host):
+        raise SpecError(f"{name}: {host!r} is not a host name or address")
+
+
+def _check_url(text: str) -> None:
+    url = expand(text, "x", 1)
+    if not url.isprintable():
+        raise SpecError(f"http {text!r}: holds a character that can't be in a URL")
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not (whole or url.startswith("/")):
+        raise SpecError(f"http {text!r}: must be a path that starts with '/', or a URL of http:// or https://")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise SpecError(f"http: headers: {name!r} is not the name of a header")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise SpecError(f"http: headers: {name}: the value {value!r} must be printable ASCII")
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise SpecError(f"http: body: {pattern!r} is not a regular expression: {error}") from error
+
+
+@frozen
+class Http:
+    """Ask by HTTP GET (or another method): the status must be in `status`, and `body` or `json` must match where
+    given.
+    """
+
+    http: str
+    """A path on the child's port, or a whole URL."""
+    method: str = "GET"
+    headers: Mapping[str, str] = Factory(dict)
+    status: tuple[int, ...] = tuple(range(200, 300))
+    body: str | None = None
+    """A regular expression that is searched in the first 64 KiB of the body."""
+    json: object = None
+    """What the body must hold, as JSON: of objects these keys with these values (nested), anything else equal."""
+    host: str = "127.0.0.1"
+
+    def __attrs_post_init__(self) -> None:
+        _check_url(self.http)
+        if not _TOKEN.fullmatch(self.method):
+            raise SpecError(f"http: {self.method!r} is not a method")
+        _check_headers(self.headers)
+        if not self.status or not all(100 <= code <= 599 for code in self.status):
+            raise SpecError(f"http: status must be codes within 100 to 599, not {list(self.status)}")
+        if self.body is not None:
+            _check_pattern(self.body)
+        _check_host("http: host", self.host)
+
+
+@frozen
+class A2A:
+    """Ask for the A2A agent card: `/.well-known/agent-card.json`, on 404 `/.well-known/agent.json`."""
+
+    a2a: bool = True
+    host: str = "127.0.0.1"
+
+    def __attrs_post_init__(self) -> None:
+        if not self.a2a:
+            raise SpecError("a2a must be true; without a probe leave it out")
+        _check_host("a2a: host", self.host)
+
+
+@frozen
+class Tcp:
+    """Ask by opening a TCP connection."""
+
+    tcp: str
+    """A port, or host:port; "{port}" is the child's."""
+
+    def __attrs_post_init__(self) -> None:
+        split_address(expand(self.tcp, "x", 1))
+
+
+@frozen
+class Exec:
+    """Ask by running a command: exit code 0 is a success."""
+
+    exec: tuple[str, ...]
+
+    def __attrs_post_init__(self) -> None:
+        if not self.exec or not self.exec[0]:
+            raise SpecError("exec must name a program")
+
+
+Check = Http | A2A | Tcp | Exec
+
+
+@frozen
+class Readiness:
+    """When a child is ready: fast at first (100 ms, x1.5 up to `period`) until the first success, then every
+    `period`.
+    """
+
+    check: Check
+    period: float = field(default=5.0, validator=positive("readiness: period"))
+    timeout: float = field(default=5.0, validator=positive("readiness: timeout"))
+    deadline: float = field(default=60.0, validator=positive("readiness: deadline"))
+    """From start to ready; then the start has failed."""
+    failures: int = field(default=3, validator=positive("readiness: failures"))
+    """So many in a row, after it was ready, make it not ready."""
+    successes: int = field(default=1, validator=positive("readiness: successes"))
+
+
+@frozen
+class Health:
+    """Whether a ready child must be restarted (Kubernetes' liveness)."""
+
+    check: Check
+    period: float = field(default=30.0, validator=positive("health: period"))
+    timeout: float = field(default=5.0, validator=positive("health: timeout"))
+    failures: int = field(default=3, validator=positive("health: failures"))
+    successes: int = field(default=1, validator=positive("health: successes"))

@@ -1,0 +1,139 @@
+"""A child and a supervisor: what a person writes, in full. Where a default says "by profile", see `Profile`."""
+
+import math
+import re
+from collections.abc import Mapping
+
+from attrs import Factory, field, frozen
+
+from trio_supervisor.core.policy import (
+    AtLimit,
+    AutoShutdown,
+    Backoff,
+    Condition,
+    Intensity,
+    Profile,
+    Restart,
+    Strategy,
+)
+from trio_supervisor.errors import SpecError
+from trio_supervisor.spec.checks import Health, Readiness
+from trio_supervisor.spec.process import ProcessSpec, Stdin, TaskSpec
+from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
+from trio_supervisor.spec.values import positive
+
+DEFAULT_PORT_RANGE = (19001, 19100)
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+
+
+def check_id(text: str) -> str:
+    """Return `text` if it can be the id of a child; raises SpecError otherwise."""
+    if not _ID.fullmatch(text):
+        raise SpecError(f"id {text!r}: must be 1 to 64 letters, digits and hyphens, starting with a letter or digit")
+    return text
+
+
+@frozen
+class Port:
+    """Where a child listens: one port of a range, both ends included."""
+
+    first: int
+    last: int
+
+    def __attrs_post_init__(self) -> None:
+        if not 1 <= self.first <= self.last <= 65535:
+            raise SpecError(f"port must be within 1 to 65535, not {self}")
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+@frozen
+class ChildSpec:
+    """A child of a supervisor. Where a default says "by profile", see `Profile`."""
+
+    id: str = field(converter=check_id)
+    run: "ProcessSpec | TaskSpec | SupervisorSpec"
+    restart: Restart = Restart.PERMANENT
+    significant: bool = False
+    """Whether its own end counts for the supervisor's `auto_shutdown`; not for permanent children."""
+    backoff: Backoff | None = None
+    """None: by profile (fleet: `Backoff()`; otp: no delay at all)."""
+    intensity: Intensity | None = None
+    """A limit of this child's own, beside the supervisor's: whichever is reached first."""
+    start_timeout: float = field(default=math.inf, validator=positive("start_timeout"))
+    """From start to ready, for children without a readiness probe (whose `deadline` says it otherwise); then the start
+    has failed.
+    """
+    readiness: Readiness | None = None
+    health: Health | None = None
+    depends_on: Mapping[str, Condition] = Factory(dict)
+    binds_to: tuple[str, ...] = ()
+    """Restarted together with these siblings, and stopped together with them; each must be in `depends_on` or implies
+    `started`.
+    """
+    stop: tuple[StopStep, ...] | None = None
+    """In order; when all are over, the whole tree is killed. None: by profile (TERM and 10 s, in otp 5 s; supervisors
+    without limit).
+
+    OTP's `shutdown`: () is brutal_kill, (SignalStep(wait=5),) is 5000, (SignalStep(wait=math.inf),) is infinity.
+    """
+    port: Port | None = None
+    listen: str | None = None
+    """The supervisor listens on `port` at this address and hands the socket over (LISTEN_FDS, sd_listen_fds(3));
+    None: the child listens itself.
+    """
+
+    def __attrs_post_init__(self) -> None:
+        if self.listen is not None and (self.port is None or not isinstance(self.run, ProcessSpec)):
+            raise SpecError(f"child {self.id!r}: listen needs a port, and a child that is a process")
+        reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
+        if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
+            raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe")
+
+
+@frozen
+class SupervisorSpec:
+    """A supervisor: the root of a tree, or a child like any other. None: by profile."""
+
+    children: tuple[ChildSpec, ...] = ()
+    """In start order."""
+    profile: Profile = Profile.FLEET
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    intensity: Intensity | None = None
+    """Fleet: 5 in 60 s; otp: 1 in 5 s."""
+    at_limit: AtLimit | None = None
+    """Fleet: hold; otp: escalate."""
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    stop_deadline: float | None = None
+    """For the whole stop; then every grace is cut to nothing. Fleet: 30 s; otp: none."""
+    max_parallel_starts: int = field(default=20, validator=positive("max_parallel_starts"))
+    max_children: float = math.inf
+    """For `simple_one_for_one`: no more instances than this, those in backoff included."""
+    template: ChildSpec | None = None
+    """For `simple_one_for_one`: what `start_child` makes instances of; None: each `start_child` brings its own spec
+    (Elixir's DynamicSupervisor).
+    """
+
+    def __attrs_post_init__(self) -> None:
+        dynamic = self.strategy is Strategy.SIMPLE_ONE_FOR_ONE
+        if dynamic and self.children:
+            raise SpecError("simple_one_for_one has a template, not children")
+        if dynamic and self.auto_shutdown is not AutoShutdown.NEVER:
+            raise SpecError("auto_shutdown must be never under simple_one_for_one")
+        if not dynamic and self.template is not None:
+            raise SpecError("a template needs the strategy simple_one_for_one")
+        seen: set[str] = set()
+        for child in self.children:
+            _check_significant(child, self.auto_shutdown)
+            if child.id in seen:
+                raise SpecError(f"child {child.id!r}: there is another one of this id")
+            seen.add(child.id)
+
+
+def _check_significant(child: ChildSpec, mode: AutoShutdown) -> None:
+    if child.significant and mode is AutoShutdown.NEVER:
+        raise SpecError(f"child {child.id!r}: significant means nothing as long as auto_shutdown is never")
+    if child.significant and child.restart is Restart.PERMANENT:
+        raise SpecError(f"child {child.id!r}: a permanent child can't be significant, as it never ends for good")

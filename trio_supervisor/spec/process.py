@@ -1,0 +1,172 @@
+"""How a child lives: as an OS process, or as an async function; what a process inherits, holds and may use."""
+
+import re
+import resource
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+
+from attrs import Factory, field, frozen
+
+from trio_supervisor.errors import SpecError
+
+
+class Stdin(Enum):
+    """What a process reads as its standard input."""
+
+    NULL = "null"
+    """Nothing: the null device."""
+    PIPE = "pipe"
+    """What the supervisor writes; open until somebody closes it."""
+
+
+class Inherit(Enum):
+    """How much of the supervisor's own environment a process gets."""
+
+    ALL = "all"
+    MINIMAL = "minimal"
+    """HOME, LOGNAME, PATH, SHELL, TERM, USER, LANG, LC_*, TMPDIR."""
+    NONE = "none"
+
+
+_PATTERN = re.compile(r"[^=\0*]+\*?")
+
+
+def _check_inherit(_: object, __: object, value: "Inherit | tuple[str, ...]") -> None:
+    for name in value if isinstance(value, tuple) else ():
+        if not _PATTERN.fullmatch(name):
+            raise SpecError(f"inherit_env: {name!r} must be the name of a variable, or the beginning of names and '*'")
+
+
+@frozen
+class SecretFile:
+    """A secret that is the content of a file, without its last newline."""
+
+    file: str
+    """Absolute, or relative to the current directory."""
+
+
+@frozen
+class SecretEnv:
+    """A secret that is a variable of the supervisor's environment."""
+
+    env: str
+
+
+@frozen
+class SecretCommand:
+    """A secret that is what a command prints, without the last newline."""
+
+    command: tuple[str, ...]
+
+    def __attrs_post_init__(self) -> None:
+        if not self.command or not self.command[0]:
+            raise SpecError("secrets: command must name a program")
+
+
+Secret = SecretFile | SecretEnv | SecretCommand
+
+RLIMITS: Mapping[str, int] = {
+    name.removeprefix("RLIMIT_").lower(): number
+    for name, number in sorted(vars(resource).items())
+    if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"
+}
+"""The limits of setrlimit(2) that this system has, by name (`nofile`)."""
+UNLIMITED: int = resource.RLIM_INFINITY
+
+
+def _at_least_one(name: str) -> Callable[[object, object, int | None], None]:
+    def validate(_: object, __: object, value: int | None) -> None:
+        if value is not None and value < 1:
+            raise SpecError(f"limits: {name} must be >= 1, not {value}")
+
+    return validate
+
+
+@frozen
+class Limits:
+    """Ceilings for a process and all that it starts; None: no limit."""
+
+    memory: int | None = field(default=None, validator=_at_least_one("memory"))
+    """Bytes of the whole tree; whoever is over it is killed."""
+    memory_soft: int | None = field(default=None, validator=_at_least_one("memory_soft"))
+    """Bytes of the whole tree; who is over it is stopped in order and started again."""
+    pids: int | None = field(default=None, validator=_at_least_one("pids"))
+    """Processes of the whole tree."""
+    rlimits: Mapping[str, int] = Factory(dict)
+    """setrlimit(2), soft and hard alike, by name (`nofile`); `UNLIMITED` lifts one."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.memory is not None and self.memory_soft is not None and self.memory_soft >= self.memory:
+            raise SpecError(f"limits: memory_soft ({self.memory_soft}) must be less than memory ({self.memory})")
+        for name, value in self.rlimits.items():
+            if name not in RLIMITS:
+                raise SpecError(f"limits: rlimits: {name!r} must be one of {', '.join(RLIMITS)}")
+            if value != UNLIMITED and value < 0:
+                raise SpecError(f"limits: rlimits: {name} must be >= 0 or unlimited, not {value}")
+
+
+def _within(name: str, low: int, high: int) -> Callable[[object, object, int | None], None]:
+    def validate(_: object, __: object, value: int | None) -> None:
+        if value is not None and not low <= value <= high:
+            raise SpecError(f"{name} must be within {low} to {high}, not {value}")
+
+    return validate
+
+
+OWNED_PREFIXES = ("AGENT_", "LISTEN_", "WATCHDOG_")
+OWNED_NAMES = ("NOTIFY_SOCKET",)
+
+
+def is_owned(name: str) -> bool:
+    """Whether only the supervisor may set this variable of a child's environment."""
+    return name in OWNED_NAMES or name.startswith(OWNED_PREFIXES)
+
+
+@frozen
+class ProcessSpec:
+    """A child that is an OS process."""
+
+    command: tuple[str, ...]
+    """Program and arguments; with `shell` exactly one string."""
+    shell: bool = False
+    """Run the one string of `command` by /bin/sh."""
+    cwd: str | None = None
+    """Absolute, or relative to the current directory; None: the current directory."""
+    env: Mapping[str, str] = Factory(dict)
+    """Added to the inherited environment."""
+    inherit_env: Inherit | tuple[str, ...] = field(default=Inherit.ALL, validator=_check_inherit)
+    """How much of the supervisor's environment it gets, or the names of what it gets (`PREFIX_*` for several)."""
+    secrets: Mapping[str, Secret] = Factory(dict)
+    """Variables whose values are looked up at every start, and never shown."""
+    stdin: Stdin = Stdin.NULL
+    user: str | int | None = None
+    """The user it runs as, by name or number, with that user's groups; None: the supervisor's."""
+    group: str | int | None = None
+    """The group it runs as, by name or number; None: the user's own, or the supervisor's."""
+    umask: int | None = field(default=None, validator=_within("umask", 0, 0o777))
+    nice: int | None = field(default=None, validator=_within("nice", -20, 19))
+    """Its niceness (setpriority(2)); None: the supervisor's."""
+    oom_score_adj: int | None = field(default=None, validator=_within("oom_score_adj", -1000, 1000))
+    """How readily the kernel kills it when memory runs out (proc_pid_oom_score_adj(5)); None: as the supervisor."""
+    limits: Limits = Limits()
+
+    def __attrs_post_init__(self) -> None:
+        if not self.command or not self.command[0]:
+            raise SpecError("command must name a program")
+        if self.shell and len(self.command) != 1:
+            raise SpecError("command must be one string when shell is true")
+        for name in self.secrets:
+            if name in self.env:
+                raise SpecError(f"secrets: {name!r} is in env too: write it in one place")
+            if is_owned(name) or not name or "=" in name or "\0" in name:
+                raise SpecError(f"secrets: {name!r} is no name that a variable of a child can have")
+
+
+@frozen
+class TaskSpec:
+    """A child that is an async function in this process."""
+
+    task: "str | Callable[..., Awaitable[object]]"
+    """`package.module:function`, or the function. If it takes `task_status`, it is ready when it calls `started()`."""
+    path: str | None = None
+    """A directory that is put before the import path when `task` is a string; None: the import path as it is."""

@@ -1,0 +1,1 @@
+"""What the operating system tells and does, by the standard library alone: the guardian loads nothing else."""

@@ -1,0 +1,46 @@
+"""The marker in a child's environment: which supervisors it descends from, and which of their children it is.
+
+A process keeps the environment it was born with, so the marker finds what double-forked into a session of its own. A
+supervisor within an agent adds its token to those it has inherited: none hides another's.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+
+from trio_supervisor.system.procfs import Process
+
+VARIABLE = "AGENT_LINEAGE"
+"""Tokens with spaces between, the outermost supervisor's first."""
+
+
+def new_instance() -> str:
+    """A name for one run of a supervisor that no other one ever has."""
+    return os.urandom(8).hex()
+
+
+def token(instance: str, child: str, generation: int) -> str:
+    """The token of one life of a child; it begins with that of the instance, and no other life's contains it."""
+    return f"{instance}:{child}:{generation}"
+
+
+def extend(inherited: str | None, own: str) -> str:
+    """The marker of a child whose supervisor has inherited that of its own."""
+    return f"{inherited} {own}" if inherited else own
+
+
+def carriers(processes: Iterable[Process], prefix: str) -> list[Process]:
+    """Those whose marker has a token that is `prefix`, or begins with it and a colon. Costs about 8 microseconds each.
+
+    What runs as another user does not let us look, and is left out.
+    """
+    wanted = re.compile(rb"(?:^|\0)" + VARIABLE.encode() + rb"=(?:[^\0]* )?" + re.escape(prefix.encode()) + rb"[: \0]")
+    return [one for one in processes if wanted.search(_environment(one.pid))]
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
+            return file.readall() + b"\0"
+    except OSError:  # it is gone, or somebody else's
+        return b""
