@@ -2,13 +2,14 @@
 it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import cast
 
+from trio_supervisor.guardian.launch import Launched
 from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import A2A, Check, ChildSpec, Exec, Http, ProcessSpec, TaskSpec, Tcp
@@ -29,6 +30,9 @@ PROBES: Mapping[type, str] = MappingProxyType(
 )
 
 
+GUARDED = "trio_supervisor.runtimes.process.guarded:open_guarded"
+
+
 @cache
 def _load(name: str) -> object:
     module, _, attribute = name.partition(":")
@@ -38,6 +42,18 @@ def _load(name: str) -> object:
 def make_runtime(spec: ChildSpec) -> Runtime:
     """The runtime for a child; a `RuntimeFactory`."""
     return cast(RuntimeFactory, _load(RUNTIMES[type(spec.run)]))(spec)
+
+
+def open_guarded(
+    launched: Launched | None, tell: Callable[[str], None], *, heir: bool = False
+) -> AbstractAsyncContextManager[object]:
+    """Have processes spawned by a guardian while the block lasts: none of them outlives this one, however it ends.
+
+    `launched`: a guardian that runs already; None: one is launched at the first birth. `tell`: takes in what a person
+    should know of it. `heir`: this program is nothing but a supervisor, on its main thread, and gets the orphans of a
+    guardian that is killed.
+    """
+    return cast(Callable[..., AbstractAsyncContextManager[object]], _load(GUARDED))(launched, tell, heir=heir)
 
 
 def open_probe(check: Check, target: Target, timeout: float) -> AbstractAsyncContextManager[OpenProbe]:

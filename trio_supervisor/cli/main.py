@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from trio_supervisor.errors import SupervisorError
+    from trio_supervisor.guardian.launch import Launched
 
 INTERRUPTED = 130
 
@@ -65,9 +66,10 @@ def _code_of(error: "SupervisorError") -> int:
 def _run(options: "argparse.Namespace") -> int:
     match options.command:
         case "run":
+            guardian = _launch_guardian()
             from trio_supervisor.cli.run import run  # noqa: PLC0415
 
-            return run(options)
+            return run(options, guardian)
         case "completion":
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 
@@ -76,6 +78,17 @@ def _run(options: "argparse.Namespace") -> int:
             from trio_supervisor.cli.files import check, init, schema  # noqa: PLC0415
 
             return {"check": check, "init": init, "schema": schema}[options.command](options)
+
+
+def _launch_guardian() -> "Launched | None":
+    """First of all: it starts while the rest is imported. Without one the run goes on, and says so."""
+    from trio_supervisor.guardian.launch import launch  # noqa: PLC0415
+
+    try:
+        return launch()
+    except OSError:
+        # The second try, at the first birth, tells why.
+        return None
 
 
 def _fill_standard_descriptors() -> None:

@@ -21,6 +21,7 @@ from trio_supervisor.cli.writer import Writer
 from trio_supervisor.config import Loaded, load
 from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
+from trio_supervisor.guardian.launch import Launched
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.wiring import open_tree
 
@@ -29,19 +30,23 @@ LAST_WORDS = 2.0
 _STDOUT = 1
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the tree of a file; returns the exit code. Signals are held back (see `mask`)."""
+def run(options: argparse.Namespace, guardian: Launched | None) -> int:
+    """Run the tree of a file; returns the exit code. Signals are held back (see `mask`).
+
+    `guardian`: launched before, as far as that was possible.
+    """
     loaded = load(options.file, environ=os.environ, only=options.agents)
     watched = options.exit_code_from
     if watched is not None and watched not in loaded.agents:
         raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
-    return trio.run(_Run(loaded, options).main)
+    return trio.run(_Run(loaded, options, guardian).main)
 
 
 @define
 class _Run:
     loaded: Loaded
     options: argparse.Namespace
+    guardian: Launched | None
     asked: trio.Event = field(factory=trio.Event)
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
@@ -63,7 +68,14 @@ class _Run:
             console.say(warning, tone=Tone.WARNING)
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
-            async with open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event)) as control:
+            tree = open_tree(
+                self.loaded.spec,
+                hub,
+                lambda event: self._tell(console, event),
+                self.guardian,
+                lambda text: console.say(text, tone=Tone.WARNING),
+            )
+            async with tree as control:
                 nursery.start_soon(act_on, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
                 control.stop(await self._wait(control))
                 await control.wait()

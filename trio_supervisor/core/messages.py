@@ -65,7 +65,8 @@ class Exit:
     def __str__(self) -> str:
         match self.how:
             case How.EXITED:
-                return f"exit code {self.code}"
+                ended = "ended" if self.code is None else f"exit code {self.code}"
+                return f"{ended} ({self.detail})" if self.detail else ended
             case How.SIGNALED:
                 return f"signal {_signal_name(self.signal)}"
             case How.RETURNED:

@@ -5,7 +5,6 @@ supervisor within an agent adds its token to those it has inherited: none hides 
 """
 
 import os
-import re
 from collections.abc import Iterable
 
 from trio_supervisor.system.procfs import Process
@@ -34,13 +33,22 @@ def carriers(processes: Iterable[Process], prefix: str) -> list[Process]:
 
     What runs as another user does not let us look, and is left out.
     """
-    wanted = re.compile(rb"(?:^|\0)" + VARIABLE.encode() + rb"=(?:[^\0]* )?" + re.escape(prefix.encode()) + rb"[: \0]")
-    return [one for one in processes if wanted.search(_environment(one.pid))]
+    wanted = prefix.encode()
+    return [one for one in processes if any(_is_within(wanted, each) for each in _tokens(one.pid))]
+
+
+def _is_within(prefix: bytes, found: bytes) -> bool:
+    return found == prefix or found.startswith(prefix + b":")
+
+
+def _tokens(pid: int) -> list[bytes]:
+    _, marker, rest = (b"\0" + _environment(pid)).partition(b"\0" + VARIABLE.encode() + b"=")
+    return rest.partition(b"\0")[0].split() if marker else []
 
 
 def _environment(pid: int) -> bytes:
     try:
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-            return file.readall() + b"\0"
+            return file.readall()
     except OSError:  # it is gone, or somebody else's
         return b""

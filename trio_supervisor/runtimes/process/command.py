@@ -1,26 +1,32 @@
 """A short command in the place of a child: run to its end or to its timeout, and nothing of it is left."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 import trio
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.errors import ProbeError, StartError
+from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, plain_plan, start_error
+from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.pipe import OutputPipe
-from trio_supervisor.runtimes.process.spawn import spawn
+from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import KILL_PATIENCE, Tree
+from trio_supervisor.system import lineage
 
 KEPT = 4096
 """Bytes of output that are kept, the last ones."""
 CLEANUP = 3 * KILL_PATIENCE
 """The tree gives up after two of them at the latest, one for the leader and one for the rest."""
 
+_numbers = count(1)
+
 
 async def run_command(command: Sequence[str], cwd: str | None, env: Mapping[str, str], within: float) -> Completed:
     """Run a program in a session of its own, for at most `within` seconds.
 
-    Whatever is left of its session is killed when it ends, when its time is over and when the caller is cancelled.
+    Whatever is left of its tree is killed when it ends, when its time is over and when the caller is cancelled.
 
     Raises:
         ProbeError: it can't be run.
@@ -28,22 +34,47 @@ async def run_command(command: Sequence[str], cwd: str | None, env: Mapping[str,
     await trio.lowlevel.checkpoint()
     said = bytearray()
     code: int | None = None
-    try:
-        spawned = spawn(command, cwd, env, one_pipe=True)
-    except StartError as error:
-        raise ProbeError(str(error)) from error
-    tree = Tree(spawned.pid, spawned.pidfd)
-    pipe = OutputPipe(spawned.stdout, lambda chunk: _keep_tail(said, chunk))
+    spawner = current_spawner()
+    marker = lineage.token(spawner.instance, "command", next(_numbers))
+    marked = {**env, lineage.VARIABLE: lineage.extend(env.get(lineage.VARIABLE), marker)}
+    newborn = _begin(spawner, command, cwd, marked)
+    pipe = OutputPipe(newborn.stdout, lambda chunk: _keep_tail(said, chunk))
+    tree: Tree | None = None
     try:
         with trio.move_on_after(within) as limit:
+            tree = Tree(await newborn.birth.wait(), spawner, marker)
             await tree.wait_leader()
+    except BirthError as error:
+        raise ProbeError(str(start_error(error, command, cwd, marked))) from error
     finally:
         with trio.move_on_after(CLEANUP, shield=True):
-            tree.kill()
-            code = _code(await tree.wait_over())
+            tree = tree or await _born_late(newborn, spawner, marker)
+            if tree is not None:
+                tree.kill()
+                code = _code(await tree.wait_over())
             await pipe.finish()
         pipe.close()
     return Completed(None if limit.cancelled_caught else code, bytes(said))
+
+
+def _begin(spawner: Spawner, command: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> Newborn:
+    try:
+        return begin(spawner, "command", 0, plain_plan(command, cwd, env), one_pipe=True)
+    except StartError as error:
+        raise ProbeError(str(error)) from error
+    except OSError as error:
+        raise ProbeError(str(start_error(error, command, cwd, env))) from error
+
+
+async def _born_late(newborn: Newborn, spawner: Spawner, marker: str) -> Tree | None:
+    """What was born although nobody waited for it any more; None if nothing was."""
+    try:
+        return Tree(await newborn.birth.wait(), spawner, marker)
+    except GuardianLostError:
+        await kill_carriers(marker)
+    except BirthError:
+        pass
+    return None
 
 
 def _code(exit: Exit) -> int | None:

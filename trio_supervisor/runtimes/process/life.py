@@ -1,22 +1,33 @@
-"""One life of a process: spawned, read, signalled, waited for."""
+"""One life of a process: born, read, asked, killed, waited for."""
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import trio
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit, How
-from trio_supervisor.errors import StartError
+from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
+from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, plain_plan, start_error
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
+from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.environment import child_command, child_environment
+from trio_supervisor.runtimes.process.input import InputPipe
+from trio_supervisor.runtimes.process.last_words import LastWords
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
 from trio_supervisor.runtimes.process.ports import PortLease
-from trio_supervisor.runtimes.process.sockets import owner_of
-from trio_supervisor.runtimes.process.spawn import spawn
+from trio_supervisor.runtimes.process.sockets import holder_of, owner_of
+from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import Tree
-from trio_supervisor.spec import AskStep, ProcessSpec, SignalStep
+from trio_supervisor.spec import AskStep, CloseStdinStep, ProcessSpec, SendStep, SignalStep, SignalTo, Stdin, expand
+from trio_supervisor.system import lineage
+
+MOST_BIRTHS = 5
+"""A start that loses its guardian begins again, at most so often."""
 
 
 class ProcessLife:
@@ -26,9 +37,13 @@ class ProcessLife:
         self._process = process
         self._launch = launch
         self._lease = lease
+        self._newborn: Newborn | None = None
         self._tree: Tree | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
         self._killed = False
+        self._marker = ""
+        self._input: InputPipe | None = None
+        self._last_words = LastWords()
 
     @property
     def pid(self) -> int | None:
@@ -45,50 +60,116 @@ class ProcessLife:
         """
         if self._lease is not None:
             await self._lease.secure(self._say)
-        await trio.lowlevel.checkpoint()
-        # No checkpoint from here on: a cancelled start either has not spawned, or is not noticed.
-        if self._killed:
-            raise StartError("killed before it was started")
-        self._spawn()
+        for _ in range(MOST_BIRTHS):
+            await trio.lowlevel.checkpoint()
+            if self._killed:
+                raise StartError("killed before it was started")
+            if await self._is_born():
+                return
+        raise StartError(f"the guardian has ended in each of {MOST_BIRTHS} starts")
 
-    @trio.lowlevel.enable_ki_protection
-    def _spawn(self) -> None:
-        spawned = spawn(self._command(), self._process.cwd, self._environment())
-        self._tree = Tree(spawned.pid, spawned.pidfd)
+    async def _is_born(self) -> bool:
+        """One try; False when the guardian was lost in it."""
+        spawner = current_spawner()
+        self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation)
+        environment = self._environment()
+        plan = plain_plan(self._command(), self._process.cwd, environment)
+        try:
+            # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
+            self._newborn = begin(
+                spawner,
+                self._launch.child,
+                self._launch.generation,
+                plan,
+                stdin=self._process.stdin is Stdin.PIPE,
+            )
+        except OSError as error:
+            raise start_error(error, plan.argv, plan.cwd, environment) from error
+        return await self._take_in(self._newborn, spawner)
+
+    async def _take_in(self, newborn: Newborn, spawner: Spawner) -> bool:
+        """Wait for a birth; what is born is kept. False when the guardian was lost in it."""
+        try:
+            leader = await newborn.birth.wait()
+        except GuardianLostError:
+            self._newborn = None
+            newborn.close()
+            with trio.CancelScope(shield=True):
+                await kill_carriers(self._marker)
+            return False
+        except BirthError as error:
+            self._newborn = None
+            newborn.close()
+            raise start_error(error, self._command(), self._process.cwd, self._environment()) from error
+        self._newborn = None
+        self._tree = Tree(leader, spawner, self._marker)
+        self._input = None if newborn.stdin is None else InputPipe(newborn.stdin)
         self._pipes = (
-            OutputPipe(spawned.stdout, self._taker(Stream.STDOUT), self._launch.room),
-            OutputPipe(spawned.stderr, self._taker(Stream.STDERR), self._launch.room),
+            OutputPipe(newborn.stdout, self._taker(Stream.STDOUT), self._launch.room),
+            OutputPipe(newborn.stderr, self._taker(Stream.STDERR), self._launch.room),
         )
+        return True
 
     async def wait(self) -> Exit:
-        """Wait until nothing is left of the process, its group and its session; see `Tree.wait_over`.
+        """Wait until nothing is left of the process and all that it has started; see `Tree.wait_over`.
 
         What was said before the end has been handed over by then, and both streams are ended.
         """
+        if self._newborn is not None:
+            # The start was cancelled in the middle of the birth.
+            with suppress(StartError):
+                await self._take_in(self._newborn, current_spawner())
+            self.kill()
         if self._tree is None:
             return Exit(How.CANCELLED)
         exit = await self._tree.wait_over()
+        if self._input is not None:
+            self._input.close()
         until = trio.current_time() + LAST_WORDS_PATIENCE
         for pipe in self._pipes:
             await pipe.finish(until - trio.current_time())
+        exit = await self._explained(exit)
         if self._lease is not None:
             self._lease.life_over()
         return exit
 
     async def ask(self, step: AskStep) -> None:
-        """Send the signal of the step to the whole group."""
-        if self._tree is None or not isinstance(step, SignalStep):
+        """Take a step of the stop.
+
+        Raises:
+            StepError: it can't be taken.
+        """
+        if self._tree is None:
             return
         try:
-            self._tree.ask(step.signal)
-        except PermissionError:
-            self._say(f"{step.signal.name} can't be sent: the process runs as another user")
+            match step:
+                case SignalStep():
+                    await self._tree.ask(step.signal, group=step.to is SignalTo.GROUP)
+                case CloseStdinStep():
+                    self._tree.expect_end()
+                    self._stdin().close()
+                case SendStep():
+                    self._tree.expect_end()
+                    await self._stdin().write(expand(step.send, self._launch.child, self._port()).encode())
+        except PermissionError as error:
+            raise StepError("no signal can be sent: the process runs as another user") from error
+        except BrokenPipeError as error:
+            raise StepError(str(error)) from error
+
+    def _stdin(self) -> InputPipe:
+        if self._input is None:
+            raise StepError("its standard input is the null device: write stdin: pipe")
+        return self._input
 
     def kill(self) -> None:
-        """SIGKILL to the group now, and to the rest of the session as soon as the leader is gone."""
+        """SIGKILL to the whole tree, now and until it is gone."""
         self._killed = True
         if self._tree is not None:
             self._tree.kill()
+
+    async def members(self) -> list[str]:
+        """All processes of its tree, in words."""
+        return [] if self._tree is None else [str(each) for each in await self._tree.members()]
 
     async def owner(self, port: int) -> tuple[Ownership, str]:
         """Whose the listening TCP socket on `port` is, and in words who holds it."""
@@ -104,6 +185,14 @@ class ProcessLife:
         """Run a short command in the child's directory and environment; see `run_command`."""
         return await run_command(command, self._process.cwd, self._environment(), timeout)
 
+    async def _explained(self, exit: Exit) -> Exit:
+        """With the holder of the port, where the child says that it could not have it."""
+        port = None if exit.clean else self._last_words.port_in_use(self._port())
+        if port is None or exit.how is not How.EXITED:
+            return exit
+        holder = await in_thread(holder_of, port)
+        return replace(exit, detail=f"port {port} is held by {holder or 'nobody any more'}")
+
     def _port(self) -> int | None:
         return None if self._lease is None else self._lease.port
 
@@ -111,11 +200,18 @@ class ProcessLife:
         return child_command(self._process, self._launch, self._port())
 
     def _environment(self) -> dict[str, str]:
-        return child_environment(self._process, self._launch, self._port())
+        environment = child_environment(self._process, self._launch, self._port())
+        environment[lineage.VARIABLE] = lineage.extend(os.environ.get(lineage.VARIABLE), self._marker)
+        return environment
 
     def _taker(self, stream: Stream) -> Callable[[bytes], None]:
-        output = self._launch.output
-        return lambda chunk: output(stream, chunk)
+        output, last_words = self._launch.output, self._last_words
+
+        def take(chunk: bytes) -> None:
+            last_words.add(chunk)
+            output(stream, chunk)
+
+        return take
 
     def _say(self, text: str) -> None:
         self._launch.output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")

@@ -1,0 +1,239 @@
+"""The guardian: spawns what the supervisor wants, adopts its orphans, and kills all of it when the supervisor is gone.
+
+One thread, one loop, no timer: it sleeps until the supervisor says something, a child ends or a birth is over. It knows
+that the supervisor is gone by the end of the socket between them, whatever has ended it.
+"""
+
+import ctypes
+import gc
+import marshal
+import os
+import select
+import signal
+import socket
+from contextlib import suppress
+
+from trio_supervisor.guardian.quick import QuickBirths
+from trio_supervisor.guardian.wards import Ward, kill_all
+from trio_supervisor.system import wire
+from trio_supervisor.system.birth import IGNORABLE, Plan, become
+from trio_supervisor.system.procfs import process
+
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
+"""prctl(2)."""
+
+
+class _Birth:
+    """A fork that has not loaded its program yet."""
+
+    __slots__ = ("number", "ward")
+
+    def __init__(self, number: int, ward: Ward) -> None:
+        self.number = number
+        self.ward = ward
+
+
+class Guardian:
+    """Serves one supervisor, to the end of both."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._poll = select.epoll()
+        self._poll.register(link.fileno(), select.EPOLLIN)
+        self._births: dict[int, _Birth] = {}
+        """By the descriptor that tells when it is over."""
+        self._wards: dict[int, Ward] = {}
+        self._instance = ""
+        self._quick = QuickBirths()
+        self._woken = -1
+        self._supervised = True
+
+    def run(self) -> None:
+        """Serve until the supervisor is gone, or asks for the end; then leave nothing alive."""
+        self._woken = _wake_up_at_exits()
+        self._poll.register(self._woken, select.EPOLLIN)
+        while self._supervised:
+            ready = {fd for fd, _ in self._poll.poll()}
+            # What the supervisor said comes first: it may be that a group is to be spared whose leader has ended since.
+            if self._link.fileno() in ready:
+                self._take_messages()
+            for fd in ready & self._births.keys():
+                self._settle(fd)
+            if self._woken in ready:
+                with suppress(BlockingIOError):
+                    os.read(self._woken, 4096)
+                self._reap()
+        self._leave_nothing()
+
+    def _take_messages(self) -> None:
+        while self._supervised:
+            try:
+                received = wire.receive(self._link, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                received = None
+            if received is None:
+                self._supervised = False
+                return
+            self._take(*received)
+
+    def _take(self, message: wire.Message, fds: list[int]) -> None:
+        match message:
+            case ("hello", str(instance)):
+                self._instance = instance
+            case ("home", str(path)):
+                with suppress(OSError):
+                    self._quick.set_home(path)
+            case ("spawn", int(number), str(child), int(generation), cgroup, bytes(plan)):
+                assert cgroup is None or isinstance(cgroup, str)
+                self._spawn(number, child, generation, cgroup, Plan.unpack(plan), fds)
+            case ("spare", int(pid)):
+                if pid in self._wards:
+                    self._wards[pid].spared = True
+            case ("adopt", int(pid), int(started), str(child), int(generation), cgroup):
+                assert cgroup is None or isinstance(cgroup, str)
+                self._adopt(pid, started, child, generation, cgroup)
+            case ("discard", int(pid)):
+                if pid in self._wards:
+                    os.killpg(pid, signal.SIGKILL)
+            case ("forget", int(pid)):
+                self._wards.pop(pid, None)
+            case ("finish",):
+                self._supervised = False
+
+    # Births
+
+    def _spawn(self, number: int, child: str, generation: int, cgroup: str | None, plan: Plan, fds: list[int]) -> None:
+        try:
+            if self._quick.can(plan):
+                self._born(number, Ward(self._quick.spawn(plan, fds), child, generation, cgroup))
+            else:
+                self._fork(number, child, generation, cgroup, plan, fds)
+        except (OSError, ValueError) as error:
+            errno = error.errno if isinstance(error, OSError) else 0
+            self._say(("failed", number, "exec", errno or 0, str(error)))
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _born(self, number: int, ward: Ward) -> None:
+        # Nobody can have its number before it is reaped, and that is done by this thread.
+        pidfd = os.pidfd_open(ward.pid)
+        self._wards[ward.pid] = ward
+        self._say(("born", number, ward.pid, ward.started), [pidfd])
+        os.close(pidfd)
+
+    def _fork(self, number: int, child: str, generation: int, cgroup: str | None, plan: Plan, fds: list[int]) -> None:
+        told, tells = os.pipe()
+        try:
+            pid = os.fork()
+            if pid == 0:
+                become(plan, fds, tells)
+        except OSError:
+            os.close(told)
+            raise
+        finally:
+            os.close(tells)
+        self._wards[pid] = ward = Ward(pid, child, generation, cgroup)
+        self._births[told] = _Birth(number, ward)
+        self._poll.register(told, select.EPOLLIN)
+
+    def _settle(self, told: int) -> None:
+        """A birth is over: its program is loaded, or it has failed and said how."""
+        birth = self._births.pop(told)
+        self._poll.unregister(told)
+        with open(told, "rb") as file:
+            failure = file.read()
+        if failure:
+            del self._wards[birth.ward.pid]
+            self._say(("failed", birth.number, *marshal.loads(failure)))
+        else:
+            self._born(birth.number, birth.ward)
+
+    def _adopt(self, pid: int, started: int, child: str, generation: int, cgroup: str | None) -> None:
+        found = process(pid)
+        if found is not None and found.started == started:
+            self._wards[pid] = Ward(pid, child, generation, cgroup, adopted=True)
+
+    # Ends
+
+    def _reap(self) -> None:
+        """Take the exit status of all that have ended, wards and orphans alike."""
+        while (ended := _next_ended()) is not None:
+            pid = ended.si_pid
+            ward = self._wards.get(pid)
+            if ward is not None:
+                self._take_messages()
+                self._settle_birth_of(ward)
+            if ward is not None and not ward.spared:
+                # Its number is its own as long as it is not reaped.
+                with suppress(OSError):
+                    os.killpg(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, pid, os.WEXITED)
+            if self._wards.pop(pid, None) is not None:
+                self._say(("ended", pid, ended.si_code, ended.si_status))
+
+    def _settle_birth_of(self, ward: Ward) -> None:
+        for told, birth in list(self._births.items()):
+            if birth.ward is ward:
+                self._settle(told)
+
+    def _leave_nothing(self) -> None:
+        killed, left = kill_all(list(self._wards.values()), self._instance, _reap_all)
+        with suppress(OSError):
+            self._link.setblocking(False)
+            wire.send(self._link, ("finished", [str(each) for each in killed], [str(each) for each in left]))
+
+    def _say(self, message: wire.Message, fds: list[int] | None = None) -> None:
+        # If the supervisor is gone, the loop is about to find out.
+        with suppress(OSError):
+            wire.send(self._link, message, fds)
+
+
+def _next_ended() -> os.waitid_result | None:
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+
+
+def _reap_all() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _wake_up_at_exits() -> int:
+    """A descriptor that can be read as soon as a child has ended."""
+    woken, wakes = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(wakes, False)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    return woken
+
+
+def _become_guardian() -> None:
+    """A session of its own, deaf to all signals that can be ignored, heir of all orphans among its descendants."""
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+    for number in IGNORABLE:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Who ends programs by their name (killall) does not mean this one.
+    libc.prctl(PR_SET_NAME, b"guardian", 0, 0, 0)
+
+
+def main(fd: int) -> None:
+    """Be the guardian of the supervisor at the other end of the socket `fd`."""
+    os.set_inheritable(fd, False)
+    _become_guardian()
+    # What is there stays: forks are cheaper when nothing of it is touched.
+    gc.disable()
+    gc.freeze()
+    Guardian(socket.socket(fileno=fd)).run()

@@ -1,0 +1,47 @@
+"""Launches a guardian: the supervisor's side, before or without Trio."""
+
+import os
+import socket
+import subprocess
+import sys
+
+from trio_supervisor.system import wire
+
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+
+
+class Launched:
+    """A guardian that was launched: its process, and our end of the socket."""
+
+    def __init__(self, pid: int, link: socket.socket) -> None:
+        self.pid = pid
+        self.link = link
+
+
+def command(*words: str) -> list[str]:
+    """The command that runs `guardian/__main__.py`. Raises OSError where this program has no Python interpreter."""
+    if not sys.executable:
+        raise OSError("there is no Python interpreter to run it")
+    return [sys.executable, "-I", "-S", PROGRAM, *words]
+
+
+def launch() -> Launched:
+    """Launch a guardian of this process; it needs no answer before it is given work. Raises OSError."""
+    ours, theirs = wire.pair()
+    try:
+        with theirs:
+            process = subprocess.Popen(
+                command("guardian", str(theirs.fileno())),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+    except BaseException:
+        ours.close()
+        raise
+    # We reap it by its number, and Popen is not to warn about it.
+    process.returncode = 0
+    return Launched(process.pid, ours)

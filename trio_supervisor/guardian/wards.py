@@ -1,0 +1,97 @@
+"""The wards: every process that the guardian answers for, and how all of them are killed in the end."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from trio_supervisor.system.kill import descendants, signal_exactly
+from trio_supervisor.system.lineage import carriers
+from trio_supervisor.system.procfs import Process, process, processes
+
+PATIENCE = 10.0
+"""So long (seconds) what will not die is killed again."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+
+
+class Ward:
+    """The leader of a child's session. Changed by the guardian only."""
+
+    __slots__ = ("adopted", "cgroup", "child", "generation", "pid", "spared", "started")
+
+    def __init__(self, pid: int, child: str, generation: int, cgroup: str | None, *, adopted: bool = False) -> None:
+        """`cgroup`: the directory of its cgroup v2. `adopted`: somebody else has spawned it."""
+        found = process(pid)
+        self.pid = pid
+        self.started = 0 if found is None else found.started
+        self.child = child
+        self.generation = generation
+        self.cgroup = cgroup
+        self.adopted = adopted
+        self.spared = False
+        """Its group is not to be killed when it ends: it was asked to end, and has its grace."""
+
+
+def kill_all(wards: list[Ward], instance: str, reap: Callable[[], None]) -> tuple[list[Process], list[Process]]:
+    """Kill all wards and all that descends from this process or bears the instance's marker, until nothing is left.
+
+    Returns whom it has killed, and who would not die within `PATIENCE`.
+    """
+    killed: dict[tuple[int, int], Process] = {}
+    until = time.monotonic() + PATIENCE
+    pause = _FIRST_PAUSE
+    thorough = any(ward.adopted for ward in wards)
+    while True:
+        for ward in wards:
+            _kill_cgroup(ward)
+        left = _left(wards, instance, thorough=thorough)
+        for each in left:
+            signal_exactly(each, signal.SIGKILL)
+            killed[each.pid, each.started] = each
+        reap()
+        if not left and thorough:
+            return list(killed.values()), []
+        if time.monotonic() > until:
+            return list(killed.values()), left
+        # By marker only when nothing else is found any more: it costs most.
+        thorough = thorough or not left
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _left(wards: list[Ward], instance: str, *, thorough: bool) -> list[Process]:
+    everybody = [each for each in processes() if each.alive]
+    ours = {each.pid: each for each in descendants(everybody, {os.getpid()})}
+    leaders = {ward.pid: ward for ward in wards}
+    for each in everybody:
+        ward = leaders.get(each.session) or leaders.get(each.group)
+        # Nobody of a session is older than its first leader; a number that was given away anew has a younger one.
+        if ward is not None and each.started >= ward.started and _is_still(ward, everybody):
+            ours[each.pid] = each
+    if thorough:
+        ours |= {each.pid: each for each in carriers(everybody, instance)}
+    ours |= {each.pid: each for each in descendants(everybody, set(ours))}
+    spared = _spared(everybody)
+    return [each for each in ours.values() if each.pid not in spared]
+
+
+def _spared(everybody: list[Process]) -> set[int]:
+    """This process and those that it descends from."""
+    parents = {each.pid: each.parent for each in everybody}
+    spared, pid = set(), os.getpid()
+    while pid > 0 and pid not in spared:
+        spared.add(pid)
+        pid = parents.get(pid, 0)
+    return spared
+
+
+def _is_still(ward: Ward, everybody: list[Process]) -> bool:
+    """Whether the ward's number is its own, or nobody's."""
+    return all(each.pid != ward.pid or each.started == ward.started for each in everybody)
+
+
+def _kill_cgroup(ward: Ward) -> None:
+    if ward.cgroup is not None:
+        with suppress(OSError), open(f"{ward.cgroup}/cgroup.kill", "w") as file:
+            file.write("1")

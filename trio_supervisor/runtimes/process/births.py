@@ -1,0 +1,141 @@
+"""The birth of a life's process: its plan, its descriptors, and what to say when it fails."""
+
+import os
+import resource
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+import trio
+from attrs import frozen
+
+from trio_supervisor.errors import StartError
+from trio_supervisor.runtimes.process.census import census, in_thread
+from trio_supervisor.runtimes.process.explain import explain, find_program
+from trio_supervisor.runtimes.process.inheritance import make_room_for_descriptors
+from trio_supervisor.runtimes.process.spawner import Birth, BirthError, Order, Spawner
+from trio_supervisor.runtimes.reactor import current_reactor
+from trio_supervisor.spec import RLIMITS
+from trio_supervisor.system.birth import Plan
+from trio_supervisor.system.kill import signal_exactly
+from trio_supervisor.system.lineage import carriers
+
+_LOOKS_FOR_LOST = 5
+_BETWEEN_LOOKS = 0.02
+
+
+@frozen
+class Newborn:
+    """A birth that is under way, and our ends of its pipes, which belong to whoever gets this."""
+
+    birth: Birth
+    stdin: int | None
+    """The end to write to, non-blocking; None: it reads the null device."""
+    stdout: int
+    """The end to read from, non-blocking."""
+    stderr: int
+    """The same; equal to `stdout` when both go into one pipe."""
+
+    def close(self) -> None:
+        """Close our ends, of a birth that has failed."""
+        for end in {self.stdin, self.stdout, self.stderr} - {None}:
+            assert end is not None
+            os.close(end)
+
+
+@trio.lowlevel.enable_ki_protection
+def begin(
+    spawner: Spawner,
+    child: str,
+    generation: int,
+    plan: Plan,
+    *,
+    stdin: bool = False,
+    one_pipe: bool = False,
+    sockets: Sequence[int] = (),
+    cgroup: str | None = None,
+) -> Newborn:
+    """Begin the birth of a process with pipes. `sockets` become its descriptors 3, 4, ... and stay the caller's.
+
+    Raises:
+        OSError: there are no descriptors left.
+    """
+    current_reactor()  # whoever gets the process will need one, and must not fail for want of it then
+    with ExitStack() as undo, ExitStack() as theirs:
+        stdout, their_stdout = _pipe(undo, theirs)
+        stderr, their_stderr = (stdout, their_stdout) if one_pipe else _pipe(undo, theirs)
+        our_stdin: int | None = None
+        if stdin:
+            their_stdin, our_stdin = os.pipe()
+            theirs.callback(os.close, their_stdin)
+            undo.callback(os.close, our_stdin)
+            os.set_blocking(our_stdin, False)
+        else:
+            their_stdin = os.open(os.devnull, os.O_RDWR)
+            theirs.callback(os.close, their_stdin)
+        make_room_for_descriptors(their_stdin)
+        fds = (their_stdin, their_stdout, their_stderr, *sockets)
+        birth = spawner.begin(Order(child, generation, plan, fds, cgroup))
+        undo.pop_all()
+        return Newborn(birth, our_stdin, stdout, stderr)
+
+
+def _pipe(undo: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    ours, end = os.pipe()
+    undo.callback(os.close, ours)
+    theirs.callback(os.close, end)
+    os.set_blocking(ours, False)
+    return ours, end
+
+
+def plain_plan(command: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> Plan:
+    """The plan of a program with nothing special; a relative one with a slash is looked for from `cwd`.
+
+    Raises:
+        StartError: there is no such program.
+    """
+    program = find_program(command[0], cwd, env)
+    if program is None:
+        raise StartError(f"{command[0]!r} not found on PATH")
+    return Plan(program, tuple(command), dict(env), _absolute(cwd))
+
+
+def _absolute(cwd: str | None) -> str | None:
+    """The directory in full, as another process is to go there; None where our own is gone."""
+    try:
+        return os.path.abspath(cwd or os.curdir)
+    except FileNotFoundError:
+        return None
+
+
+def start_error(
+    error: BirthError | OSError, command: Sequence[str], cwd: str | None, env: Mapping[str, str]
+) -> StartError:
+    """Why a process was not born, for the owner of the child."""
+    number, words = (error.errno or 0, str(error)) if isinstance(error, OSError) else (error.number, str(error))
+    step = error.step if isinstance(error, BirthError) else "exec"
+    match step:
+        case "rlimits":
+            return StartError(_about_rlimit(words, number))
+        case "user" | "nice" | "oom_score_adj" | "cgroup":
+            return StartError(f"{step} can't be set: {os.strerror(number) if number else words}")
+        case "guardian":
+            return StartError(words)
+        case _:
+            cause = OSError(number, os.strerror(number)) if number else ValueError(words)
+            return StartError(explain(cause, command, cwd, env))
+
+
+def _about_rlimit(words: str, number: int) -> str:
+    which = next((name for name, value in RLIMITS.items() if words.endswith(f"] {value}")), "?")
+    hard = resource.getrlimit(RLIMITS[which])[1] if which in RLIMITS else 0
+    ours = "unlimited" if hard == resource.RLIM_INFINITY else str(hard)
+    return f"limits: rlimits: {which} can't be set: {os.strerror(number)} (the supervisor's own hard limit is {ours})"
+
+
+async def kill_carriers(marker: str) -> None:
+    """Kill what was perhaps born under a guardian that has ended; a program that is loaded has the marker."""
+    for _ in range(_LOOKS_FOR_LOST):
+        everybody = await census()
+        for lost in await in_thread(carriers, everybody, marker):
+            signal_exactly(lost)
+        await trio.sleep(_BETWEEN_LOOKS)

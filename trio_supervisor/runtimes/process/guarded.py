@@ -1,0 +1,293 @@
+"""Spawns processes by the guardian: the socket to it, the births and leaders it tells of, and its replacement."""
+
+import errno
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import trio
+from attrs import define
+
+from trio_supervisor.guardian.launch import Launched, launch
+from trio_supervisor.runtimes.process.current import set_spawner
+from trio_supervisor.runtimes.process.inheritance import restore_descriptor_limit
+from trio_supervisor.runtimes.process.leader import Leader, exit_of
+from trio_supervisor.runtimes.process.local import LocalSpawner
+from trio_supervisor.runtimes.process.orphans import become_heir, reap_orphans
+from trio_supervisor.runtimes.process.spawner import Birth, BirthError, GuardianLostError, Order
+from trio_supervisor.runtimes.reactor import current_reactor
+from trio_supervisor.system import wire
+from trio_supervisor.system.lineage import new_instance
+
+FAREWELL = 12.0
+"""So long (seconds) the guardian has to kill what is left, and to end."""
+MOST_LOSSES = 5
+"""So many guardians are replaced within `LOSSES_WITHIN` seconds; then there is none any more."""
+LOSSES_WITHIN = 60.0
+
+
+@define
+class Known:
+    """A leader that the guardian watches, and what another guardian has to know of it."""
+
+    leader: Leader
+    child: str
+    generation: int
+    cgroup: str | None
+
+
+class GuardedSpawner:
+    """A `Spawner` whose processes are the guardian's children, and are killed by it when this process is gone."""
+
+    def __init__(self, launched: Launched | None, tell: Callable[[str], None]) -> None:
+        """`launched`: one that was launched before; else that is done at the first birth. `tell` takes in what a person
+        should know of the guardian.
+        """
+        self.instance = new_instance()
+        self._tell = tell
+        self._guardian: Launched | None = None
+        self._births: dict[int, tuple[Birth, Order]] = {}
+        self._known: dict[int, Known] = {}
+        self._unsent: deque[tuple[bytes, list[int]]] = deque()
+        self._numbers = 0
+        self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
+        self._local: LocalSpawner | None = None
+        """In its place when there is no guardian to be had."""
+        self._finished: trio.Event | None = None
+        self._last_words: tuple[list[str], list[str]] = ([], [])
+        if launched is not None:
+            self._serve(launched)
+
+    # Spawning
+
+    def begin(self, order: Order) -> Birth:
+        """Begin a birth."""
+        if self._guardian is None and self._local is None:
+            self._launch()
+        if self._local is not None:
+            return self._local.begin(order)
+        birth = Birth()
+        self._numbers += 1
+        self._births[self._numbers] = (birth, order)
+        message = ("spawn", self._numbers, order.child, order.generation, order.cgroup, order.plan.pack())
+        try:
+            self._send(message, order.fds)
+        except OSError as error:
+            del self._births[self._numbers]
+            birth.fail(BirthError("descriptors", error.errno or 0, str(error)))
+        return birth
+
+    def spare(self, leader: Leader) -> None:
+        """Do not kill the group when this leader ends."""
+        if leader.pid in self._known:
+            self._send(("spare", leader.pid))
+
+    def may_have_strays(self) -> bool:
+        """Whether the guardian has children, or we have, that are no leaders."""
+        if self._guardian is None or self._losses:
+            return True
+        children = _children(self._guardian.pid)
+        return children is None or any(pid not in self._known for pid in children)
+
+    # The guardian
+
+    @property
+    def pid(self) -> int | None:
+        """The guardian's process; None when there is none."""
+        return None if self._guardian is None else self._guardian.pid
+
+    def waited_for(self) -> set[int]:
+        """Children of this process that are waited for here, if they are its children."""
+        return self._known.keys() | ({self._guardian.pid} if self._guardian is not None else set())
+
+    def _launch(self) -> None:
+        try:
+            launched = launch()
+        except OSError as error:
+            self._local = LocalSpawner()
+            self._local.instance = self.instance
+            self._tell(f"there is no guardian ({error}): if this supervisor is killed, its agents live on")
+            return
+        restore_descriptor_limit(launched.pid)
+        self._serve(launched)
+
+    def _serve(self, launched: Launched) -> None:
+        self._guardian = launched
+        launched.link.setblocking(False)
+        self._send(("hello", self.instance))
+        for known in self._known.values():
+            self._send(("adopt", known.leader.pid, known.leader.started, known.child, known.generation, known.cgroup))
+        current_reactor().watch_exit(launched.link.fileno(), self._readable)
+
+    def _send(self, message: wire.Message, fds: tuple[int, ...] = ()) -> None:
+        """Send now, or as soon as there is room, in order; descriptors are kept open until then."""
+        packet, file = wire.pack(message)
+        kept = [] if file is None else [file]
+        try:
+            for fd in fds:
+                kept.append(os.dup(fd))
+        except OSError:
+            for fd in kept:
+                os.close(fd)
+            raise
+        self._unsent.append((packet, kept))
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent and self._guardian is not None:
+            packet, fds = self._unsent[0]
+            try:
+                wire.send_packet(self._guardian.link, packet, fds)
+            except BlockingIOError:
+                self._wait_for_room()
+                return
+            except OSError:
+                return  # it is lost, as the reactor is about to tell
+            self._drop_first()
+
+    def _drop_first(self) -> None:
+        for fd in self._unsent.popleft()[1]:
+            os.close(fd)
+
+    def _wait_for_room(self) -> None:
+        trio.lowlevel.spawn_system_task(self._flush_later, name="trio_supervisor guardian")
+
+    async def _flush_later(self) -> None:
+        with suppress(trio.ClosedResourceError):
+            if self._guardian is not None:
+                await trio.lowlevel.wait_writable(self._guardian.link)
+        self._flush()
+
+    def _readable(self, _fd: int) -> None:
+        while self._guardian is not None:
+            try:
+                received = wire.receive(self._guardian.link)
+            except BlockingIOError:
+                return
+            except OSError:
+                received = None
+            if received is None:
+                self._lost()
+                return
+            self._take(*received)
+
+    def _take(self, message: wire.Message, fds: list[int]) -> None:
+        match message:
+            case ("born", int(number), int(pid), int(started)):
+                self._born(number, pid, started, fds)
+            case ("failed", int(number), str(step), int(error), str(words)):
+                self._births.pop(number)[0].fail(BirthError(step, error, words))
+            case ("ended", int(pid), int(code), int(status)):
+                if (known := self._known.pop(pid, None)) is not None:
+                    known.leader.told_ended(exit_of(code, status))
+            case ("finished", list(killed), list(left)):
+                self._last_words = ([str(each) for each in killed], [str(each) for each in left])
+
+    def _born(self, number: int, pid: int, started: int, fds: list[int]) -> None:
+        birth, order = self._births.pop(number)
+        if not fds:
+            # There was no room for its descriptor here, and without that nobody could wait for it.
+            self._send(("discard", pid))
+            birth.fail(BirthError("descriptors", errno.EMFILE, os.strerror(errno.EMFILE)))
+            return
+        leader = Leader(pid, fds[0], started)
+        self._known[pid] = Known(leader, order.child, order.generation, order.cgroup)
+        birth.succeed(leader)
+
+    def _lost(self) -> None:
+        """The guardian has ended: its children are ours now, or init's; another one takes over."""
+        lost = self._guardian
+        assert lost is not None
+        self._forget(lost)
+        while self._unsent:
+            self._drop_first()
+        if self._finished is not None:
+            self._finished.set()
+            return
+        for pid, known in self._known.items():
+            known.leader.watch(partial(self._ended_by_itself, pid))
+        self._replace(lost)
+        births, self._births = self._births, {}
+        for birth, _ in births.values():
+            birth.fail(GuardianLostError())
+
+    def _ended_by_itself(self, pid: int) -> None:
+        """One has ended that the present guardian has not spawned."""
+        if self._known.pop(pid, None) is not None:
+            self._send(("forget", pid))
+
+    def _forget(self, lost: Launched) -> None:
+        current_reactor().forget(lost.link.fileno())
+        lost.link.close()
+        self._guardian = None
+        with suppress(ProcessLookupError, ChildProcessError):
+            # It may be stopped, or have closed the socket by a fault of its own.
+            os.kill(lost.pid, signal.SIGKILL)
+            os.waitpid(lost.pid, 0)
+
+    def _replace(self, lost: Launched) -> None:
+        now = trio.current_time()
+        if len(self._losses) == MOST_LOSSES and now - self._losses[0] < LOSSES_WITHIN:
+            self._local = LocalSpawner()
+            self._local.instance = self.instance
+            self._tell(f"the guardian has ended {MOST_LOSSES + 1} times: from now on there is none")
+            return
+        self._losses.append(now)
+        self._launch()
+        if self._guardian is not None:
+            self._tell(f"the guardian (pid {lost.pid}) has ended; pid {self._guardian.pid} has taken over")
+
+    async def finish(self) -> tuple[list[str], list[str]]:
+        """End the guardian; returns whom it has still killed, and who would not die."""
+        if self._guardian is None:
+            return [], []
+        self._finished = trio.Event()
+        self._send(("finish",))
+        with trio.move_on_after(FAREWELL):
+            await self._finished.wait()
+        if self._guardian is not None:
+            self._forget(self._guardian)
+        return self._last_words
+
+
+@asynccontextmanager
+async def open_guarded(
+    launched: Launched | None, tell: Callable[[str], None], *, heir: bool = False
+) -> AsyncIterator[GuardedSpawner]:
+    """Spawn by a guardian in this Trio run while the block lasts; then it kills what is left, and ends.
+
+    `heir`: should the guardian be killed, its orphans come to this process, which is on its main thread and reaps them.
+    """
+    spawner = GuardedSpawner(launched, tell)
+    set_spawner(spawner)
+    async with trio.open_nursery() as nursery:
+        if heir:
+            # In a thread, as it takes some milliseconds and nobody waits for it.
+            nursery.start_soon(trio.to_thread.run_sync, become_heir)
+            nursery.start_soon(reap_orphans, spawner.waited_for)
+        try:
+            yield spawner
+        finally:
+            with trio.CancelScope(shield=True):
+                await _say_farewell(spawner, tell)
+            nursery.cancel_scope.cancel()
+
+
+async def _say_farewell(spawner: GuardedSpawner, tell: Callable[[str], None]) -> None:
+    killed, left = await spawner.finish()
+    if left:
+        tell(f"could not be killed: {', '.join(left)}")
+    elif killed:
+        tell(f"killed what had left all trees: {', '.join(killed)}")
+
+
+def _children(pid: int) -> set[int] | None:
+    """The children of a single-threaded process; None where the kernel does not list them (proc_pid_children(5))."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb", buffering=0) as file:
+            return set(map(int, file.readall().split()))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,206 @@
+"""The birth of a process: what has to happen between fork and exec, in the child itself.
+
+Runs in the fork of a small single-threaded process, or in the place of a program (see `become_planned`): never in the
+fork of a supervisor, which may be large and has threads.
+"""
+
+import marshal
+import os
+import resource
+import signal
+
+IGNORABLE = [
+    number
+    for number in signal.valid_signals()
+    if number not in (signal.SIGKILL, signal.SIGSTOP) and number < signal.SIGRTMIN
+]
+_ABOVE = 128
+"""Descriptors are moved up there first, so that none of them is overwritten by another one's new number."""
+PASSED_FIRST = 3
+"""SD_LISTEN_FDS_START of sd_listen_fds(3)."""
+
+
+class Plan:
+    """What a process is to be. Not to be changed; travels as bytes."""
+
+    __slots__ = (
+        "account",
+        "argv",
+        "cwd",
+        "env",
+        "join",
+        "listen",
+        "nice",
+        "oom_score_adj",
+        "program",
+        "rlimits",
+        "umask",
+    )
+
+    def __init__(
+        self,
+        program: str,
+        argv: tuple[str, ...],
+        env: dict[str, str],
+        cwd: str | None = None,
+        join: tuple[str, ...] = (),
+        account: tuple[int | None, int | None, tuple[int, ...] | None] = (None, None, None),
+        umask: int | None = None,
+        nice: int | None = None,
+        oom_score_adj: int | None = None,
+        rlimits: tuple[tuple[int, int, int], ...] = (),
+        listen: bool = False,
+    ) -> None:
+        """`program`: a path. `join`: `cgroup.procs` files. `account`: user, group, supplementary groups, by number.
+
+        `rlimits`: (which, soft, hard). `listen`: descriptors after the third are sockets, and it is told so by
+        LISTEN_PID, as `env` has LISTEN_FDS.
+        """
+        self.program = program
+        self.argv = argv
+        self.env = env
+        self.cwd = cwd
+        self.join = join
+        self.account = account
+        self.umask = umask
+        self.nice = nice
+        self.oom_score_adj = oom_score_adj
+        self.rlimits = rlimits
+        self.listen = listen
+
+    def pack(self) -> bytes:
+        """As bytes, for the same Python elsewhere."""
+        return marshal.dumps(tuple(getattr(self, name) for name in self.__slots__))
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Plan":
+        """The opposite of `pack`."""
+        plan = cls.__new__(cls)
+        for name, value in zip(cls.__slots__, marshal.loads(packed), strict=True):
+            setattr(plan, name, value)
+        return plan
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing has to happen but a cgroup, a session, a directory, standard descriptors and exec."""
+        special = (self.umask, self.nice, self.oom_score_adj)
+        unchanged = self.account == (None, None, None) and special == (None, None, None)
+        return unchanged and not (self.rlimits or self.listen)
+
+
+def become(plan: Plan, fds: list[int], failures: int) -> None:
+    """Become the program of `plan`, with `fds` as descriptors 0, 1, 2, ...; never returns.
+
+    What fails is written to `failures` as (step, error number, words); it closes when the program is loaded.
+    """
+    step = "birth"
+    try:
+        for name, take in _STEPS:
+            step = name
+            take(plan)
+        step = "descriptors"
+        failures = _arrange(fds, failures)
+        step = "exec"
+        env = plan.env | {"LISTEN_PID": str(os.getpid())} if plan.listen else plan.env
+        os.execve(plan.program, plan.argv, env)
+    except BaseException as error:
+        number = error.errno if isinstance(error, OSError) else 0
+        os.write(failures, marshal.dumps((step, number or 0, str(error))))
+    finally:
+        os._exit(127)
+
+
+def _signals(_plan: Plan) -> None:
+    for number in IGNORABLE:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _join(plan: Plan) -> None:
+    for path in plan.join:
+        fd = os.open(path, os.O_WRONLY)
+        os.write(fd, b"0")
+        os.close(fd)
+
+
+def _session(_plan: Plan) -> None:
+    # A program that is execed in the place of this one may lead its session already.
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+
+
+def _oom_score_adj(plan: Plan) -> None:
+    if plan.oom_score_adj is not None:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, str(plan.oom_score_adj).encode())
+        os.close(fd)
+
+
+def _nice(plan: Plan) -> None:
+    if plan.nice is not None:
+        os.setpriority(os.PRIO_PROCESS, 0, plan.nice)
+
+
+def _rlimits(plan: Plan) -> None:
+    for which, soft, hard in plan.rlimits:
+        try:
+            resource.setrlimit(which, (soft, hard))
+        except (OSError, ValueError) as error:
+            number = error.errno if isinstance(error, OSError) else 0
+            # Who reads this gets the number of the limit.
+            raise OSError(number or 1, str(which)) from error
+
+
+def _umask(plan: Plan) -> None:
+    if plan.umask is not None:
+        os.umask(plan.umask)
+
+
+def _account(plan: Plan) -> None:
+    user, group, groups = plan.account
+    if groups is not None:
+        os.setgroups(groups)
+    if group is not None:
+        os.setgid(group)
+    if user is not None:
+        os.setuid(user)
+
+
+def _cwd(plan: Plan) -> None:
+    if plan.cwd is not None:
+        os.chdir(plan.cwd)
+
+
+_STEPS = (
+    ("signals", _signals),
+    ("cgroup", _join),
+    ("session", _session),
+    ("oom_score_adj", _oom_score_adj),
+    ("nice", _nice),
+    ("rlimits", _rlimits),
+    ("umask", _umask),
+    ("user", _account),
+    ("cwd", _cwd),
+)
+"""In this order: what needs privileges comes before the user, whose rights the directory needs."""
+
+
+def _arrange(fds: list[int], failures: int) -> int:
+    import fcntl  # noqa: PLC0415 -- most births need it, the import of this module by a supervisor does not
+
+    failures = fcntl.fcntl(failures, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
+    above = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for fd in fds]
+    for number, fd in enumerate(above):
+        os.dup2(fd, number)
+    return failures
+
+
+def become_planned(plan: int, failures: int, *fds: int) -> None:
+    """As `become`, in the place of a program; the plan is read from the memory file `plan`."""
+    with open(plan, "rb") as file:
+        file.seek(0)
+        wanted = Plan.unpack(file.read())
+    for fd in (failures, *fds):
+        os.set_inheritable(fd, False)
+    become(wanted, list(fds), failures)

@@ -1,0 +1,27 @@
+"""Which processes belong to the tree of one child, among all that there are."""
+
+from collections.abc import Iterable
+
+from trio_supervisor.system.kill import descendants
+from trio_supervisor.system.lineage import carriers
+from trio_supervisor.system.procfs import Process
+
+
+def members_of(
+    everybody: list[Process], leader: int, started: int, marker: str, inside: Iterable[int] = ()
+) -> list[Process]:
+    """The living members of a tree: by session and group, by the marker, by cgroup, and all that descends from these.
+
+    `leader`, `started`: the process that was spawned, which may be gone. `marker`: see `system.lineage`. `inside`: the
+    numbers of those that are in its cgroup. Blocks for about 10 microseconds for each process.
+    """
+    # Nobody of the tree is older than its leader.
+    living = [one for one in everybody if one.alive and one.started >= started]
+    ours = {one.pid: one for one in carriers(living, marker)}
+    numbers = set(inside)
+    # As long as anybody bears the leader's number as that of its session or group, nobody else can be given it.
+    if all(one.pid != leader or one.started == started for one in everybody):
+        ours |= {one.pid: one for one in living if leader in (one.pid, one.session, one.group)}
+    ours |= {one.pid: one for one in living if one.pid in numbers}
+    ours |= {one.pid: one for one in descendants(living, set(ours))}
+    return list(ours.values())
