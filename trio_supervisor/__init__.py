@@ -8,7 +8,11 @@
 The names are looked up when they are used for the first time, as a command line should not pay for a library.
 """
 
+import sys
 from importlib import import_module
+
+if sys.platform == "win32":
+    raise ImportError("trio-supervisor does not run on Windows; it does in WSL, the Windows Subsystem for Linux")
 
 # Type checkers know the name. To import it would cost the guardian, which needs nothing else of `typing`, 2 MB.
 TYPE_CHECKING = False

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.runtimes.process_helpers import bearing, is_alive, kill
+from trio_supervisor.runtimes.process import current
+from trio_supervisor.runtimes.process.guarded import GuardedSpawner
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +29,29 @@ def _own_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     directory = tmp_path / "runtime"
     directory.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
+
+
+@pytest.fixture(params=["by the guardian", "by the supervisor"])
+def spawned(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _nothing_is_left: None) -> Iterator[str]:
+    """Who spawns the processes of the test, once each."""
+    made: list[GuardedSpawner] = []
+    told: list[str] = []
+
+    def make_guarded() -> GuardedSpawner:
+        made.append(GuardedSpawner(None, told.append))
+        return made[-1]
+
+    if request.param == "by the guardian":
+        monkeypatch.setattr(current, "LocalSpawner", make_guarded)
+    yield request.param
+    for spawner in made:
+        end_guardian(spawner)
+    assert not told
+
+
+def end_guardian(spawner: GuardedSpawner) -> None:
+    """What the end of a supervisor does, after the end of the Trio run."""
+    guardian = spawner._guardian
+    if guardian is not None:
+        guardian.link.close()
+        os.waitpid(guardian.pid, 0)

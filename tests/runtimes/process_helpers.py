@@ -15,7 +15,7 @@ from tests.runtimes.contract import Heard, live
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime
 from trio_supervisor.spec import ChildSpec, Port, ProcessSpec
-from trio_supervisor.system.procfs import pids, process
+from trio_supervisor.system.procfs import pids, process, processes
 
 PROGRAMS = Path(__file__).parent.parent / "subjects" / "progs"
 """What each of them does stands in its first lines."""
@@ -79,12 +79,10 @@ async def eventually(is_true: Callable[[], bool | Awaitable[bool]], within: floa
 
 
 def has_children() -> bool:
-    """Whether this process has any child, alive or a zombie."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
+    """Whether this process, or the guardian, has any child but the guardian, alive or a zombie."""
+    everybody = processes()
+    guardians = {one.pid for one in everybody if one.parent == os.getpid() and one.name == "guardian"}
+    return any(one.parent in {os.getpid(), *guardians} and one.pid not in guardians for one in everybody)
 
 
 def is_alive(pid: int) -> bool:

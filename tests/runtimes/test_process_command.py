@@ -20,6 +20,8 @@ from tests.runtimes.process_helpers import (
 from trio_supervisor.commands import Completed
 from trio_supervisor.errors import ProbeError
 
+pytestmark = pytest.mark.usefixtures("spawned")
+
 
 async def test_how_it_ended_and_what_it_said_on_both_streams() -> None:
     life, heard = life_of("true")

@@ -10,6 +10,8 @@ from tests.runtimes.process_helpers import free_ports, runtime_of, shell
 from trio_supervisor.runtimes.process import ProcessLife
 from trio_supervisor.spec import Port
 
+pytestmark = pytest.mark.usefixtures("spawned")
+
 COMMANDS = {
     Behaviour.END_WELL: ("true",),
     Behaviour.END_BADLY: ("false",),

@@ -2,9 +2,10 @@
 together.
 """
 
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -19,9 +20,11 @@ from trio_supervisor.engine.supervisor import Supervisor as Engine
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import ChildStartError, RestartLimitReached
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_probe
+from trio_supervisor.plugins import make_runtime, open_guarded, open_probe
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
+
+_log = logging.getLogger(__name__)
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Awaitable[object]])
 
@@ -51,16 +54,19 @@ class Supervisor(Tree):
         self,
         *children: ChildSpec,
         runtimes: Mapping[type, RuntimeFactory] | None = None,
+        guardian: bool = True,
         **options: Unpack[SupervisorOptions],
     ) -> None:
         """The options are the fields of `SupervisorSpec`. `runtimes`: for children whose `run` is of a class of your
-        own.
+        own. `guardian`: have processes born by a small process that kills all of them if this one is killed; it is
+        launched when the first is born, and there is one for all supervisors of a Trio run.
 
         Raises:
             SpecError: a value can't be right.
         """
         self._spec = supervisor_spec(children, **options)
         self._runtimes = dict(runtimes or {})
+        self._guardian = guardian
         self._hub = Hub()
         self._made: Engine | None = None
         self._failure: ChildStartError | RestartLimitReached | None = None
@@ -68,9 +74,11 @@ class Supervisor(Tree):
         self.path = ""
 
     @classmethod
-    def from_spec(cls, spec: SupervisorSpec, runtimes: Mapping[type, RuntimeFactory] | None = None) -> Self:
+    def from_spec(
+        cls, spec: SupervisorSpec, runtimes: Mapping[type, RuntimeFactory] | None = None, *, guardian: bool = True
+    ) -> Self:
         """A supervisor by its spec, as a file gives it."""
-        made = cls(runtimes=runtimes)
+        made = cls(runtimes=runtimes, guardian=guardian)
         made._spec = spec
         return made
 
@@ -119,7 +127,7 @@ class Supervisor(Tree):
         """
         announcement = _Announcement(lambda: task_status.started(self))
         try:
-            async with _without_groups(everywhere=True), trio.open_nursery() as nursery:
+            async with _without_groups(everywhere=True), self._guarded(), trio.open_nursery() as nursery:
                 nursery.start_soon(self._hub.run)
                 await self.engine.run(task_status=announcement)
                 nursery.cancel_scope.cancel()
@@ -135,6 +143,9 @@ class Supervisor(Tree):
             raise error
         # Stopped before all was started: no failure of whoever waits for that.
         announcement.started()
+
+    def _guarded(self) -> AbstractAsyncContextManager[object]:
+        return open_guarded(None, _log.warning) if self._guardian else nullcontext()
 
     def _error(self) -> ChildStartError | RestartLimitReached | None:
         # The same object for everybody who is told: `wait()` in the block and the end of the block are one failure.

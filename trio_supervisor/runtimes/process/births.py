@@ -10,7 +10,7 @@ from attrs import frozen
 
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.process.census import census, in_thread
-from trio_supervisor.runtimes.process.explain import explain, find_program
+from trio_supervisor.runtimes.process.explain import explain
 from trio_supervisor.runtimes.process.inheritance import make_room_for_descriptors
 from trio_supervisor.runtimes.process.spawner import Birth, BirthError, Order, Spawner
 from trio_supervisor.runtimes.reactor import current_reactor
@@ -85,26 +85,6 @@ def _pipe(undo: ExitStack, theirs: ExitStack) -> tuple[int, int]:
     theirs.callback(os.close, end)
     os.set_blocking(ours, False)
     return ours, end
-
-
-def plain_plan(command: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> Plan:
-    """The plan of a program with nothing special; a relative one with a slash is looked for from `cwd`.
-
-    Raises:
-        StartError: there is no such program.
-    """
-    program = find_program(command[0], cwd, env)
-    if program is None:
-        raise StartError(f"{command[0]!r} not found on PATH")
-    return Plan(program, tuple(command), dict(env), _absolute(cwd))
-
-
-def _absolute(cwd: str | None) -> str | None:
-    """The directory in full, as another process is to go there; None where our own is gone."""
-    try:
-        return os.path.abspath(cwd or os.curdir)
-    except FileNotFoundError:
-        return None
 
 
 def start_error(

@@ -8,9 +8,10 @@ import trio
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.errors import ProbeError, StartError
-from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, plain_plan, start_error
+from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, start_error
 from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.pipe import OutputPipe
+from trio_supervisor.runtimes.process.plan import plain_plan
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import KILL_PATIENCE, Tree
 from trio_supervisor.system import lineage

@@ -12,7 +12,7 @@ import trio
 from attrs import define
 
 from trio_supervisor.guardian.launch import Launched, launch
-from trio_supervisor.runtimes.process.current import set_spawner
+from trio_supervisor.runtimes.process.current import current_spawner, set_spawner
 from trio_supervisor.runtimes.process.inheritance import restore_descriptor_limit
 from trio_supervisor.runtimes.process.leader import Leader, exit_of
 from trio_supervisor.runtimes.process.local import LocalSpawner
@@ -47,11 +47,14 @@ class GuardedSpawner:
         should know of the guardian.
         """
         self.instance = new_instance()
+        self.users = 0
+        """Blocks of `open_guarded` that are open."""
         self._tell = tell
         self._guardian: Launched | None = None
         self._births: dict[int, tuple[Birth, Order]] = {}
         self._known: dict[int, Known] = {}
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
+        self._waiting_for_room = False
         self._numbers = 0
         self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
         self._local: LocalSpawner | None = None
@@ -153,12 +156,15 @@ class GuardedSpawner:
             os.close(fd)
 
     def _wait_for_room(self) -> None:
-        trio.lowlevel.spawn_system_task(self._flush_later, name="trio_supervisor guardian")
+        if not self._waiting_for_room:
+            self._waiting_for_room = True
+            trio.lowlevel.spawn_system_task(self._flush_later, name="trio_supervisor guardian")
 
     async def _flush_later(self) -> None:
         with suppress(trio.ClosedResourceError):
             if self._guardian is not None:
                 await trio.lowlevel.wait_writable(self._guardian.link)
+        self._waiting_for_room = False
         self._flush()
 
     def _readable(self, _fd: int) -> None:
@@ -221,6 +227,7 @@ class GuardedSpawner:
 
     def _forget(self, lost: Launched) -> None:
         current_reactor().forget(lost.link.fileno())
+        trio.lowlevel.notify_closing(lost.link)
         lost.link.close()
         self._guardian = None
         with suppress(ProcessLookupError, ChildProcessError):
@@ -259,10 +266,13 @@ async def open_guarded(
 ) -> AsyncIterator[GuardedSpawner]:
     """Spawn by a guardian in this Trio run while the block lasts; then it kills what is left, and ends.
 
-    `heir`: should the guardian be killed, its orphans come to this process, which is on its main thread and reaps them.
+    All such blocks of a Trio run share one guardian, which ends with the last of them. `heir`: should the guardian be
+    killed, its orphans come to this process, which is on its main thread and reaps them.
     """
-    spawner = GuardedSpawner(launched, tell)
+    shared = current_spawner()
+    spawner = shared if isinstance(shared, GuardedSpawner) and shared.users else GuardedSpawner(launched, tell)
     set_spawner(spawner)
+    spawner.users += 1
     async with trio.open_nursery() as nursery:
         if heir:
             # In a thread, as it takes some milliseconds and nobody waits for it.
@@ -271,8 +281,10 @@ async def open_guarded(
         try:
             yield spawner
         finally:
-            with trio.CancelScope(shield=True):
-                await _say_farewell(spawner, tell)
+            spawner.users -= 1
+            if not spawner.users:
+                with trio.CancelScope(shield=True):
+                    await _say_farewell(spawner, tell)
             nursery.cancel_scope.cancel()
 
 

@@ -11,7 +11,8 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
-from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, plain_plan, start_error
+from trio_supervisor.runtimes.process.account import find_account
+from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, start_error
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.current import current_spawner
@@ -19,6 +20,7 @@ from trio_supervisor.runtimes.process.environment import child_command, child_en
 from trio_supervisor.runtimes.process.input import InputPipe
 from trio_supervisor.runtimes.process.last_words import LastWords
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
+from trio_supervisor.runtimes.process.plan import plan_of
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.runtimes.process.sockets import holder_of, owner_of
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
@@ -73,7 +75,9 @@ class ProcessLife:
         spawner = current_spawner()
         self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation)
         environment = self._environment()
-        plan = plain_plan(self._command(), self._process.cwd, environment)
+        sockets = () if self._lease is None else self._lease.sockets
+        account = find_account(self._process.user, self._process.group)
+        plan = plan_of(self._process, self._command(), environment, account=account, listen=bool(sockets))
         try:
             # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
             self._newborn = begin(
@@ -82,6 +86,7 @@ class ProcessLife:
                 self._launch.generation,
                 plan,
                 stdin=self._process.stdin is Stdin.PIPE,
+                sockets=sockets,
             )
         except OSError as error:
             raise start_error(error, plan.argv, plan.cwd, environment) from error
@@ -201,6 +206,9 @@ class ProcessLife:
 
     def _environment(self) -> dict[str, str]:
         environment = child_environment(self._process, self._launch, self._port())
+        if self._lease is not None and (sockets := self._lease.sockets):
+            environment["LISTEN_FDS"] = str(len(sockets))
+            environment["LISTEN_FDNAMES"] = self._launch.child
         environment[lineage.VARIABLE] = lineage.extend(os.environ.get(lineage.VARIABLE), self._marker)
         return environment
 

@@ -5,6 +5,7 @@ server that binds without SO_REUSEADDR can't get past a reservation, and which o
 from its second life on, the reservation of a child that was never seen to listen beside one is lifted while it lives.
 """
 
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,6 +15,9 @@ from trio_supervisor.runtimes.process.port_locks import PortLock
 from trio_supervisor.runtimes.process.reservation import PortTakenError, Reservation, is_listened_on
 from trio_supervisor.runtimes.process.sockets import holder_of
 from trio_supervisor.spec import Port
+
+_BACKLOG = 511
+"""So many connections wait while the child starts, or starts again."""
 
 Say = Callable[[str], None]
 """Takes what the owner of the child should know."""
@@ -27,10 +31,15 @@ def first_free(wanted: Port, take: Callable[[int], bool]) -> int | None:
 class PortLease:
     """A port for one child."""
 
-    def __init__(self, wanted: Port, child: str) -> None:
-        """Take a fixed port at once if it can be had; else, and for a range, `secure` sees to it."""
+    def __init__(self, wanted: Port, child: str, listen: str | None = None) -> None:
+        """Take a fixed port at once if it can be had; else, and for a range, `secure` sees to it.
+
+        `listen`: the address at which the supervisor itself listens, for all lives of the child.
+        """
         self._wanted = wanted
         self._child = child
+        self._listen = listen
+        self._listening: socket.socket | None = None
         self._port: int | None = None
         self._lock: PortLock | None = None
         self._reservation: Reservation | None = None
@@ -44,6 +53,11 @@ class PortLease:
     def port(self) -> int | None:
         """The port that is kept; None as long as none could be had."""
         return self._port
+
+    @property
+    def sockets(self) -> tuple[int, ...]:
+        """The descriptors that a life is handed: the listening socket, if the supervisor listens for the child."""
+        return () if self._listening is None else (self._listening.fileno(),)
 
     @property
     def _fixed(self) -> bool:
@@ -60,11 +74,13 @@ class PortLease:
         try:
             if self._port is None:
                 await self._find()
-            elif not self._is_still_free(self._port):
+            elif self._listening is None and not self._is_still_free(self._port):
                 await self._replace(self._port, say)
+            if self._listen is not None and self._listening is None:
+                self._listening = _listen_at(self._listen, self._port or 0)
         except OSError as error:
             raise StartError(f"port {self._wanted}: {error.strerror}") from error
-        if self._lived and not self._gets_past:
+        if self._listening is None and self._lived and not self._gets_past:
             self._lift()
         self._lived = True
 
@@ -81,6 +97,10 @@ class PortLease:
     def release(self) -> None:
         """Give the port back; harmless when there is none."""
         self._lift()
+        if self._listening is not None:
+            # Who waits in its queue is refused; the child that would have answered is gone.
+            self._listening.close()
+            self._listening = None
         if self._lock is not None:
             self._lock.release()
         self._port = self._lock = None
@@ -137,6 +157,22 @@ class PortLease:
         self.release()
         found = await self._find()
         say(f"port {lost} is taken by {holder}; from now on it is port {found}")
+
+
+def _listen_at(address: str, port: int) -> socket.socket:
+    """Listen beside our reservation. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((address, port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise OSError(error.errno, f"can't listen at {address}: {error.strerror}") from error
+    return listening
 
 
 async def _holder(port: int) -> str:

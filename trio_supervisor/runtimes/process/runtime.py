@@ -21,7 +21,7 @@ class ProcessRuntime:
         if not isinstance(spec.run, ProcessSpec):
             raise SpecError(f"child {spec.id!r}: not a process")
         self._process = spec.run
-        self._lease = None if spec.port is None else PortLease(spec.port, spec.id)
+        self._lease = None if spec.port is None else PortLease(spec.port, spec.id, spec.listen)
 
     @property
     def port(self) -> int | None:

@@ -1,0 +1,59 @@
+"""The plan of a process: from its spec, and what the supervisor has prepared for this life, to what its birth takes."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from trio_supervisor.errors import StartError
+from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
+from trio_supervisor.runtimes.process.explain import find_program
+from trio_supervisor.spec import RLIMITS, ProcessSpec
+from trio_supervisor.system.birth import Plan
+
+
+def plain_plan(command: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> Plan:
+    """The plan of a program with nothing special; a relative one with a slash is looked for from `cwd`.
+
+    Raises:
+        StartError: there is no such program.
+    """
+    return _plan(command, cwd, env, Account(None, None, None, None))
+
+
+def plan_of(
+    process: ProcessSpec,
+    command: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    account: Account = NOBODY_ELSE,
+    join: tuple[str, ...] = (),
+    listen: bool = False,
+) -> Plan:
+    """The plan of a life. `join`: `cgroup.procs` files that it is born into; `listen`: it is handed sockets.
+
+    Raises:
+        StartError: there is no such program.
+    """
+    plan = _plan(command, process.cwd, env, account)
+    plan.join = join
+    plan.umask = process.umask
+    plan.nice = process.nice
+    plan.oom_score_adj = process.oom_score_adj
+    plan.rlimits = tuple((RLIMITS[name], value, value) for name, value in process.limits.rlimits.items())
+    plan.listen = listen
+    return plan
+
+
+def _plan(command: Sequence[str], cwd: str | None, env: Mapping[str, str], account: Account) -> Plan:
+    program = find_program(command[0], cwd, env)
+    if program is None:
+        raise StartError(f"{command[0]!r} not found on PATH")
+    ids = (account.uid, account.gid, account.groups)
+    return Plan(program, tuple(command), dict(env), _absolute(cwd), account=ids)
+
+
+def _absolute(cwd: str | None) -> str | None:
+    """The directory in full, as another process is to go there; None where our own is gone."""
+    try:
+        return os.path.abspath(cwd or os.curdir)
+    except FileNotFoundError:
+        return None
