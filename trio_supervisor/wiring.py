@@ -13,6 +13,10 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import make_runtime, open_probe
 from trio_supervisor.spec import SupervisorSpec
+from trio_supervisor.state.claim import Claim, claimed
+from trio_supervisor.state.leftovers import Cleared
+
+__all__ = ["Claim", "Cleared", "claimed", "make_supervisor", "open_tree"]
 
 
 def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
