@@ -9,7 +9,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import cast
 
-from trio_supervisor.guardian.launch import Launched
+from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import A2A, Check, ChildSpec, Exec, Http, ProcessSpec, TaskSpec, Tcp
@@ -44,16 +44,9 @@ def make_runtime(spec: ChildSpec) -> Runtime:
     return cast(RuntimeFactory, _load(RUNTIMES[type(spec.run)]))(spec)
 
 
-def open_guarded(
-    launched: Launched | None, tell: Callable[[str], None], *, heir: bool = False
-) -> AbstractAsyncContextManager[object]:
-    """Have processes spawned by a guardian while the block lasts: none of them outlives this one, however it ends.
-
-    `launched`: a guardian that runs already; None: one is launched at the first birth. `tell`: takes in what a person
-    should know of it. `heir`: this program is nothing but a supervisor, on its main thread, and gets the orphans of a
-    guardian that is killed.
-    """
-    return cast(Callable[..., AbstractAsyncContextManager[object]], _load(GUARDED))(launched, tell, heir=heir)
+def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:
+    """Have processes spawned by a guardian while the block lasts: none of them outlives this one, however it ends."""
+    return cast(Callable[[Guard], AbstractAsyncContextManager[object]], _load(GUARDED))(guard)
 
 
 def open_probe(check: Check, target: Target, timeout: float) -> AbstractAsyncContextManager[OpenProbe]:

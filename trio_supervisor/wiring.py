@@ -10,10 +10,14 @@ from trio_supervisor.control.api import Control, Event
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
-from trio_supervisor.guardian.launch import Launched
+from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import make_runtime, open_guarded, open_probe
 from trio_supervisor.spec import SupervisorSpec
+from trio_supervisor.state.claim import Claim, claimed
+from trio_supervisor.state.leftovers import Cleared
+
+__all__ = ["Claim", "Cleared", "claimed", "make_supervisor", "open_tree"]
 
 
 def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
@@ -26,18 +30,16 @@ async def open_tree(
     spec: SupervisorSpec,
     hub: Hub,
     watch: Callable[[Event], None],
-    guardian: Launched | None,
-    tell: Callable[[str], None],
+    guard: Guard,
 ) -> AsyncIterator[Control]:
-    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start on.
-
-    `guardian`: launched before, if it could be; `tell` takes in what a person should know of it.
+    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start
+    on.
     """
     supervisor = make_supervisor(spec, hub)
     control = LocalControl(supervisor)
     control.listen(watch)
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.run)
-        async with open_guarded(guardian, tell, heir=True), supervisor.open():
+        async with open_guarded(guard), supervisor.open():
             yield control
         nursery.cancel_scope.cancel()

@@ -69,7 +69,12 @@ async def running(
     file = directory / "supervisor.yaml"
     if yaml:
         file.write_text(yaml)
-    environment = {**os.environ, "TRIO_SUPERVISOR_TEST": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "TRIO_SUPERVISOR_TEST": str(os.getpid()),
+        "TRIO_SUPERVISOR_STATE_DIR": str(directory / "state"),
+        "PYTHONUNBUFFERED": "1",
+    }
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "trio_supervisor", "run", str(file), *arguments],
         stdin=subprocess.DEVNULL,

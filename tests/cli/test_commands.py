@@ -94,7 +94,8 @@ def test_the_other_scripts_name_every_command_and_option_and_are_read_by_their_s
     script = capsys.readouterr().out
 
     assert all(
-        word in script for word in ("run", "check", "init", "schema", "stay", "exit-code-from", "log-format", "force")
+        word in script
+        for word in ("run", "check", "init", "schema", "stay", "exit-code-from", "log-format", "state-dir", "force")
     )
     if program := shutil.which(shell):
         subprocess.run([program, "-n"], input=script, text=True, check=True, timeout=20)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtimes.process_helpers import bearing, is_alive, kill
+from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.runtimes.process import current
 from trio_supervisor.runtimes.process.guarded import GuardedSpawner
 
@@ -38,7 +39,7 @@ def spawned(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _no
     told: list[str] = []
 
     def make_guarded() -> GuardedSpawner:
-        made.append(GuardedSpawner(None, told.append))
+        made.append(GuardedSpawner(Guard(told.append)))
         return made[-1]
 
     if request.param == "by the guardian":

@@ -61,6 +61,12 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     _add_file(run)
     run.add_argument("agents", nargs="*", metavar="AGENT", help="run only these and what they depend on")
     run.add_argument("--log-format", choices=["text", "json"], default="text", help="default: text")
+    run.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        help="where this run keeps its lock and its lease; default: $TRIO_SUPERVISOR_STATE_DIR, "
+        "else a directory for each file in ~/.local/state/trio-supervisor",
+    )
     run.add_argument("--stay", action="store_true", help="go on when nothing is left to run")
     run.add_argument(
         "--exit-code-from",

@@ -11,7 +11,7 @@ from typing import NoReturn
 import trio
 from attrs import define, field
 
-from trio_supervisor.cli import exit_codes, outcome, style
+from trio_supervisor.cli import exit_codes, leftovers, outcome, style
 from trio_supervisor.cli.console import Console, Format
 from trio_supervisor.cli.json_format import JsonFormat
 from trio_supervisor.cli.signals import act_on, received
@@ -21,9 +21,9 @@ from trio_supervisor.cli.writer import Writer
 from trio_supervisor.config import Loaded, load
 from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
-from trio_supervisor.guardian.launch import Launched
+from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.wiring import open_tree
+from trio_supervisor.wiring import Claim, claimed, open_tree
 
 LAST_WORDS = 2.0
 """So many seconds a slow reader of the output has at the end."""
@@ -39,7 +39,8 @@ def run(options: argparse.Namespace, guardian: Launched | None) -> int:
     watched = options.exit_code_from
     if watched is not None and watched not in loaded.agents:
         raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
-    return trio.run(_Run(loaded, options, guardian).main)
+    with claimed(loaded.path, options.state_dir, os.environ) as claim:
+        return trio.run(_Run(loaded, options, guardian, claim).main)
 
 
 @define
@@ -47,6 +48,7 @@ class _Run:
     loaded: Loaded
     options: argparse.Namespace
     guardian: Launched | None
+    claim: Claim
     asked: trio.Event = field(factory=trio.Event)
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
@@ -64,18 +66,14 @@ class _Run:
     async def _live(
         self, hub: Hub, console: Console, writer: Writer, signals: AsyncIterator[int]
     ) -> tuple[Snapshot, ...]:
-        for warning in self.loaded.warnings:
+        for warning in (*self.loaded.warnings, *self.claim.warnings):
             console.say(warning, tone=Tone.WARNING)
+        for text, tone in leftovers.describe(await self.claim.clear()):
+            console.say(text, tone=tone)
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
-            tree = open_tree(
-                self.loaded.spec,
-                hub,
-                lambda event: self._tell(console, event),
-                self.guardian,
-                lambda text: console.say(text, tone=Tone.WARNING),
-            )
-            async with tree as control:
+            guard = self._guard(console)
+            async with open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event), guard) as control:
                 nursery.start_soon(act_on, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
                 control.stop(await self._wait(control))
                 await control.wait()
@@ -86,6 +84,15 @@ class _Run:
             nursery.cancel_scope.cancel()
             hub.flush()
         return control.snapshot()
+
+    def _guard(self, console: Console) -> Guard:
+        lease = self.claim.lease
+        return Guard(
+            lambda text: console.say(text, tone=Tone.WARNING),
+            self.guardian,
+            lease=None if lease is None else os.fspath(lease),
+            heir=True,
+        )
 
     def _tell(self, console: Console, event: Event) -> None:
         console.notice(event.change, trio.current_time(), port=event.port, pid=event.pid)

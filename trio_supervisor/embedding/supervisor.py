@@ -19,6 +19,7 @@ from trio_supervisor.engine.outcome import error_of
 from trio_supervisor.engine.supervisor import Supervisor as Engine
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import ChildStartError, RestartLimitReached
+from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import make_runtime, open_guarded, open_probe
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
@@ -145,7 +146,7 @@ class Supervisor(Tree):
         announcement.started()
 
     def _guarded(self) -> AbstractAsyncContextManager[object]:
-        return open_guarded(None, _log.warning) if self._guardian else nullcontext()
+        return open_guarded(Guard(_log.warning)) if self._guardian else nullcontext()
 
     def _error(self) -> ChildStartError | RestartLimitReached | None:
         # The same object for everybody who is told: `wait()` in the block and the end of the block are one failure.

@@ -17,6 +17,7 @@ from trio_supervisor.guardian.quick import QuickBirths
 from trio_supervisor.guardian.wards import Ward, kill_all
 from trio_supervisor.system import wire
 from trio_supervisor.system.birth import IGNORABLE, Plan, become
+from trio_supervisor.system.lease import Lease
 from trio_supervisor.system.procfs import process
 
 PR_SET_NAME = 15
@@ -45,6 +46,7 @@ class Guardian:
         """By the descriptor that tells when it is over."""
         self._wards: dict[int, Ward] = {}
         self._instance = ""
+        self._lease: Lease | None = None
         self._quick = QuickBirths()
         self._woken = -1
         self._supervised = True
@@ -86,6 +88,8 @@ class Guardian:
             case ("home", str(path)):
                 with suppress(OSError):
                     self._quick.set_home(path)
+            case ("lease", str(path), str(cgroup)):
+                self._lease = Lease(path, self._instance, cgroup, self._tell_trouble)
             case ("spawn", int(number), str(child), int(generation), cgroup, bytes(plan)):
                 assert cgroup is None or isinstance(cgroup, str)
                 self._spawn(number, child, generation, cgroup, Plan.unpack(plan), fds)
@@ -99,7 +103,7 @@ class Guardian:
                 if pid in self._wards:
                     os.killpg(pid, signal.SIGKILL)
             case ("forget", int(pid)):
-                self._wards.pop(pid, None)
+                self._remove(pid)
             case ("finish",):
                 self._supervised = False
 
@@ -121,7 +125,7 @@ class Guardian:
     def _born(self, number: int, ward: Ward) -> None:
         # Nobody can have its number before it is reaped, and that is done by this thread.
         pidfd = os.pidfd_open(ward.pid)
-        self._wards[ward.pid] = ward
+        self._add(ward)
         self._say(("born", number, ward.pid, ward.started), [pidfd])
         os.close(pidfd)
 
@@ -136,7 +140,8 @@ class Guardian:
             raise
         finally:
             os.close(tells)
-        self._wards[pid] = ward = Ward(pid, child, generation, cgroup)
+        ward = Ward(pid, child, generation, cgroup)
+        self._add(ward)
         self._births[told] = _Birth(number, ward)
         self._poll.register(told, select.EPOLLIN)
 
@@ -147,7 +152,7 @@ class Guardian:
         with open(told, "rb") as file:
             failure = file.read()
         if failure:
-            del self._wards[birth.ward.pid]
+            self._remove(birth.ward.pid)
             self._say(("failed", birth.number, *marshal.loads(failure)))
         else:
             self._born(birth.number, birth.ward)
@@ -155,7 +160,22 @@ class Guardian:
     def _adopt(self, pid: int, started: int, child: str, generation: int, cgroup: str | None) -> None:
         found = process(pid)
         if found is not None and found.started == started:
-            self._wards[pid] = Ward(pid, child, generation, cgroup, adopted=True)
+            self._add(Ward(pid, child, generation, cgroup, adopted=True))
+
+    def _add(self, ward: Ward) -> None:
+        if self._wards.get(ward.pid) is not ward:
+            self._wards[ward.pid] = ward
+            if self._lease is not None:
+                self._lease.born(ward.pid, ward.started, ward.child, ward.generation, ward.cgroup or "")
+
+    def _remove(self, pid: int) -> bool:
+        ward = self._wards.pop(pid, None)
+        if ward is not None and self._lease is not None:
+            self._lease.gone(pid, ward.started)
+        return ward is not None
+
+    def _tell_trouble(self, error: OSError) -> None:
+        self._say(("trouble", f"the lease, {error.filename or 'a file'}: {error.strerror}"))
 
     # Ends
 
@@ -173,7 +193,7 @@ class Guardian:
                     os.killpg(pid, signal.SIGKILL)
             with suppress(ChildProcessError):
                 os.waitid(os.P_PID, pid, os.WEXITED)
-            if self._wards.pop(pid, None) is not None:
+            if self._remove(pid):
                 self._say(("ended", pid, ended.si_code, ended.si_status))
 
     def _settle_birth_of(self, ward: Ward) -> None:
@@ -183,6 +203,8 @@ class Guardian:
 
     def _leave_nothing(self) -> None:
         killed, left = kill_all(list(self._wards.values()), self._instance, _reap_all)
+        if self._lease is not None and not left:
+            self._lease.close()
         with suppress(OSError):
             self._link.setblocking(False)
             wire.send(self._link, ("finished", [str(each) for each in killed], [str(each) for each in left]))

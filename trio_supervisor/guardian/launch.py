@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 from trio_supervisor.system import wire
 
@@ -16,6 +17,27 @@ class Launched:
     def __init__(self, pid: int, link: socket.socket) -> None:
         self.pid = pid
         self.link = link
+
+
+class Guard:
+    """What a supervisor wants of its guardian. Not to be changed."""
+
+    def __init__(
+        self,
+        tell: Callable[[str], None],
+        launched: Launched | None = None,
+        *,
+        lease: str | None = None,
+        heir: bool = False,
+    ) -> None:
+        """`tell` takes in what a person should know of it. `launched`: one that runs already; None: one is launched at
+        the first birth. `lease`: the file in which it says who lives. `heir`: should it be killed, its orphans come to
+        this process, which is nothing but a supervisor and on its main thread.
+        """
+        self.tell = tell
+        self.launched = launched
+        self.lease = lease
+        self.heir = heir
 
 
 def command(*words: str) -> list[str]:

@@ -11,7 +11,7 @@ from functools import partial
 import trio
 from attrs import define
 
-from trio_supervisor.guardian.launch import Launched, launch
+from trio_supervisor.guardian.launch import Guard, Launched, launch
 from trio_supervisor.runtimes.process.current import current_spawner, set_spawner
 from trio_supervisor.runtimes.process.inheritance import restore_descriptor_limit
 from trio_supervisor.runtimes.process.leader import Leader, exit_of
@@ -42,14 +42,12 @@ class Known:
 class GuardedSpawner:
     """A `Spawner` whose processes are the guardian's children, and are killed by it when this process is gone."""
 
-    def __init__(self, launched: Launched | None, tell: Callable[[str], None]) -> None:
-        """`launched`: one that was launched before; else that is done at the first birth. `tell` takes in what a person
-        should know of the guardian.
-        """
+    def __init__(self, guard: Guard) -> None:
         self.instance = new_instance()
         self.users = 0
         """Blocks of `open_guarded` that are open."""
-        self._tell = tell
+        self._tell = guard.tell
+        self._lease = guard.lease
         self._guardian: Launched | None = None
         self._births: dict[int, tuple[Birth, Order]] = {}
         self._known: dict[int, Known] = {}
@@ -61,8 +59,8 @@ class GuardedSpawner:
         """In its place when there is no guardian to be had."""
         self._finished: trio.Event | None = None
         self._last_words: tuple[list[str], list[str]] = ([], [])
-        if launched is not None:
-            self._serve(launched)
+        if guard.launched is not None:
+            self._serve(guard.launched)
 
     # Spawning
 
@@ -121,6 +119,8 @@ class GuardedSpawner:
         self._guardian = launched
         launched.link.setblocking(False)
         self._send(("hello", self.instance))
+        if self._lease is not None:
+            self._send(("lease", self._lease, ""))
         for known in self._known.values():
             self._send(("adopt", known.leader.pid, known.leader.started, known.child, known.generation, known.cgroup))
         current_reactor().watch_exit(launched.link.fileno(), self._readable)
@@ -189,6 +189,8 @@ class GuardedSpawner:
             case ("ended", int(pid), int(code), int(status)):
                 if (known := self._known.pop(pid, None)) is not None:
                     known.leader.told_ended(exit_of(code, status))
+            case ("trouble", str(words)):
+                self._tell(words)
             case ("finished", list(killed), list(left)):
                 self._last_words = ([str(each) for each in killed], [str(each) for each in left])
 
@@ -261,20 +263,17 @@ class GuardedSpawner:
 
 
 @asynccontextmanager
-async def open_guarded(
-    launched: Launched | None, tell: Callable[[str], None], *, heir: bool = False
-) -> AsyncIterator[GuardedSpawner]:
+async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
     """Spawn by a guardian in this Trio run while the block lasts; then it kills what is left, and ends.
 
-    All such blocks of a Trio run share one guardian, which ends with the last of them. `heir`: should the guardian be
-    killed, its orphans come to this process, which is on its main thread and reaps them.
+    All such blocks of a Trio run share one guardian, which ends with the last of them.
     """
     shared = current_spawner()
-    spawner = shared if isinstance(shared, GuardedSpawner) and shared.users else GuardedSpawner(launched, tell)
+    spawner = shared if isinstance(shared, GuardedSpawner) and shared.users else GuardedSpawner(guard)
     set_spawner(spawner)
     spawner.users += 1
     async with trio.open_nursery() as nursery:
-        if heir:
+        if guard.heir:
             # In a thread, as it takes some milliseconds and nobody waits for it.
             nursery.start_soon(trio.to_thread.run_sync, become_heir)
             nursery.start_soon(reap_orphans, spawner.waited_for)
@@ -284,7 +283,7 @@ async def open_guarded(
             spawner.users -= 1
             if not spawner.users:
                 with trio.CancelScope(shield=True):
-                    await _say_farewell(spawner, tell)
+                    await _say_farewell(spawner, guard.tell)
             nursery.cancel_scope.cancel()
 
 
