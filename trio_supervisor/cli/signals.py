@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import trio
 
@@ -21,13 +22,23 @@ def received() -> Iterator[AsyncIterator[int]]:
     # that.
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     numbers = [number for number in HANDLED if not (ignored and number is signal.SIGHUP)]
-    with trio.open_signal_receiver(*numbers) as signals:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-        try:
+    for number in numbers:
+        # What the receiver puts back at its end; to ignore them would throw away those that were held back.
+        signal.signal(number, _do_nothing)
+    try:
+        with trio.open_signal_receiver(*numbers) as signals:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             yield signals
-        finally:
-            # Everything is down: whoever presses Ctrl-C once more must not turn success into death by signal.
-            hold_back()
+    finally:
+        # Everything is down: whoever presses Ctrl-C once more must not turn success into death by signal. Threads that
+        # still idle have a mask of their own, so to hold signals back is not enough.
+        hold_back()
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Neither end the program nor raise."""
 
 
 async def act_on(signals: AsyncIterator[int], control: Control, asked: Callable[[], None]) -> None:
