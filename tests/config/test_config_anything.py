@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trio_supervisor.config import load
-from trio_supervisor.config.keys import AGENT, KINDS, ROOT, SUBTREE, TABLES, probe_keys
+from trio_supervisor.config.keys import AGENT, ROOT, SUBTREE
+from trio_supervisor.config.tables import PROBE_KINDS, TABLES
 from trio_supervisor.errors import ConfigError
 from trio_supervisor.spec import Health, SupervisorSpec
 
@@ -107,11 +108,11 @@ _SCALARS = st.one_of(
         ]
     ),
 )
-_NAMES = sorted({*AGENT, *SUBTREE, *probe_keys(Health), *(name for table in TABLES.values() for name in table), "x-a"})
+_NAMES = sorted({*AGENT, *SUBTREE, *(name for table in TABLES.values() for name in table), "x-a"})
 _ANYTHING = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4)
 )
-_PROBE = st.fixed_dictionaries({}, optional=dict.fromkeys([*KINDS, *TABLES[Health]], _ANYTHING))
+_PROBE = st.fixed_dictionaries({}, optional=dict.fromkeys([*PROBE_KINDS, *TABLES[Health]], _ANYTHING))
 _AGENT = st.fixed_dictionaries({}, optional=dict.fromkeys(AGENT, _ANYTHING) | {"health": _PROBE, "readiness": _PROBE})
 _SUPERVISOR = st.fixed_dictionaries({}, optional=dict.fromkeys(TABLES[SupervisorSpec], _ANYTHING))
 

@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from trio_supervisor.config.key import Key
-from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, KINDS, ROOT, SUBTREE, SUBTREE_STOP, TABLES
+from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, ROOT, SHORT_STOP, SUBTREE, SUBTREE_STOP
+from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES
 from trio_supervisor.spec import ChildSpec, Health, ProcessSpec, Readiness, SupervisorSpec, TaskSpec
 
 NOT_WRITTEN = {
@@ -31,14 +32,21 @@ def test_every_attribute_of_a_spec_class_is_a_key(cls: type) -> None:
 
 def test_an_agent_has_the_attributes_of_what_it_becomes() -> None:
     expected = _attributes(ProcessSpec) | _attributes(TaskSpec) | _attributes(ChildSpec)
-    assert {key.attribute for key in AGENT.values()} == expected | {"env_file", "enabled", "replicas"}
+    assert {key.attribute for key in AGENT.values()} == expected | {"env_file", "enabled", "preset", "replicas"}
 
 
 def test_the_kind_of_a_probe_is_one_key() -> None:
-    assert list(KINDS) == ["http", "a2a", "tcp", "exec"]
+    assert list(PROBE_KINDS) == ["http", "a2a", "tcp", "exec"]
 
 
-@pytest.mark.parametrize("table", [AGENT, DEFAULTS, FILE, INCLUDED, ROOT, SUBTREE, SUBTREE_STOP, *TABLES.values()])
+def test_so_is_the_kind_of_a_step_and_of_a_secret() -> None:
+    assert list(STEP_KINDS) == ["signal", "close_stdin", "send", "command", "http"]
+    assert list(SECRET_KINDS) == ["file", "env", "command"]
+
+
+@pytest.mark.parametrize(
+    "table", [AGENT, DEFAULTS, FILE, INCLUDED, ROOT, SHORT_STOP, SUBTREE, SUBTREE_STOP, *TABLES.values()]
+)
 def test_what_is_required_has_an_example(table: dict[str, Key]) -> None:
     assert [name for name, key in table.items() if key.required and key.example is None] == []
     assert [name for name, key in table.items() if key.name != name] == []

@@ -75,6 +75,18 @@ GOOD = [
     "agents: {a: {command: [x], grace: kill, stop: null, replicas: '${N:-2}', start_timeout: infinity}}",
     "agents: {a: {command: [x], grace: 0, backoff: null, stop: }, b: {command: [x], grace: infinity}}",
     "agents: {a: {command: [x], grace: null, stop: {grace: 5s}}}",
+    "agents: {a: {command: [x], stdin: pipe, port: auto, stop: [{close_stdin: true, wait: 2s}, {send: 'quit', wait: 0},"
+    " {signal: TERM, to: group}, {command: [./bye], wait: infinity}, {http: /shutdown, method: PUT, x-why: 1}]}}",
+    "agents: {a: {command: [x], stop: []}, b: {command: [x], stop: {signal: INT, to: leader}, stdin: null}}",
+    "agents: {a: {command: [x], preset: acp}, b: {command: [x], preset: '${P:-http}', stdin: '${S:-pipe}'}}\n"
+    "defaults: {preset: pty}",
+    "agents: {a: {command: [x], inherit_env: minimal}, b: {command: [x], inherit_env: [PATH, 'LC_*']}}",
+    "agents: {a: {command: [x], secrets: {A: {env: X}, B: {file: x.key}, C: {command: [pass]}}}}",
+    "agents: {a: {command: [x], user: 1000, group: '${G:-nogroup}', umask: '022', nice: -5, oom_score_adj: 100}}",
+    "agents: {a: {command: [x], user: null, group: www, umask: 0o22}, b: {command: [x], umask: 027}}",
+    "agents: {a: {command: [x], limits: {memory: 2G, memory_soft: 1.5Gi, pids: 9, rlimits: {nofile: 5, core: 1M}}}}",
+    "agents: {a: {command: [x], limits: {memory: null, rlimits: {core: unlimited}}}, b: {command: [x], limits: null}}",
+    "agents: {a: {command: [x], port: auto, listen: true}, b: {command: [x], port: auto, listen: '::1'}}",
     "env_file: [{path: a.env, required: false}]\nagents: {a: {command: [x], env_file: {path: a.env, required: false}}}",
 ]
 
@@ -96,7 +108,38 @@ BAD = [
     "agents: {a: {command: [x], stop: {grace: 30}}}",
     "agents: {a: {command: [x], stop: {grace: 30sec}}}",
     "agents: {a: {command: [x], stop: {signal: TREM}}}",
+    "agents: {a: {command: [x], stop: TERM}}",
     "agents: {a: {command: [x], stop: [TERM]}}",
+    "agents: {a: {command: [x], stop: [{}]}}",
+    "agents: {a: {command: [x], stop: [{wait: 5s}]}}",
+    "agents: {a: {command: [x], stop: [{signal: TERM, grace: 5s}]}}",
+    "agents: {a: {command: [x], stop: {signal: TERM, wait: 5s}}}",
+    "agents: {a: {command: [x], stop: [{signal: TERM, command: [x]}]}}",
+    "agents: {a: {command: [x], stop: [{signal: TERM, method: GET}]}}",
+    "agents: {a: {command: [x], stop: [{signal: TERM, to: all}]}}",
+    "agents: {a: {command: [x], stop: [{command: bye}]}}",
+    "agents: {a: {command: [x], preset: https}}",
+    "agents: {a: {command: [x], stdin: pty}}",
+    "agents: {a: {command: [x], inherit_env: some}}",
+    "agents: {a: {command: [x], secrets: {A: b}}}",
+    "agents: {a: {command: [x], secrets: {A: {}}}}",
+    "agents: {a: {command: [x], secrets: {A: {env: X, file: y}}}}",
+    "agents: {a: {command: [x], secrets: {A: {evn: X}}}}",
+    "agents: {a: {command: [x], user: -1}}",
+    "agents: {a: {command: [x], umask: '088'}}",
+    "agents: {a: {command: [x], umask: '1000'}}",
+    "agents: {a: {command: [x], nice: low}}",
+    "agents: {a: {command: [x], limits: 2G}}",
+    "agents: {a: {command: [x], limits: {memory: 5}}}",
+    "agents: {a: {command: [x], limits: {memory: 5GB}}}",
+    "agents: {a: {command: [x], limits: {lifetime: 24h}}}",
+    "agents: {a: {command: [x], limits: {rlimits: {nofiles: 1}}}}",
+    "agents: {a: {command: [x], limits: {rlimits: {nofile: -1}}}}",
+    "agents: {a: {command: [x], port: auto, listen: false}}",
+    "agents: {a: {task: 'm:f', stdin: pipe}}",
+    "agents: {a: {task: 'm:f', preset: http}}",
+    "agents: {t: {agents: {a: {command: [x]}}, stop: [{signal: INT}]}}",
+    "agents: {t: {agents: {a: {command: [x]}}, limits: {}}}",
     "agents: {a: {command: [x], backoff: {factor: fast}}}",
     "agents: {a: {command: [x], health: {htpp: /}}}",
     "agents: {a: {command: [x], health: {tcp: 1, http: /}}}",
@@ -202,7 +245,7 @@ def test_defaults_are_shown_as_they_would_be_written() -> None:
         "GET",
     )
     assert (agent["restart"]["default"], agent["enabled"]["default"]) == ("permanent", True)
-    assert agent["stop"]["anyOf"][0]["properties"]["signal"]["default"] == "TERM"
+    assert agent["stop"]["anyOf"][0]["anyOf"][0]["properties"]["signal"]["default"] == "TERM"
     assert agent["start_timeout"]["default"] == "infinity"
     assert agent["backoff"]["anyOf"][0]["properties"]["factor"]["default"] == 2.0
 

@@ -6,7 +6,7 @@ import sys
 from tests.config.config_files import Files
 from trio_supervisor.config import template
 from trio_supervisor.core.policy import Condition
-from trio_supervisor.spec import ProcessSpec
+from trio_supervisor.spec import Limits, ProcessSpec, SecretFile
 
 
 def test_the_template_loads_without_a_warning(files: Files) -> None:
@@ -42,6 +42,16 @@ def test_the_program_in_the_template_is_python(files: Files) -> None:
 def test_the_commented_agent_of_the_template_can_be_switched_on(files: Files) -> None:
     text = template().replace("  # poller:", "  poller:").replace("  #   task:", "    task:")
     assert "poller" in files.children(text)
+
+
+def test_the_commented_keys_of_the_template_can_be_switched_on(files: Files) -> None:
+    text = template().replace("    # secrets:", "    secrets:").replace("    # limits:", "    limits:")
+
+    run = files.children(text)["worker"].run
+
+    assert isinstance(run, ProcessSpec)
+    assert run.secrets == {"API_KEY": SecretFile(str(files.directory / "api.key"))}
+    assert run.limits == Limits(memory=2 * 1024**3, pids=200)
 
 
 def test_editors_find_the_schema_in_the_first_line() -> None:

@@ -186,9 +186,8 @@ agents:
         ("port: -1", "port: must be auto, a number, or a range such as 19001-19100, not the number -1"),
         ("port: [1]", "port: must be auto, a number, or a range such as 19001-19100, not a list"),
         # mappings
-        ("stop: [TERM]", "stop: must be a mapping, not a list"),
+        ("stop: TERM", "stop: must be {signal, grace}, or a list of steps, not 'TERM'"),
         ("backoff: 5s", "backoff: must be a mapping, not '5s'"),
-        ("secrets: {}", "unknown key 'secrets'"),
         ("replicas: 0", "replicas must be >= 1, not 0; `enabled: false` leaves it out"),
         ("replicas: two", "replicas: must be a whole number, not 'two'"),
         ("significant: yes", "significant: must be true or false, not 'yes'; did you mean 'true'?"),

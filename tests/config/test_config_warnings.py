@@ -3,6 +3,7 @@
 import pytest
 
 from tests.config.config_files import Files
+from trio_supervisor.spec import ProcessSpec
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,10 @@ from tests.config.config_files import Files
         ("backoff: {initial: 1m}", "4:24: backoff: initial 1m is longer than max 30s, which wins"),
         ("backoff: {max: 100ms}", "4:20: backoff: initial 500ms is longer than max 100ms, which wins"),
         ("stop: {grace: 31s}", "4:19: stop: grace 31s is longer than stop_deadline 30s, which wins"),
+        (
+            "stop: [{signal: INT, wait: 20s}, {signal: TERM, wait: 11s}]",
+            "4:11: stop: in all 31s is longer than stop_deadline 30s, which wins",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_warned_of(files: Files, written: str, warning: str) -> None:
@@ -103,3 +108,48 @@ agents:
         "2:29: auto_shutdown any_significant never comes: no agent of this supervisor is significant",
         "5:35: auto_shutdown all_significant never comes: no agent of this supervisor is significant",
     ]
+
+
+def test_a_preset_that_takes_longer_than_the_deadline_is_warned_of(files: Files) -> None:
+    text = "supervisor: {stop_deadline: 6s}\nagents: {a: {command: [x], preset: acp}}\n"
+    assert [warning.partition("main.yaml:")[2] for warning in files.load(text).warnings] == [
+        "2:36: preset: in all 7s is longer than stop_deadline 6s, which wins"
+    ]
+
+
+def test_variables_that_only_the_supervisor_sets_are_warned_of_where_they_stand(files: Files) -> None:
+    files.write("all.env", "LISTEN_FDS=1\nGOOD=1\n")
+    files.write("own.env", "AGENT_PORT=1\n")
+
+    loaded = files.load("""
+env_file: all.env
+agents:
+  a:
+    command: [x]
+    env_file: [own.env, {path: missing.env, required: false}]
+    inherit_env: [PATH, NOTIFY_SOCKET, "AGENT_*"]
+    env:
+      AGENT: fine
+      WATCHDOG_USEC: "1"
+  b: {command: [x], enabled: false, env: {AGENT_ID: b}}
+""")
+
+    only = "is ignored for agents: only the supervisor sets it"
+    assert [warning.replace(f"{files.directory}/", "") for warning in loaded.warnings] == [
+        f"main.yaml:2:11: all.env: 'LISTEN_FDS' {only}",
+        f"main.yaml:10:7: env: 'WATCHDOG_USEC' {only}",
+        f"main.yaml:7:25: inherit_env: 'NOTIFY_SOCKET' {only}",
+        f"main.yaml:7:40: inherit_env: 'AGENT_*' {only}",
+        f"main.yaml:6:16: own.env: 'AGENT_PORT' {only}",
+    ]
+    run = loaded.spec.children[0].run
+    assert isinstance(run, ProcessSpec)
+    assert run.env.keys() == {"LISTEN_FDS", "GOOD", "AGENT_PORT", "AGENT", "WATCHDOG_USEC"}
+
+
+def test_a_refused_variable_in_defaults_names_the_agents(files: Files) -> None:
+    text = "defaults: {env: {LISTEN_PID: '1'}}\nagents: {a: {command: [x]}, b: {command: [x]}, c: {task: 'm:f'}}"
+    (warning,) = files.load(text).warnings
+    assert warning.endswith(
+        ":1:18: env: 'LISTEN_PID' is ignored for agents: only the supervisor sets it (agents 'a', 'b')"
+    )

@@ -10,17 +10,29 @@ from trio.testing import MockClock
 
 import trio_supervisor
 from trio_supervisor import (
+    UNLIMITED,
     CallError,
+    ChildSpec,
     ChildStartError,
+    CloseStdinStep,
     Exit,
     How,
+    HttpStep,
     Ignore,
+    Inherit,
     LifeEnded,
+    Limits,
+    Port,
+    ProcessSpec,
     RestartLimitReached,
+    SecretEnv,
+    SecretFile,
     Shutdown,
+    SignalStep,
     SpecError,
     State,
     StateChanged,
+    Stdin,
     Supervisor,
     process,
     supervisor,
@@ -50,7 +62,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 51
+    assert len(trio_supervisor.__all__) == 63
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 
@@ -353,12 +365,84 @@ async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: 
         (lambda: task("a", forever, stop="gently"), "stop must be"),
         (lambda: task("a", forever, port="high"), "port"),
         (lambda: task("a b", forever), "id"),
+        (lambda: process("a", ["x"], stdin="pty"), "stdin must be one of null, pipe"),
+        (lambda: process("a", ["x"], inherit_env="some"), "inherit_env must be one of all, minimal, none"),
+        (lambda: process("a", ["x"], inherit_env=["*A"]), "inherit_env: "),
+        (lambda: process("a", ["x"], preset="https"), "preset must be one of acp, mcp-stdio, http"),
+        (lambda: process("a", ["x"], preset="acp", stdin="null"), "close_stdin and send need stdin: pipe"),
+        (lambda: process("a", ["x"], listen=True), "listen needs a port"),
+        (lambda: process("a", ["x"], env={"A": "b"}, secrets={"A": SecretEnv("X")}), "is in env too"),
+        (lambda: process("a", ["x"], secrets={"AGENT_ID": SecretEnv("X")}), "no name that a variable"),
+        (lambda: process("a", ["x"], user=-1), "user must be within 0 to"),
+        (lambda: process("a", ["x"], group=" "), "group must be a name or a number"),
+        (lambda: process("a", ["x"], umask=0o1000), "umask must be within"),
+        (lambda: SecretEnv(""), "can't be the name of a variable"),
+        (lambda: Limits(memory=2**63), "more than any system has"),
+        (lambda: Limits(rlimits={"core": 2**63}), "write unlimited"),
+        (lambda: HttpStep("http://"), "stop: http 'http://': must be a path"),
+        (lambda: HttpStep("/bye", method="A B"), "stop: http: 'A B' is not a method"),
     ],
 )
 def test_a_value_that_can_not_be_right_is_refused_at_once(make: object, message: str) -> None:
     assert callable(make)
     with pytest.raises(SpecError, match=message):
         make()
+
+
+def test_a_process_has_all_that_its_spec_has() -> None:
+    limits = Limits(memory=2**30, rlimits={"core": UNLIMITED})
+
+    spec = process(
+        "a",
+        ["x"],
+        cwd="/",
+        env={"A": "b"},
+        inherit_env=["PATH", "LC_*"],
+        secrets={"B": SecretFile("/run/b")},
+        stdin="pipe",
+        user="nobody",
+        group=65534,
+        umask=0o22,
+        nice=5,
+        oom_score_adj=100,
+        limits=limits,
+        stop=(CloseStdinStep(wait=1.0),),
+        port=80,
+        listen=True,
+    )
+
+    assert spec == ChildSpec(
+        "a",
+        ProcessSpec(
+            ("x",),
+            cwd="/",
+            env={"A": "b"},
+            inherit_env=("PATH", "LC_*"),
+            secrets={"B": SecretFile("/run/b")},
+            stdin=Stdin.PIPE,
+            user="nobody",
+            group=65534,
+            umask=0o22,
+            nice=5,
+            oom_score_adj=100,
+            limits=limits,
+        ),
+        stop=(CloseStdinStep(wait=1.0),),
+        port=Port(80, 80),
+        listen="127.0.0.1",
+    )
+    assert process("a", "x | y") == ChildSpec("a", ProcessSpec(("x | y",), shell=True))
+    assert process("a", ["x"], inherit_env="none").run == ProcessSpec(("x",), inherit_env=Inherit.NONE)
+
+
+def test_a_preset_gives_what_is_not_given() -> None:
+    by_preset = process("a", ["x"], preset="mcp-stdio")
+    own = process("a", ["x"], preset="mcp-stdio", stop=3.0)
+
+    assert by_preset.stop == (CloseStdinStep(wait=2.0), SignalStep(wait=5.0))
+    assert by_preset.run == own.run == ProcessSpec(("x",), stdin=Stdin.PIPE)
+    assert own.stop == (SignalStep(wait=3.0),)
+    assert process("a", ["x"], preset="mcp-stdio", stdin="null", stop="kill").stop == ()
 
 
 class TestMistakes:
@@ -368,6 +452,8 @@ class TestMistakes:
         ("make", "words"),
         [
             (lambda: task("a", forever, restrat="permanent"), "no option 'restrat'; did you mean 'restart'"),  # type: ignore[call-arg]
+            (lambda: process("a", ["x"], limit=Limits()), "no option 'limit'; did you mean 'limits'"),  # type: ignore[call-arg]
+            (lambda: task("a", forever, stdin="pipe"), "no option 'stdin'"),  # type: ignore[call-arg]
             (lambda: Supervisor(foo=1), "no option 'foo'"),  # type: ignore[call-arg]
             (lambda: task("a", forever, depends_on="db"), "depends_on must be several names"),
             (lambda: task("a", forever, binds_to="db"), "binds_to must be several names"),

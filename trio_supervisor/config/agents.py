@@ -14,11 +14,11 @@ from trio_supervisor.config.merge import check_cost, merge_agent
 from trio_supervisor.config.mistakes import Mistake, shown
 from trio_supervisor.config.nodes import Node, Scalar, is_absent
 from trio_supervisor.config.runs import process_of, task_of
-from trio_supervisor.config.scalars import not_expected
+from trio_supervisor.config.shapes import not_expected
 from trio_supervisor.config.structure import reader
 from trio_supervisor.core.policy import Profile
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec import ChildSpec, ProcessSpec, SupervisorSpec, TaskSpec, check_id
+from trio_supervisor.spec import ChildSpec, ProcessSpec, Stdin, SupervisorSpec, TaskSpec, check_id
 
 MAX_REPLICAS = 10_000
 """Replicas of all agents together."""
@@ -161,6 +161,7 @@ def _wrong_id(text: str) -> str | None:
     return None
 
 
-_STAND_IN = TaskSpec("package.module:function")
+# It is refused for nothing that an agent may have.
+_STAND_IN = ProcessSpec(("x",), stdin=Stdin.PIPE)
 _CHILD = {name: key for name, key in AGENT.items() if key.attribute in attrs.fields_dict(ChildSpec)}
 _SUBTREE = {name: key for name, key in SUBTREE.items() if key.attribute in attrs.fields_dict(ChildSpec)}

@@ -1,19 +1,23 @@
-"""Mappings with fixed keys: read value by value, and made a spec, so that so that all mistakes are found."""
+"""Mappings with fixed keys: read value by value, and made a spec, so that all mistakes are found."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import attrs
 from attrs import define, field, frozen
+from cattrs import Converter
 
 from trio_supervisor.config import nodes
 from trio_supervisor.config.key import Key
 from trio_supervisor.config.mistakes import Mistake, MistakeError, shown
 from trio_supervisor.config.nodes import Node, Scalar, is_absent, is_null
+from trio_supervisor.config.shapes import mapping
 from trio_supervisor.config.source import Place
 
 T = TypeVar("T")
 Hook = Callable[[Node, object], object]
+Read = Callable[[Node], object]
 
 
 @define
@@ -55,7 +59,7 @@ class Reader:
 
     def _value(self, fields: Fields, key: Key, key_node: Scalar, value: Node) -> None:
         try:
-            if not is_null(value):
+            if key.takes_null or not is_null(value):
                 fields.values[key.attribute] = self.hooks[key.name](value, key.type)
             elif not key.nullable:
                 fields.mistakes.append(Mistake(key_node.place, f"{key.name} has no value"))
@@ -68,6 +72,11 @@ class Reader:
         if name in self.misplaced:
             return Mistake(key_node.place, f"{shown(name)} {self.misplaced[name]}")
         return Mistake(key_node.place, f"unknown key {shown(name)}", written=name, known=(*self.table, *self.related))
+
+
+def reader_of(made: Converter, table: Mapping[str, Key], misplaced: Mapping[str, str] = MappingProxyType({})) -> Reader:
+    """A reader for a table of keys, whose values `made` structures."""
+    return Reader(table, {name: made.get_structure_hook(key.type) for name, key in table.items()}, misplaced)
 
 
 def _named(mistake: Mistake, name: str, value: Node) -> Mistake:
@@ -95,6 +104,23 @@ def build(make: Callable[..., T], table: Mapping[str, Key], fields: Fields, **mo
                 return None
             values = _replaced(values, guilty)
             fields.values.pop(guilty.attribute)
+
+
+def made_of(value: T | None, fields: Fields) -> T:
+    """What was built, if nothing was wrong; raises MistakeError with all that was."""
+    if fields.mistakes or value is None:
+        raise MistakeError(*fields.mistakes)
+    return value
+
+
+def instance(cls: Callable[..., object], reader: Reader) -> Read:
+    """How a mapping is read that becomes a spec."""
+
+    def read(node: Node) -> object:
+        fields = reader.read(mapping(node))
+        return made_of(build(cls, reader.table, fields), fields)
+
+    return read
 
 
 def _short(message: str) -> str:

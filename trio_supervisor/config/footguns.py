@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.durations import format_duration
 from trio_supervisor.config.mistakes import Mistake, Mistakes
-from trio_supervisor.config.nodes import Mapping, Node
+from trio_supervisor.config.nodes import Mapping, Node, Sequence
 from trio_supervisor.config.source import Place
 from trio_supervisor.core.policy import Backoff, Profile
 from trio_supervisor.spec import ChildSpec
@@ -58,10 +58,23 @@ def _long_stop(draft: Draft, spec: ChildSpec) -> Iterator[tuple[Place | None, st
         longest = math.inf if otp else _STOP_DEADLINE
     grace = (_GRACE_IN_OTP if otp else _GRACE) if spec.stop is None else sum(step.wait for step in spec.stop)
     if grace > longest:
-        name = "stop: grace" if draft.has("stop") or not draft.has("grace") else "grace"
+        place, name = _of_stop(draft)
         message = f"{name} {format_duration(grace)} is longer than stop_deadline {format_duration(longest)}, which wins"
-        written = _place(draft.node, "stop", "grace") or _place(draft.node, "grace")
-        yield written or _place(group.node, "stop_deadline"), message
+        yield place or _place(group.node, "stop_deadline"), message
+
+
+def _of_stop(draft: Draft) -> tuple[Place | None, str]:
+    """What says how long a stop may take, and its name."""
+    stop = draft.node.get("stop")
+    if isinstance(stop, Sequence):
+        return stop.place, "stop: in all"
+    if draft.has("stop"):
+        return _place(stop, "grace"), "stop: grace"
+    if draft.has("grace"):
+        return _place(draft.node, "grace"), "grace"
+    if draft.has("preset"):
+        return _place(draft.node, "preset"), "preset: in all"
+    return None, "stop: grace"
 
 
 # What the profiles say where a file says nothing.

@@ -2,6 +2,8 @@
 
 from typing import NewType
 
+Account = NewType("Account", object)
+"""A user or a group, by name or number."""
 Address = NewType("Address", str)
 """Where a TCP probe connects; a port may be a number."""
 Agents = NewType("Agents", object)
@@ -13,18 +15,32 @@ Function = NewType("Function", object)
 Grace = NewType("Grace", object)
 """OTP's `shutdown`: kill, a duration, or infinity."""
 Includes = NewType("Includes", object)
+Inherited = NewType("Inherited", object)
 Json = NewType("Json", object)
 Limit = NewType("Limit", float)
 """A duration, or infinity. A plain float is a duration."""
+Listen = NewType("Listen", str)
 Number = NewType("Number", float)
 PartialHealth = NewType("PartialHealth", object)
 PartialReadiness = NewType("PartialReadiness", object)
 Path = NewType("Path", str)
+PresetName = NewType("PresetName", str)
 Replicas = NewType("Replicas", int)
+Rlimit = NewType("Rlimit", int)
+RlimitName = NewType("RlimitName", str)
+SecretName = NewType("SecretName", str)
+"""The variable that a secret becomes."""
+SecretOfFile = NewType("SecretOfFile", object)
+Size = NewType("Size", int)
+"""Bytes, written with a unit."""
+StdinOfFile = NewType("StdinOfFile", object)
+Step = NewType("Step", object)
+"""One step of a stop."""
 Stop = NewType("Stop", object)
 StrategyOfFile = NewType("StrategyOfFile", object)
 """A strategy for children that are written out."""
 SubtreeStop = NewType("SubtreeStop", object)
 """How a supervisor is asked to stop: no signal reaches it."""
+Umask = NewType("Umask", int)
 VariableName = NewType("VariableName", str)
 Version = NewType("Version", int)

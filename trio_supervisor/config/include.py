@@ -12,8 +12,9 @@ from trio_supervisor.config.envfile import parse_env
 from trio_supervisor.config.fields import Fields
 from trio_supervisor.config.merge import merge_defaults
 from trio_supervisor.config.mistakes import Mistake, MistakeError, Mistakes, did_you_mean
+from trio_supervisor.config.shapes import items
 from trio_supervisor.config.source import MissingError, Place, ReadError, Reference, Source, decode, read_bytes
-from trio_supervisor.config.structure import items, reader
+from trio_supervisor.config.structure import reader
 from trio_supervisor.errors import ConfigError
 
 MAX_FILES = 100

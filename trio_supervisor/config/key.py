@@ -17,7 +17,7 @@ class Key:
     name: str
     """As it is written in the file."""
     type: object
-    """What the value is structured as; never a union with None, see `nullable`."""
+    """What the value is structured as; without None, see `nullable`."""
     about: str
     """For people."""
     attribute: str = field(default=attrs.Factory(lambda self: self.name, takes_self=True), kw_only=True)
@@ -27,6 +27,8 @@ class Key:
     default: object = field(default=None, kw_only=True)
     nullable: bool = field(default=False, kw_only=True)
     """`null` is as good as not given, and takes away what `defaults` says."""
+    takes_null: bool = field(default=False, kw_only=True)
+    """`null` is a value like others, which the type reads."""
     example: object = field(default=None, kw_only=True)
     """A value that is surely right."""
 
@@ -70,6 +72,5 @@ def _defaults(cls: type) -> dict[str, object]:
 
 def _without_none(hint: object) -> tuple[object, bool]:
     kinds = [kind for kind in get_args(hint) if kind is not type(None)]
-    if type(None) in get_args(hint) and len(kinds) == 1:
-        return kinds[0], True
-    return hint, False
+    nullable = type(None) in get_args(hint)
+    return (kinds[0] if nullable and len(kinds) == 1 else hint), nullable

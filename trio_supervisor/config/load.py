@@ -8,6 +8,7 @@ from attrs import frozen
 from trio_supervisor.config.agents import read_agents
 from trio_supervisor.config.dependencies import check_dependencies
 from trio_supervisor.config.drafts import Group
+from trio_supervisor.config.environment import warn_of_owned, warn_of_owned_for_all
 from trio_supervisor.config.footguns import find_footguns
 from trio_supervisor.config.include import Files
 from trio_supervisor.config.mistakes import Mistake, Mistakes
@@ -54,7 +55,7 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     check_names(root, only)
 
     running = select(root, only)
-    _warn(root, running, warnings)
+    _warn(files, root, running, warnings)
     agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
     spec = build_supervisor(root, running)
     return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents)
@@ -72,10 +73,12 @@ def _check_all(files: Files, root: Group) -> None:
         mistakes.add(Mistake(files.read[0].root.place, "there are no agents: write them under `agents:`"))
 
 
-def _warn(root: Group, running: Container[str], warnings: Mistakes) -> None:
+def _warn(files: Files, root: Group, running: Container[str], warnings: Mistakes) -> None:
+    warn_of_owned_for_all(files, warnings)
     warn_of_auto_shutdown(root, warnings)
     for draft in root.walk():
         if any(path in running for path in draft.paths):
             find_footguns(draft, warnings)
+            warn_of_owned(draft, files, warnings)
             if draft.inner is not None:
                 warn_of_auto_shutdown(draft.inner, warnings)

@@ -1,13 +1,15 @@
 """`defaults` under an agent: mappings are merged deeply, all else replaces; each value keeps its place in the file."""
 
-from trio_supervisor.config.keys import KINDS, PROCESS, TABLES, TASK
+from trio_supervisor.config.keys import PROCESS, TASK
 from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Mapping
+from trio_supervisor.config.stops import ONLY_PROCESS, steps
+from trio_supervisor.config.tables import PROBE_KINDS, TABLES
 
 MAX_MERGED = 1_000_000
 """Values that defaults may come to, counted for each agent."""
 
-_CHECK_KEYS = frozenset(name for cls in KINDS.values() for name in TABLES[cls])
+_CHECK_KEYS = frozenset(name for cls in PROBE_KINDS.values() for name in TABLES[cls])
 _PROBES = ("readiness", "health")
 _ONLY_PROCESS = frozenset(PROCESS)
 _ONLY_TASK = frozenset(TASK)
@@ -22,7 +24,7 @@ def merge_agent(defaults: Mapping | None, agent: Mapping) -> Mapping:
     """
     if defaults is None:
         return agent
-    return _merge(defaults, agent, _out_of_place(agent) | _other_end(agent) | _ONLY_SUBTREE)
+    return _merge(defaults, agent, _out_of_place(defaults, agent) | _other_end(agent) | _ONLY_SUBTREE)
 
 
 def merge_defaults(outer: Mapping | None, inner: Mapping | None) -> Mapping | None:
@@ -39,10 +41,14 @@ def check_cost(defaults: Mapping | None, agents: int) -> None:
         raise MistakeError(Mistake(defaults.place, message))
 
 
-def _out_of_place(agent: Mapping) -> frozenset[str]:
+def _out_of_place(defaults: Mapping, agent: Mapping) -> frozenset[str]:
     if "task" in agent.entries and "command" not in agent.entries:
-        return _ONLY_PROCESS
+        return _ONLY_PROCESS | ({"stop"} if _stops_a_process(defaults) else frozenset())
     return _ONLY_TASK if "command" in agent.entries else frozenset()
+
+
+def _stops_a_process(defaults: Mapping) -> bool:
+    return any(kind in step.entries for step in steps(defaults.get("stop")) for kind in (*ONLY_PROCESS, "http"))
 
 
 def _other_end(agent: Mapping) -> frozenset[str]:
@@ -52,19 +58,21 @@ def _other_end(agent: Mapping) -> frozenset[str]:
     return frozenset({"grace"}) if "stop" in agent.entries else frozenset()
 
 
-def _merge(base: Mapping, over: Mapping, left_out: frozenset[str]) -> Mapping:
+def _merge(base: Mapping, over: Mapping, left_out: frozenset[str], *, deep: bool = True) -> Mapping:
     merged = Mapping(over.source, over.start)
     merged.end = over.end
     merged.size = base.size + over.size
     merged.entries = {name: entry for name, entry in base.entries.items() if name not in left_out}
     for name, (key, value) in over.entries.items():
         below = merged.get(name)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            value = _merge(below, value, _other_kinds(value) if name in _PROBES else frozenset())
+        if deep and isinstance(below, Mapping) and isinstance(value, Mapping):
+            others = _other_kinds(value) if name in _PROBES else frozenset()
+            # A secret has one source: that of the agent takes the place of the other.
+            value = _merge(below, value, others, deep=name != "secrets")
         merged.entries[name] = (key, value)
     return merged
 
 
 def _other_kinds(probe: Mapping) -> frozenset[str]:
-    kinds = [kind for kind in KINDS if kind in probe.entries]
-    return _CHECK_KEYS - TABLES[KINDS[kinds[0]]].keys() if len(kinds) == 1 else frozenset()
+    kinds = [kind for kind in PROBE_KINDS if kind in probe.entries]
+    return _CHECK_KEYS - TABLES[PROBE_KINDS[kinds[0]]].keys() if len(kinds) == 1 else frozenset()

@@ -4,11 +4,14 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from attrs import define, field, frozen
 
 from trio_supervisor.config.source import Place
 from trio_supervisor.errors import ConfigError
+
+T = TypeVar("T")
 
 MAX_SHOWN = 500
 """More mistakes than this are counted, not shown: nobody reads them, and a hostile file could have half a million."""
@@ -40,6 +43,26 @@ class MistakeError(Exception):
         self.mistakes = mistakes
         self.usable = usable
         """What is right of the value, where it makes sense to go on with that."""
+
+
+def some_of(reads: Iterable[Callable[[], T]]) -> tuple[tuple[T, ...], list[Mistake]]:
+    """What those give that are right, and the mistakes of the others."""
+    values: list[T] = []
+    mistakes: list[Mistake] = []
+    for read in reads:
+        try:
+            values.append(read())
+        except MistakeError as error:
+            mistakes += error.mistakes
+    return tuple(values), mistakes
+
+
+def all_of(reads: Iterable[Callable[[], T]]) -> tuple[T, ...]:
+    """What each gives; raises MistakeError with the mistakes of all."""
+    values, mistakes = some_of(reads)
+    if mistakes:
+        raise MistakeError(*mistakes)
+    return values
 
 
 def did_you_mean(written: str, known: Iterable[str]) -> str:

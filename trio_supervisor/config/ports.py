@@ -4,10 +4,11 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from trio_supervisor.config.drafts import Draft
-from trio_supervisor.config.keys import KINDS
 from trio_supervisor.config.mistakes import Mistake, Mistakes, shown
 from trio_supervisor.config.nodes import Mapping, Node, Scalar, Sequence
 from trio_supervisor.config.source import Place
+from trio_supervisor.config.stops import steps
+from trio_supervisor.config.tables import PROBE_KINDS
 from trio_supervisor.spec import Port
 
 _PLACEHOLDER = "{port}"
@@ -58,7 +59,7 @@ def _overloaded(by_first: list[Port], last: int) -> tuple[int, int]:
 
 def check_port_use(draft: Draft, mistakes: Mistakes) -> None:
     """Note whatever needs the port of an agent that has none."""
-    if draft.has("port"):
+    if draft.has("port") or draft.inner is not None:
         return
     why = "a task has none" if draft.has("task") else "write 'port: auto'"
     for place, what in _uses(draft):
@@ -97,15 +98,15 @@ def _without_place(wanting: list[tuple[Port, Draft]]) -> Iterator[tuple[Port, Dr
 
 
 def _uses(draft: Draft) -> Iterator[tuple[Place, str]]:
-    for name in ("command", "env", "readiness", "health"):
+    for name in ("command", "env", "readiness", "health", "stop"):
         node = draft.node.get(name)
         for scalar in _scalars(node) if node is not None else ():
             if _PLACEHOLDER in scalar.raw:
                 yield scalar.place, f"'{_PLACEHOLDER}'"
-    for probe in _probes(draft):
-        for kind in KINDS:
-            if kind in probe.entries and _asks_the_port(kind, probe.entries[kind][1]):
-                yield probe.entries[kind][1].place, f"'{kind}'"
+    for asked in (*_probes(draft), *steps(draft.node.get("stop"))):
+        for kind in PROBE_KINDS:
+            if kind in asked.entries and _asks_the_port(kind, asked.entries[kind][1]):
+                yield asked.entries[kind][1].place, f"'{kind}'"
 
 
 def _probes(draft: Draft) -> Iterator[Mapping]:

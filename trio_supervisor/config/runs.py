@@ -7,10 +7,12 @@ import shlex
 import attrs
 
 from trio_supervisor.config.drafts import Draft
+from trio_supervisor.config.environment import set_env
 from trio_supervisor.config.fields import build
 from trio_supervisor.config.include import File, Files, references
 from trio_supervisor.config.keys import PROCESS
 from trio_supervisor.config.mistakes import Mistake, did_you_mean, shown
+from trio_supervisor.config.stops import apply_preset, check_steps_of_process, check_steps_of_task
 from trio_supervisor.spec import ProcessSpec, TaskSpec
 
 _RUN = {name: key for name, key in PROCESS.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
@@ -22,6 +24,8 @@ def task_of(draft: Draft) -> TaskSpec | None:
         if draft.has(name):
             place = draft.node.entries[name][0].place
             draft.fields.mistakes.append(Mistake(place, f"'{name}' is for processes; it does not go with 'task'"))
+            draft.fields.values.pop(PROCESS[name].attribute, None)
+    check_steps_of_task(draft)
     found = draft.fields.values.get("task")
     return found if isinstance(found, TaskSpec) else None
 
@@ -36,9 +40,11 @@ def process_of(draft: Draft, file: File, files: Files) -> ProcessSpec | None:
     if "command" not in fields.values:
         fields.values.pop("shell", None)
     own = files.variables(references(fields, "env_file"))
-    env = fields.values.get("env")
-    fields.values["env"] = {**file.env, **own, **env} if isinstance(env, dict) else {**file.env, **own}
+    set_env(draft, {**file.env, **own})
     fields.values.setdefault("cwd", file.source.directory)
+    apply_preset(draft)
+    check_steps_of_process(draft)
+    _check_listen(draft)
     return build(ProcessSpec, _RUN, fields)
 
 
@@ -64,6 +70,17 @@ def _check_command(draft: Draft) -> None:
         draft.fields.mistakes.append(Mistake(node.place, message))
     else:
         values["command"] = (command,) if isinstance(command, str) else command
+
+
+def _check_listen(draft: Draft) -> None:
+    """Note a socket without a port; then nobody listens."""
+    values = draft.fields.values
+    if "listen" in values and not draft.has("port"):
+        place = draft.place_of("listen")
+        message = "'listen' needs the agent's port: write 'port: auto'"
+        draft.fields.mistakes.append(Mistake(place, message, agent=draft.if_elsewhere(place)))
+    if "port" not in values:
+        values.pop("listen", None)
 
 
 def _as_list(command: str) -> str:

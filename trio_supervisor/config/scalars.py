@@ -1,38 +1,26 @@
-"""Single values of the file: how each type is read, strictly, and what the schema says of it."""
+"""Single values of the file: how each type is read, strictly."""
 
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from enum import Enum
 from signal import Signals
+from typing import TypeVar
 
 import attrs
-from attrs import frozen
 
-from trio_supervisor.config import forms
-from trio_supervisor.config.durations import PATTERN, parse_duration
+from trio_supervisor.config.durations import parse_duration
 from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Node, Scalar, describe
-from trio_supervisor.config.source import Place
+from trio_supervisor.config.shapes import not_expected, scalar
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec import DEFAULT_PORT_RANGE, Port, SignalStep, StopStep, TaskSpec
+
+E = TypeVar("E", bound=Enum)
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _PORTS = re.compile(r"([0-9]{1,5})(?:\s*-\s*([0-9]{1,5}))?")
 _YES_OR_NO = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-
-
-def scalar(node: Node, expected: str) -> Scalar:
-    """The node as a single value; raises MistakeError when it is a list or a mapping."""
-    if not isinstance(node, Scalar):
-        raise not_expected(node, expected)
-    return node
-
-
-def not_expected(node: Node, expected: str) -> MistakeError:
-    """The mistake that a value is something else than expected."""
-    place = node.place if isinstance(node, Scalar) else Place(node.source, node.start, node.start + 1)
-    return MistakeError(Mistake(place, f"must be {expected}, not {describe(node)}"))
 
 
 def text(node: Node) -> str:
@@ -119,6 +107,17 @@ def _or_word(node: Node, *words: str) -> float:
         raise MistakeError(*(attrs.evolve(one, written=written, known=words) for one in error.mistakes)) from None
 
 
+def one_of(members: tuple[E, ...], node: Node, expected: str = "") -> E:
+    """A word of several."""
+    known = tuple(one.value for one in members)
+    expected = expected or f"one of {', '.join(known)}"
+    written = scalar(node, expected)
+    if written.text not in known:
+        message = f"must be {expected}, not {describe(written)}"
+        raise MistakeError(Mistake(written.place, message, written=written.text, known=known))
+    return members[known.index(written.text)]
+
+
 def replicas(node: Node) -> int:
     """A number of copies, at least one."""
     value = whole(node)
@@ -196,44 +195,3 @@ def variable_name(node: Node) -> str:
     if not name or "=" in name or "\0" in name:
         raise MistakeError(Mistake(node.place, "the name of a variable can't be empty or hold '=' or NUL"))
     return name
-
-
-@frozen
-class ScalarType:
-    """A type of single values."""
-
-    read: Callable[[Node], object]
-    schema: Mapping[str, object]
-
-
-_TEXT = {"type": "string"}
-_DURATION: tuple[Mapping[str, object], ...] = ({"type": "string", "pattern": PATTERN}, {"const": 0})
-
-SCALARS: dict[object, ScalarType] = {
-    str: ScalarType(text, _TEXT),
-    bool: ScalarType(boolean, {"type": "boolean"}),
-    int: ScalarType(whole, {"type": "integer"}),
-    float: ScalarType(duration, {"anyOf": [*_DURATION]}),
-    Port: ScalarType(
-        port,
-        {
-            "anyOf": [
-                {"const": "auto"},
-                {"type": "integer", "minimum": 1, "maximum": 65535},
-                {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
-            ]
-        },
-    ),
-    Signals: ScalarType(
-        signal, {"enum": [form for name in Signals.__members__ for form in (name.removeprefix("SIG"), name)]}
-    ),
-    forms.Limit: ScalarType(limit, {"anyOf": [*_DURATION, {"const": "infinity"}]}),
-    forms.Grace: ScalarType(grace, {"anyOf": [*_DURATION, {"enum": ["kill", "infinity"]}]}),
-    forms.Replicas: ScalarType(replicas, {"type": "integer", "minimum": 1}),
-    forms.Number: ScalarType(number, {"type": "number"}),
-    forms.Version: ScalarType(version, {"const": 1}),
-    forms.Path: ScalarType(path, _TEXT),
-    forms.Address: ScalarType(address, {"type": ["string", "integer"]}),
-    forms.Function: ScalarType(function, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),
-    forms.VariableName: ScalarType(variable_name, {"pattern": "^[^=]+$"}),
-}

@@ -4,15 +4,16 @@ from collections.abc import Mapping as AnyMapping
 from enum import Enum
 from functools import cache
 from signal import Signals
+from types import MappingProxyType
 from typing import get_args, get_origin
 
 from trio_supervisor.config import forms, keys
 from trio_supervisor.config.durations import format_duration
 from trio_supervisor.config.key import Key
-from trio_supervisor.config.keys import KINDS, TABLES
-from trio_supervisor.config.scalars import SCALARS
+from trio_supervisor.config.scalar_types import SCALARS
+from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
-from trio_supervisor.spec import Health, Readiness, SignalStep
+from trio_supervisor.spec import Health, Inherit, Readiness
 
 Schema = dict[str, object]
 
@@ -35,8 +36,10 @@ def schema() -> dict[str, object]:
             "agent": _agent(keys.AGENT),
             "subtree": _subtree(),
             "defaults": _agent(keys.DEFAULTS),
-            "readiness": _probe(Readiness),
-            "health": _probe(Health),
+            "readiness": _kinds(PROBE_KINDS, TABLES[Readiness]),
+            "health": _kinds(PROBE_KINDS, TABLES[Health]),
+            "step": _one_kind(STEP_KINDS),
+            "secret": _one_kind(SECRET_KINDS),
             "file": {"anyOf": [_TEXT, {**_closed(keys.FILE), "required": ["path"]}]},
         },
     }
@@ -121,11 +124,16 @@ def _subtree() -> Schema:
 _EITHER: Schema = {"anyOf": [{"properties": {name: {"type": "null"}}} for name in ("stop", "grace")]}
 
 
-def _probe(probe: type) -> Schema:
-    every = keys.probe_keys(probe)
-    others = {kind: every.keys() - TABLES[cls].keys() - TABLES[probe].keys() for kind, cls in KINDS.items()}
+def _kinds(classes: AnyMapping[str, type], own: AnyMapping[str, Key] = MappingProxyType({})) -> Schema:
+    """A mapping whose kind one key names; in `defaults` it may be missing."""
+    every = keys_of_all(classes, own)
+    others = {kind: every.keys() - TABLES[cls].keys() - own.keys() for kind, cls in classes.items()}
     only_own = {kind: {"properties": dict.fromkeys(sorted(names), False)} for kind, names in others.items()}
     return {**_closed(every), "dependentSchemas": only_own}
+
+
+def _one_kind(classes: AnyMapping[str, type]) -> Schema:
+    return {**_kinds(classes), "anyOf": [{"required": [kind]} for kind in classes]}
 
 
 @cache
@@ -150,8 +158,10 @@ def _containers() -> dict[object, Schema]:
         forms.Dependencies: {"anyOf": [_mapping(str, Condition), _TEXTS]},
         forms.EnvFiles: _one_or_more({"$ref": "#/$defs/file"}),
         forms.Includes: _one_or_more(_TEXT),
+        forms.Inherited: {"anyOf": [_or_variable({"enum": [one.value for one in Inherit]}), _TEXTS]},
         forms.Json: {},
-        forms.Stop: _closed(TABLES[SignalStep]),
+        forms.SecretOfFile: {"$ref": "#/$defs/secret"},
+        forms.Stop: {"anyOf": [_closed(keys.SHORT_STOP), {"type": "array", "items": {"$ref": "#/$defs/step"}}]},
         forms.StrategyOfFile: _or_variable({"enum": [one.value for one in _OF_FILE]}),
         forms.SubtreeStop: _closed(keys.SUBTREE_STOP),
     }

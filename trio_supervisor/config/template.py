@@ -42,6 +42,8 @@ agents:
             time.sleep(5)
     env:
       GREETING: "${GREETING:-hello}"     # from the environment, or else the default
+    # secrets: {API_KEY: {file: api.key}}  # or {env: NAME}, {command: [...]}: looked up at every start, never shown
+    # limits: {memory: 2G, pids: 200}      # of it and all that it starts
     depends_on: {web: ready}
 
   # An async function in the supervisor's own process; start() of workers.py in this directory:

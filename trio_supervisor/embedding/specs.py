@@ -18,13 +18,20 @@ from trio_supervisor.core.policy import (
 )
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec import (
+    DEFAULT_LISTEN,
     DEFAULT_PORT_RANGE,
+    PRESETS,
     ChildSpec,
     Health,
+    Inherit,
+    Limits,
     Port,
+    Preset,
     ProcessSpec,
     Readiness,
+    Secret,
     SignalStep,
+    Stdin,
     StopStep,
     SupervisorSpec,
     TaskSpec,
@@ -52,6 +59,28 @@ class ChildOptions(TypedDict, total=False):
     """Steps, or OTP's shutdown: seconds, "kill" or "infinity"."""
     port: Port | int | str | None
     """A number, "auto", "first-last"."""
+    listen: str | bool | None
+    """Where the supervisor listens on the port, to hand the socket over; True is 127.0.0.1."""
+
+
+class ProcessOptions(ChildOptions, total=False):
+    """What a process can be given; see `ProcessSpec`."""
+
+    cwd: str | None
+    env: Mapping[str, str] | None
+    inherit_env: Inherit | str | Iterable[str]
+    """"all", "minimal", "none", or the names of what it gets."""
+    secrets: Mapping[str, Secret]
+    stdin: Stdin | str | None
+    """"null" or "pipe"; None: as the preset has it, else nothing."""
+    user: str | int | None
+    group: str | int | None
+    umask: int | None
+    nice: int | None
+    oom_score_adj: int | None
+    limits: Limits
+    preset: str | None
+    """What kind of program it is (`PRESETS`): gives `stop` and `stdin` where they are not given."""
 
 
 class SupervisorOptions(TypedDict, total=False):
@@ -71,14 +100,30 @@ class SupervisorOptions(TypedDict, total=False):
 def process(
     id: str,
     command: Iterable[str] | str,
-    *,
-    cwd: str | None = None,
-    env: Mapping[str, str] | None = None,
-    **options: Unpack[ChildOptions],
+    **options: Unpack[ProcessOptions],
 ) -> ChildSpec:
     """A child that is an OS process; a command that is one string is run by /bin/sh. Raises SpecError."""
-    words = (command,) if isinstance(command, str) else tuple(command)
-    return child(id, ProcessSpec(words, isinstance(command, str), cwd, dict(env or {})), **options)
+    _check_known(options, ProcessOptions)
+    preset = _preset(options.get("preset"))
+    stdin = options.get("stdin")
+    if stdin is None:
+        stdin = Stdin.NULL if preset is None else preset.stdin
+    run = ProcessSpec(
+        command=(command,) if isinstance(command, str) else tuple(command),
+        shell=isinstance(command, str),
+        cwd=options.get("cwd"),
+        env=dict(options.get("env") or {}),
+        inherit_env=_inherit(options.get("inherit_env", Inherit.ALL)),
+        secrets=dict(options.get("secrets", {})),
+        stdin=_enum(Stdin, stdin, "stdin"),
+        user=options.get("user"),
+        group=options.get("group"),
+        umask=options.get("umask"),
+        nice=options.get("nice"),
+        oom_score_adj=options.get("oom_score_adj"),
+        limits=options.get("limits", Limits()),
+    )
+    return _child(id, run, options, None if preset is None else preset.stop)
 
 
 def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[ChildOptions]) -> ChildSpec:
@@ -116,6 +161,11 @@ def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[Superv
 def child(id: str, run: object, **options: Unpack[ChildOptions]) -> ChildSpec:
     """A child of any kind that a runtime is known for. Raises SpecError."""
     _check_known(options, ChildOptions)
+    return _child(id, run, options)
+
+
+def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ...] | None = None) -> ChildSpec:
+    """`stop`: where the options say nothing."""
     return ChildSpec(
         id=id,
         run=run,  # type: ignore[arg-type] # an embedding program may bring runtimes, and so specs, of its own
@@ -128,8 +178,9 @@ def child(id: str, run: object, **options: Unpack[ChildOptions]) -> ChildSpec:
         health=options.get("health"),
         depends_on=_depends_on(options.get("depends_on", ())),
         binds_to=tuple(_names(options.get("binds_to", ()), "binds_to")),
-        stop=_stop(options.get("stop")),
+        stop=stop if options.get("stop") is None else _stop(options.get("stop")),
         port=_port(options.get("port")),
+        listen=_listen(options.get("listen")),
     )
 
 
@@ -190,3 +241,19 @@ def _port(value: Port | int | str | None) -> Port | None:
         return Port(int(first), int(last or first))
     except ValueError as error:
         raise SpecError(f"port {value!r}: {error}") from error
+
+
+def _listen(value: str | bool | None) -> str | None:
+    if isinstance(value, bool):
+        return DEFAULT_LISTEN if value else None
+    return value
+
+
+def _inherit(value: Inherit | str | Iterable[str]) -> Inherit | tuple[str, ...]:
+    return _enum(Inherit, value, "inherit_env") if isinstance(value, Inherit | str) else tuple(value)
+
+
+def _preset(name: str | None) -> Preset | None:
+    if name is not None and name not in PRESETS:
+        raise SpecError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
+    return None if name is None else PRESETS[name]

@@ -6,7 +6,7 @@ begins.
 """
 
 from trio_supervisor.spec.checks import A2A, Check, Exec, Health, Http, Readiness, Tcp, split_address
-from trio_supervisor.spec.child import DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
+from trio_supervisor.spec.child import DEFAULT_LISTEN, DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
 from trio_supervisor.spec.presets import PRESETS, Preset
 from trio_supervisor.spec.process import (
     OWNED_NAMES,
@@ -38,6 +38,7 @@ from trio_supervisor.spec.values import expand, not_negative, positive
 
 __all__ = [
     "A2A",
+    "DEFAULT_LISTEN",
     "DEFAULT_PORT_RANGE",
     "OWNED_NAMES",
     "OWNED_PREFIXES",

@@ -28,17 +28,24 @@ def _check_host(name: str, host: str) -> None:
         raise SpecError(f"{name}: {host!r} is not a host name or address")
 
 
-def _check_url(text: str) -> None:
+def check_url(text: str, name: str = "http") -> None:
+    """Raise SpecError unless `text` is a path, or a whole URL; placeholders may stand in it."""
     url = expand(text, "x", 1)
     if not url.isprintable():
-        raise SpecError(f"http {text!r}: holds a character that can't be in a URL")
+        raise SpecError(f"{name} {text!r}: holds a character that can't be in a URL")
     try:
         parts = urlsplit(url)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         whole = False
     if not (whole or url.startswith("/")):
-        raise SpecError(f"http {text!r}: must be a path that starts with '/', or a URL of http:// or https://")
+        raise SpecError(f"{name} {text!r}: must be a path that starts with '/', or a URL of http:// or https://")
+
+
+def check_method(method: str, name: str = "http") -> None:
+    """Raise SpecError unless HTTP could have such a method."""
+    if not _TOKEN.fullmatch(method):
+        raise SpecError(f"{name}: {method!r} is not a method")
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
@@ -74,9 +81,8 @@ class Http:
     host: str = "127.0.0.1"
 
     def __attrs_post_init__(self) -> None:
-        _check_url(self.http)
-        if not _TOKEN.fullmatch(self.method):
-            raise SpecError(f"http: {self.method!r} is not a method")
+        check_url(self.http)
+        check_method(self.method)
         _check_headers(self.headers)
         if not self.status or not all(100 <= code <= 599 for code in self.status):
             raise SpecError(f"http: status must be codes within 100 to 599, not {list(self.status)}")

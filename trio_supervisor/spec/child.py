@@ -23,6 +23,7 @@ from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
 
 DEFAULT_PORT_RANGE = (19001, 19100)
+DEFAULT_LISTEN = "127.0.0.1"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 

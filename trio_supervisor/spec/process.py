@@ -5,6 +5,7 @@ import resource
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 
+import attrs
 from attrs import Factory, field, frozen
 
 from trio_supervisor.errors import SpecError
@@ -51,6 +52,10 @@ class SecretEnv:
 
     env: str
 
+    def __attrs_post_init__(self) -> None:
+        if not self.env or "=" in self.env or "\0" in self.env:
+            raise SpecError(f"secrets: env {self.env!r} can't be the name of a variable")
+
 
 @frozen
 class SecretCommand:
@@ -74,10 +79,15 @@ RLIMITS: Mapping[str, int] = {
 UNLIMITED: int = resource.RLIM_INFINITY
 
 
+_GREATEST = 2**63 - 1  # what the kernel can be told
+
+
 def _at_least_one(name: str) -> Callable[[object, object, int | None], None]:
     def validate(_: object, __: object, value: int | None) -> None:
         if value is not None and value < 1:
             raise SpecError(f"limits: {name} must be >= 1, not {value}")
+        if value is not None and value > _GREATEST:
+            raise SpecError(f"limits: {name} is more than any system has")
 
     return validate
 
@@ -103,6 +113,8 @@ class Limits:
                 raise SpecError(f"limits: rlimits: {name!r} must be one of {', '.join(RLIMITS)}")
             if value != UNLIMITED and value < 0:
                 raise SpecError(f"limits: rlimits: {name} must be >= 0 or unlimited, not {value}")
+            if value > _GREATEST:
+                raise SpecError(f"limits: rlimits: {name} is more than any system has: write unlimited")
 
 
 def _within(name: str, low: int, high: int) -> Callable[[object, object, int | None], None]:
@@ -111,6 +123,14 @@ def _within(name: str, low: int, high: int) -> Callable[[object, object, int | N
             raise SpecError(f"{name} must be within {low} to {high}, not {value}")
 
     return validate
+
+
+def _check_account(_: object, attribute: "attrs.Attribute[str | int | None]", value: str | int | None) -> None:
+    # 2**32 - 1 is -1 to the kernel, which then changes nothing.
+    if isinstance(value, int) and not 0 <= value < 2**32 - 1:
+        raise SpecError(f"{attribute.name} must be within 0 to {2**32 - 2}, not {value}")
+    if isinstance(value, str) and not value.strip():
+        raise SpecError(f"{attribute.name} must be a name or a number, not {value!r}")
 
 
 OWNED_PREFIXES = ("AGENT_", "LISTEN_", "WATCHDOG_")
@@ -139,9 +159,9 @@ class ProcessSpec:
     secrets: Mapping[str, Secret] = Factory(dict)
     """Variables whose values are looked up at every start, and never shown."""
     stdin: Stdin = Stdin.NULL
-    user: str | int | None = None
+    user: str | int | None = field(default=None, validator=_check_account)
     """The user it runs as, by name or number, with that user's groups; None: the supervisor's."""
-    group: str | int | None = None
+    group: str | int | None = field(default=None, validator=_check_account)
     """The group it runs as, by name or number; None: the user's own, or the supervisor's."""
     umask: int | None = field(default=None, validator=_within("umask", 0, 0o777))
     nice: int | None = field(default=None, validator=_within("nice", -20, 19))

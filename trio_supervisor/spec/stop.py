@@ -9,6 +9,7 @@ from signal import Signals
 from attrs import field, frozen
 
 from trio_supervisor.errors import SpecError
+from trio_supervisor.spec.checks import check_method, check_url
 from trio_supervisor.spec.values import not_negative
 
 
@@ -74,10 +75,8 @@ class HttpStep:
     wait: float = field(default=10.0, validator=not_negative("stop: wait"))
 
     def __attrs_post_init__(self) -> None:
-        if not self.http.startswith(("/", "http://", "https://")):
-            raise SpecError(
-                f"stop: http {self.http!r} must be a path that starts with '/', or a URL of http:// or https://"
-            )
+        check_url(self.http, "stop: http")
+        check_method(self.method, "stop: http")
 
 
 AskStep = SignalStep | CloseStdinStep | SendStep

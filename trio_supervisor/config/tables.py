@@ -1,0 +1,205 @@
+"""The keys of the mappings that become specs: what each of them takes, and the words that explain it.
+
+Each key is an attribute of the spec class: type and default come from there. Here stand the words for people, and the
+few names and types that differ. Structuring and schema both read these tables.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import get_args
+
+import attrs
+
+from trio_supervisor.config import forms
+from trio_supervisor.config.key import Key, keys_of
+from trio_supervisor.core.policy import Backoff, Intensity
+from trio_supervisor.spec import (
+    A2A,
+    Check,
+    CloseStdinStep,
+    CommandStep,
+    Exec,
+    Health,
+    Http,
+    HttpStep,
+    Limits,
+    Readiness,
+    Secret,
+    SecretCommand,
+    SecretEnv,
+    SecretFile,
+    SendStep,
+    SignalStep,
+    StopStep,
+    SupervisorSpec,
+    Tcp,
+)
+
+_HOST = "Where to ask; needed only where it listens on another address."
+_TIMEOUT = "How long one answer may take."
+_TO = "Who gets the signal: the agent's process group, or only its leader."
+_WAIT = "How long the agent may take to end, from the beginning of this step; then comes the next, at last the kill."
+
+TABLES: dict[type, dict[str, Key]] = {
+    Http: keys_of(
+        Http,
+        {
+            "http": "Ask by HTTP: a path on the agent's port (`/health`), or a whole URL.",
+            "method": "The HTTP method.",
+            "headers": "Headers of the request.",
+            "status": "The status codes that are a success; 200 to 299 when not given.",
+            "body": "A regular expression that must be found in the first 64 KiB of the body.",
+            "json": "What the body must hold, as JSON: of objects these keys with these values, anything else equal.",
+            "host": _HOST,
+        },
+        types={"json": forms.Json},
+        examples={"http": "/health"},
+    ),
+    A2A: keys_of(
+        A2A,
+        {"a2a": "Ask for the A2A agent card, on the new path and on the old one.", "host": _HOST},
+    ),
+    Tcp: keys_of(
+        Tcp,
+        {"tcp": 'Ask by opening a TCP connection: a port, or host:port; "{port}" is the agent\'s.'},
+        types={"tcp": forms.Address},
+        examples={"tcp": "{port}"},
+    ),
+    Exec: keys_of(
+        Exec,
+        {"exec": "Ask by a command (a list) in the agent's directory and environment: exit code 0 is a success."},
+        examples={"exec": ("./check", "{port}")},
+    ),
+    Readiness: keys_of(
+        Readiness,
+        {
+            "period": "How often it is asked; more often at the start, until the first success.",
+            "timeout": _TIMEOUT,
+            "deadline": "From start to ready; after that the start has failed.",
+            "failures": "So many failed answers in a row make an agent that was ready not ready.",
+            "successes": "So many good answers in a row make it ready.",
+        },
+    ),
+    Health: keys_of(
+        Health,
+        {
+            "period": "How often it is asked.",
+            "timeout": _TIMEOUT,
+            "failures": "So many failed answers in a row, and the agent is restarted.",
+            "successes": "So many good answers in a row end a row of failed ones.",
+        },
+    ),
+    Backoff: keys_of(
+        Backoff,
+        {
+            "initial": "The delay before the second restart in a row; the first one is immediate.",
+            "factor": "How much longer each delay is than the one before.",
+            "max": "The longest delay.",
+            "jitter": "Each delay is up to this part longer or shorter: 0.2 is 20 %.",
+            "reset_after": "So long ready without a break, and the next restart is immediate again.",
+        },
+        types={"factor": forms.Number, "jitter": forms.Number},
+    ),
+    Intensity: keys_of(
+        Intensity,
+        {"restarts": "How many restarts are accepted ...", "within": "... in any span of this length."},
+    ),
+    SignalStep: keys_of(
+        SignalStep,
+        {"signal": "Send a signal; a task is cancelled instead.", "to": _TO, "wait": _WAIT},
+        types={"wait": forms.Limit},
+    ),
+    CloseStdinStep: keys_of(
+        CloseStdinStep,
+        {"close_stdin": "Close the agent's standard input, which must be a pipe.", "wait": _WAIT},
+        types={"wait": forms.Limit},
+    ),
+    SendStep: keys_of(
+        SendStep,
+        {"send": "Write this to the agent's standard input, which must be a pipe.", "wait": _WAIT},
+        types={"wait": forms.Limit},
+        examples={"send": "quit\n"},
+    ),
+    CommandStep: keys_of(
+        CommandStep,
+        {"command": "Run a command (a list) in the agent's directory and environment.", "wait": _WAIT},
+        types={"wait": forms.Limit},
+        examples={"command": ("./bye", "{port}")},
+    ),
+    HttpStep: keys_of(
+        HttpStep,
+        {
+            "http": "Send a request to a path on the agent's port (`/shutdown`), or to a whole URL.",
+            "method": "The HTTP method.",
+            "wait": _WAIT,
+        },
+        types={"wait": forms.Limit},
+        examples={"http": "/shutdown"},
+    ),
+    SecretEnv: keys_of(
+        SecretEnv,
+        {"env": "A variable of the supervisor's own environment."},
+        examples={"env": "API_KEY"},
+    ),
+    SecretFile: keys_of(
+        SecretFile,
+        {"file": "The content of a file without its last newline; relative to the directory of this file."},
+        types={"file": forms.Path},
+        examples={"file": "api-key.txt"},
+    ),
+    SecretCommand: keys_of(
+        SecretCommand,
+        {"command": "What a command (a list) prints, without the last newline."},
+        examples={"command": ("pass", "api-key")},
+    ),
+    # Of two that do not go together the first is blamed, and that is whose message it is.
+    Limits: keys_of(
+        Limits,
+        {
+            "memory_soft": "More than this of all its processes together, and it is stopped in order and restarted.",
+            "memory": "More than this of all its processes together, and it is killed.",
+            "pids": "So many processes it may have.",
+            "rlimits": "Limits of setrlimit(2) for each process, by name: a number, a size, or `unlimited`.",
+        },
+        types={
+            "memory_soft": forms.Size,
+            "memory": forms.Size,
+            "rlimits": Mapping[forms.RlimitName, forms.Rlimit],
+        },
+        examples={"memory_soft": "1500M", "memory": "2G", "pids": 200},
+    ),
+    SupervisorSpec: keys_of(
+        SupervisorSpec,
+        {
+            "profile": "`otp`: as Erlang's supervisors, with their defaults; an inner one has that of the outer one.",
+            "strategy": "Which agents are restarted when one has ended: it, all, or it and those after it.",
+            "intensity": "How many restarts are accepted: 5 in 60s; in profile otp 1 in 5s.",
+            "at_limit": "What one restart too many does: hold that agent (profile fleet), escalate (otp), or pause.",
+            "auto_shutdown": "Whether the end of significant agents ends the supervisor: of any, or of all of them.",
+            "stop_deadline": "For the whole stop; then all that is left is killed: 30s, in profile otp infinity.",
+            "max_parallel_starts": "So many agents may be starting at the same time; in profile otp it is one.",
+        },
+        types={"strategy": forms.StrategyOfFile, "stop_deadline": forms.Limit},
+    ),
+}
+"""For each spec class that is a mapping in the file, its keys; a class stands below those that its attributes need."""
+
+# Mappings of several kinds -------------------------------------------------------------------------------------------
+
+
+def _by_kind(*classes: type) -> dict[str, type]:
+    """By the key that names the kind, which is the first field of the class."""
+    return {attrs.fields(cls)[0].name: cls for cls in classes}
+
+
+PROBE_KINDS = _by_kind(*get_args(Check))
+STEP_KINDS = _by_kind(*get_args(StopStep))
+SECRET_KINDS = _by_kind(*get_args(Secret))
+
+
+def keys_of_all(kinds: Mapping[str, type], own: Mapping[str, Key] = MappingProxyType({})) -> dict[str, Key]:
+    """Every key that a mapping may have, whatever its kind."""
+    keys: dict[str, Key] = {}
+    for cls in kinds.values():
+        keys |= TABLES[cls]
+    return {**keys, **own}
