@@ -20,6 +20,8 @@ from trio_supervisor.runtimes.process.secrets import resolve
 from trio_supervisor.spec import ChildSpec, ProcessSpec, Secret, SecretCommand, SecretEnv, SecretFile, SupervisorSpec
 from trio_supervisor.vault import note_secret_sources, redact, secret_sources
 
+pytestmark = pytest.mark.usefixtures("spawned")
+
 
 async def capture(command: Sequence[str], timeout: float) -> Captured:
     """A real command in our own directory and environment."""
