@@ -21,3 +21,22 @@ RunCommand = Callable[[Sequence[str], float], Awaitable[Completed]]
 When the time is over or the call is cancelled, its whole tree is killed. Raises `ProbeError` if it can't be run at all
 (not found, no permission).
 """
+
+CAPTURED = 128 * 1024
+"""Bytes of standard output that are kept; no variable of a process can be longer (execve(2), MAX_ARG_STRLEN)."""
+
+
+@frozen
+class Captured:
+    """How a short command ended whose standard output is wanted."""
+
+    code: int | None
+    """As in `Completed`."""
+    stdout: bytes
+    """Its beginning; more than `CAPTURED` bytes if that is not the whole."""
+    stderr: bytes
+    """Its last 4 KiB."""
+
+
+CaptureCommand = Callable[[Sequence[str], float], Awaitable[Captured]]
+"""Like `RunCommand`, with the two streams apart."""

@@ -16,6 +16,7 @@ from trio_supervisor.plugins import make_runtime, open_guarded, open_probe
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
 from trio_supervisor.state.leftovers import Cleared
+from trio_supervisor.vault import note_secret_sources
 
 __all__ = ["Claim", "Cleared", "claimed", "make_supervisor", "open_tree"]
 
@@ -35,6 +36,7 @@ async def open_tree(
     """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start
     on.
     """
+    note_secret_sources(spec)
     supervisor = make_supervisor(spec, hub)
     control = LocalControl(supervisor)
     control.listen(watch)

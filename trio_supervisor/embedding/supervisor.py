@@ -24,6 +24,7 @@ from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import make_runtime, open_guarded, open_probe
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
+from trio_supervisor.vault import note_secret_sources
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ class Supervisor(Tree):
             RestartLimitReached: it gave up.
             ChildStartError: profile otp, a child failed in the first start.
         """
+        note_secret_sources(self._spec)
         announcement = _Announcement(lambda: task_status.started(self))
         try:
             async with _without_groups(everywhere=True), self._guarded(), trio.open_nursery() as nursery:

@@ -1,11 +1,12 @@
 """A short command in the place of a child: run to its end or to its timeout, and nothing of it is left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import count
 
 import trio
 
-from trio_supervisor.commands import Completed
+from trio_supervisor.commands import CAPTURED, Captured, Completed
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.errors import ProbeError, StartError
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, start_error
@@ -32,14 +33,33 @@ async def run_command(command: Sequence[str], cwd: str | None, env: Mapping[str,
     Raises:
         ProbeError: it can't be run.
     """
-    await trio.lowlevel.checkpoint()
     said = bytearray()
+    code = await _run(command, cwd, env, within, partial(_keep_tail, said))
+    return Completed(code, bytes(said))
+
+
+async def capture_command(command: Sequence[str], cwd: str | None, env: Mapping[str, str], within: float) -> Captured:
+    """The same with its standard output apart, from the beginning.
+
+    Raises:
+        ProbeError: it can't be run.
+    """
+    said, complained = bytearray(), bytearray()
+    code = await _run(command, cwd, env, within, partial(_keep_head, said), partial(_keep_tail, complained))
+    return Captured(code, bytes(said), bytes(complained))
+
+
+async def _run(
+    command: Sequence[str], cwd: str | None, env: Mapping[str, str], within: float, *take: Callable[[bytes], None]
+) -> int | None:
+    """The exit code; `take` takes in what it says: both streams, or standard output and standard error."""
+    await trio.lowlevel.checkpoint()
     code: int | None = None
     spawner = current_spawner()
     marker = lineage.token(spawner.instance, "command", next(_numbers))
     marked = {**env, lineage.VARIABLE: lineage.extend(env.get(lineage.VARIABLE), marker)}
-    newborn = _begin(spawner, command, cwd, marked)
-    pipe = OutputPipe(newborn.stdout, lambda chunk: _keep_tail(said, chunk))
+    newborn = _begin(spawner, command, cwd, marked, one_pipe=len(take) == 1)
+    pipes = [OutputPipe(*each) for each in zip((newborn.stdout, newborn.stderr), take, strict=False)]
     tree: Tree | None = None
     try:
         with trio.move_on_after(within) as limit:
@@ -53,14 +73,18 @@ async def run_command(command: Sequence[str], cwd: str | None, env: Mapping[str,
             if tree is not None:
                 tree.kill()
                 code = _code(await tree.wait_over())
-            await pipe.finish()
-        pipe.close()
-    return Completed(None if limit.cancelled_caught else code, bytes(said))
+            for pipe in pipes:
+                await pipe.finish()
+        for pipe in pipes:
+            pipe.close()
+    return None if limit.cancelled_caught else code
 
 
-def _begin(spawner: Spawner, command: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> Newborn:
+def _begin(
+    spawner: Spawner, command: Sequence[str], cwd: str | None, env: Mapping[str, str], *, one_pipe: bool
+) -> Newborn:
     try:
-        return begin(spawner, "command", 0, plain_plan(command, cwd, env), one_pipe=True)
+        return begin(spawner, "command", 0, plain_plan(command, cwd, env), one_pipe=one_pipe)
     except StartError as error:
         raise ProbeError(str(error)) from error
     except OSError as error:
@@ -85,3 +109,7 @@ def _code(exit: Exit) -> int | None:
 def _keep_tail(said: bytearray, chunk: bytes) -> None:
     said += chunk
     del said[:-KEPT]
+
+
+def _keep_head(said: bytearray, chunk: bytes) -> None:
+    said += chunk[: CAPTURED + 1 - len(said)]

@@ -1,8 +1,8 @@
 """One life of a process: born, read, asked, killed, waited for."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import trio
@@ -11,22 +11,25 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
-from trio_supervisor.runtimes.process.account import find_account
+from trio_supervisor.runtimes.process.account import NOBODY_ELSE, find_account
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, start_error
 from trio_supervisor.runtimes.process.census import in_thread
-from trio_supervisor.runtimes.process.command import run_command
+from trio_supervisor.runtimes.process.command import capture_command, run_command
 from trio_supervisor.runtimes.process.current import current_spawner
-from trio_supervisor.runtimes.process.environment import child_command, child_environment
+from trio_supervisor.runtimes.process.environment import Environment, build_environment, child_command
 from trio_supervisor.runtimes.process.input import InputPipe
 from trio_supervisor.runtimes.process.last_words import LastWords
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
 from trio_supervisor.runtimes.process.plan import plan_of
 from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.runtimes.process.redacted import RedactedOutput, too_short
+from trio_supervisor.runtimes.process.secrets import resolve
 from trio_supervisor.runtimes.process.sockets import holder_of, owner_of
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import Tree
 from trio_supervisor.spec import AskStep, CloseStdinStep, ProcessSpec, SendStep, SignalStep, SignalTo, Stdin, expand
 from trio_supervisor.system import lineage
+from trio_supervisor.vault import current_vault, secret_sources
 
 MOST_BIRTHS = 5
 """A start that loses its guardian begins again, at most so often."""
@@ -46,6 +49,9 @@ class ProcessLife:
         self._marker = ""
         self._input: InputPipe | None = None
         self._last_words = LastWords()
+        self._account = NOBODY_ELSE
+        self._secrets: dict[str, str] = {}
+        self._redacted: RedactedOutput | None = None
 
     @property
     def pid(self) -> int | None:
@@ -60,6 +66,9 @@ class ProcessLife:
         Raises:
             StartError: it can't be started, or it was killed before it was.
         """
+        self._account = find_account(self._process.user, self._process.group)
+        await self._look_up_secrets()
+        self._say_what_is_refused()
         if self._lease is not None:
             await self._lease.secure(self._say)
         for _ in range(MOST_BIRTHS):
@@ -70,14 +79,30 @@ class ProcessLife:
                 return
         raise StartError(f"the guardian has ended in each of {MOST_BIRTHS} starts")
 
+    async def _look_up_secrets(self) -> None:
+        secrets = self._process.secrets
+        if not secrets:
+            return
+        # As the supervisor itself, which may be allowed what the child is not.
+        self._secrets = await resolve(
+            secrets, os.environ, lambda command, within: capture_command(command, self._process.cwd, os.environ, within)
+        )
+        current_vault().add(map(os.fsencode, self._secrets.values()))
+        self._redacted = RedactedOutput(self._launch.output, self._secrets.values())
+        if (short := too_short(self._secrets)) and self._launch.generation == 1:
+            self._say(f"not hidden in its output, as they have less than 8 bytes: {', '.join(short)}")
+
+    def _say_what_is_refused(self) -> None:
+        if self._launch.generation == 1 and (complaint := self._build_environment().complaint):
+            self._say(complaint)
+
     async def _is_born(self) -> bool:
         """One try; False when the guardian was lost in it."""
         spawner = current_spawner()
         self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation)
         environment = self._environment()
         sockets = () if self._lease is None else self._lease.sockets
-        account = find_account(self._process.user, self._process.group)
-        plan = plan_of(self._process, self._command(), environment, account=account, listen=bool(sockets))
+        plan = plan_of(self._process, self._command(), environment, account=self._account, listen=bool(sockets))
         try:
             # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
             self._newborn = begin(
@@ -127,12 +152,13 @@ class ProcessLife:
             self.kill()
         if self._tree is None:
             return Exit(How.CANCELLED)
-        exit = await self._tree.wait_over()
-        if self._input is not None:
-            self._input.close()
-        until = trio.current_time() + LAST_WORDS_PATIENCE
-        for pipe in self._pipes:
-            await pipe.finish(until - trio.current_time())
+        async with self._passing_on():
+            exit = await self._tree.wait_over()
+            if self._input is not None:
+                self._input.close()
+            until = trio.current_time() + LAST_WORDS_PATIENCE
+            for pipe in self._pipes:
+                await pipe.finish(until - trio.current_time())
         exit = await self._explained(exit)
         if self._lease is not None:
             self._lease.life_over()
@@ -205,15 +231,38 @@ class ProcessLife:
         return child_command(self._process, self._launch, self._port())
 
     def _environment(self) -> dict[str, str]:
-        environment = child_environment(self._process, self._launch, self._port())
-        if self._lease is not None and (sockets := self._lease.sockets):
-            environment["LISTEN_FDS"] = str(len(sockets))
-            environment["LISTEN_FDNAMES"] = self._launch.child
-        environment[lineage.VARIABLE] = lineage.extend(os.environ.get(lineage.VARIABLE), self._marker)
-        return environment
+        return self._build_environment().variables
+
+    def _build_environment(self) -> Environment:
+        return build_environment(
+            self._process,
+            self._launch,
+            self._port(),
+            environ=os.environ,
+            secrets=self._secrets,
+            lineage_token=self._marker,
+            account=self._account.entry,
+            withheld=secret_sources(),
+            told=self._told(),
+        )
+
+    def _told(self) -> dict[str, str]:
+        sockets = () if self._lease is None else self._lease.sockets
+        return {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": self._launch.child} if sockets else {}
+
+    @asynccontextmanager
+    async def _passing_on(self) -> AsyncIterator[None]:
+        """See to it that output that is held back for the secrets' sake is not late."""
+        if self._redacted is None:
+            yield
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._redacted.run)
+            yield
+            nursery.cancel_scope.cancel()
 
     def _taker(self, stream: Stream) -> Callable[[bytes], None]:
-        output, last_words = self._launch.output, self._last_words
+        output, last_words = self._output, self._last_words
 
         def take(chunk: bytes) -> None:
             last_words.add(chunk)
@@ -221,5 +270,9 @@ class ProcessLife:
 
         return take
 
+    @property
+    def _output(self) -> Callable[[Stream, bytes], None]:
+        return self._launch.output if self._redacted is None else self._redacted.take
+
     def _say(self, text: str) -> None:
-        self._launch.output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")
+        self._output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")

@@ -5,6 +5,7 @@ from trio_supervisor.runtimes.base import Launch
 from trio_supervisor.runtimes.process.life import ProcessLife
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.spec import ChildSpec, ProcessSpec
+from trio_supervisor.vault import note_secret_sources
 
 
 class ProcessRuntime:
@@ -21,6 +22,7 @@ class ProcessRuntime:
         if not isinstance(spec.run, ProcessSpec):
             raise SpecError(f"child {spec.id!r}: not a process")
         self._process = spec.run
+        note_secret_sources(spec)
         self._lease = None if spec.port is None else PortLease(spec.port, spec.id, spec.listen)
 
     @property

@@ -1,0 +1,51 @@
+"""The vault of the present Trio run: the secrets of all children, and what is not to be inherited because of them."""
+
+import trio
+
+from trio_supervisor.redaction import Vault
+from trio_supervisor.spec import ChildSpec, ProcessSpec, SecretEnv, SupervisorSpec
+
+_current: "trio.lowlevel.RunVar[Vault]" = trio.lowlevel.RunVar("trio_supervisor.vault")
+_sources: "trio.lowlevel.RunVar[set[str]]" = trio.lowlevel.RunVar("trio_supervisor.vault.sources")
+
+
+def current_vault() -> Vault:
+    """The one vault of this Trio run."""
+    try:
+        return _current.get()
+    except LookupError:
+        vault = Vault()
+        _current.set(vault)
+        return vault
+
+
+def redact(text: str) -> str:
+    """The text without any secret that a child of this Trio run has or had."""
+    return current_vault().redact(text)
+
+
+def secret_sources() -> set[str]:
+    """Variables of ours that are a secret of some child: no child inherits them. To be added to."""
+    try:
+        return _sources.get()
+    except LookupError:
+        sources: set[str] = set()
+        _sources.set(sources)
+        return sources
+
+
+def note_secret_sources(spec: SupervisorSpec | ChildSpec) -> None:
+    """Add the variables that are secrets of this child, or of the children of this supervisor."""
+    if names := _names(spec):
+        secret_sources().update(names)
+
+
+def _names(spec: SupervisorSpec | ChildSpec) -> set[str]:
+    if isinstance(spec, SupervisorSpec):
+        children = spec.children if spec.template is None else (spec.template,)
+        return set().union(*map(_names, children))
+    if isinstance(spec.run, SupervisorSpec):
+        return _names(spec.run)
+    if isinstance(spec.run, ProcessSpec):
+        return {source.env for source in spec.run.secrets.values() if isinstance(source, SecretEnv)}
+    return set()
