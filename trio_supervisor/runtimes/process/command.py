@@ -9,6 +9,7 @@ import trio
 from trio_supervisor.commands import CAPTURED, Captured, Completed
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.errors import ProbeError, StartError
+from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, start_error
 from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.pipe import OutputPipe
@@ -25,8 +26,14 @@ CLEANUP = 3 * KILL_PATIENCE
 _numbers = count(1)
 
 
-async def run_command(command: Sequence[str], cwd: str | None, env: Mapping[str, str], within: float) -> Completed:
-    """Run a program in a session of its own, for at most `within` seconds.
+async def run_command(
+    command: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str],
+    within: float,
+    account: Account = NOBODY_ELSE,
+) -> Completed:
+    """Run a program in a session of its own, as `account`, for at most `within` seconds.
 
     Whatever is left of its tree is killed when it ends, when its time is over and when the caller is cancelled.
 
@@ -34,7 +41,7 @@ async def run_command(command: Sequence[str], cwd: str | None, env: Mapping[str,
         ProbeError: it can't be run.
     """
     said = bytearray()
-    code = await _run(command, cwd, env, within, partial(_keep_tail, said))
+    code = await _run(command, cwd, env, within, account, partial(_keep_tail, said))
     return Completed(code, bytes(said))
 
 
@@ -45,12 +52,18 @@ async def capture_command(command: Sequence[str], cwd: str | None, env: Mapping[
         ProbeError: it can't be run.
     """
     said, complained = bytearray(), bytearray()
-    code = await _run(command, cwd, env, within, partial(_keep_head, said), partial(_keep_tail, complained))
+    take = (partial(_keep_head, said), partial(_keep_tail, complained))
+    code = await _run(command, cwd, env, within, NOBODY_ELSE, *take)
     return Captured(code, bytes(said), bytes(complained))
 
 
 async def _run(
-    command: Sequence[str], cwd: str | None, env: Mapping[str, str], within: float, *take: Callable[[bytes], None]
+    command: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str],
+    within: float,
+    account: Account,
+    *take: Callable[[bytes], None],
 ) -> int | None:
     """The exit code; `take` takes in what it says: both streams, or standard output and standard error."""
     await trio.lowlevel.checkpoint()
@@ -58,7 +71,7 @@ async def _run(
     spawner = current_spawner()
     marker = lineage.token(spawner.instance, "command", next(_numbers))
     marked = {**env, lineage.VARIABLE: lineage.extend(env.get(lineage.VARIABLE), marker)}
-    newborn = _begin(spawner, command, cwd, marked, one_pipe=len(take) == 1)
+    newborn = _begin(spawner, command, cwd, marked, account, one_pipe=len(take) == 1)
     pipes = [OutputPipe(*each) for each in zip((newborn.stdout, newborn.stderr), take, strict=False)]
     tree: Tree | None = None
     try:
@@ -81,10 +94,16 @@ async def _run(
 
 
 def _begin(
-    spawner: Spawner, command: Sequence[str], cwd: str | None, env: Mapping[str, str], *, one_pipe: bool
+    spawner: Spawner,
+    command: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str],
+    account: Account,
+    *,
+    one_pipe: bool,
 ) -> Newborn:
     try:
-        return begin(spawner, "command", 0, plain_plan(command, cwd, env), one_pipe=one_pipe)
+        return begin(spawner, "command", 0, plain_plan(command, cwd, env, account), one_pipe=one_pipe)
     except StartError as error:
         raise ProbeError(str(error)) from error
     except OSError as error:

@@ -1,6 +1,5 @@
 """One life of a process: born, read, asked, killed, waited for."""
 
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -11,25 +10,20 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
-from trio_supervisor.runtimes.process.account import NOBODY_ELSE, find_account
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, start_error
 from trio_supervisor.runtimes.process.census import in_thread
-from trio_supervisor.runtimes.process.command import capture_command, run_command
+from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.current import current_spawner
-from trio_supervisor.runtimes.process.environment import Environment, build_environment, child_command
 from trio_supervisor.runtimes.process.input import InputPipe
 from trio_supervisor.runtimes.process.last_words import LastWords
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
-from trio_supervisor.runtimes.process.plan import plan_of
 from trio_supervisor.runtimes.process.ports import PortLease
-from trio_supervisor.runtimes.process.redacted import RedactedOutput, too_short
-from trio_supervisor.runtimes.process.secrets import resolve
+from trio_supervisor.runtimes.process.setting import Setting
 from trio_supervisor.runtimes.process.sockets import holder_of, owner_of
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import Tree
 from trio_supervisor.spec import AskStep, CloseStdinStep, ProcessSpec, SendStep, SignalStep, SignalTo, Stdin, expand
 from trio_supervisor.system import lineage
-from trio_supervisor.vault import current_vault, secret_sources
 
 MOST_BIRTHS = 5
 """A start that loses its guardian begins again, at most so often."""
@@ -39,9 +33,9 @@ class ProcessLife:
     """A `Life` that owns ports and runs commands (see `trio_supervisor.runtimes.base`)."""
 
     def __init__(self, process: ProcessSpec, launch: Launch, lease: PortLease | None) -> None:
-        self._process = process
         self._launch = launch
         self._lease = lease
+        self._setting = Setting(process, launch, lease)
         self._newborn: Newborn | None = None
         self._tree: Tree | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
@@ -49,9 +43,6 @@ class ProcessLife:
         self._marker = ""
         self._input: InputPipe | None = None
         self._last_words = LastWords()
-        self._account = NOBODY_ELSE
-        self._secrets: dict[str, str] = {}
-        self._redacted: RedactedOutput | None = None
 
     @property
     def pid(self) -> int | None:
@@ -66,11 +57,7 @@ class ProcessLife:
         Raises:
             StartError: it can't be started, or it was killed before it was.
         """
-        self._account = find_account(self._process.user, self._process.group)
-        await self._look_up_secrets()
-        self._say_what_is_refused()
-        if self._lease is not None:
-            await self._lease.secure(self._say)
+        await self._setting.look_up()
         for _ in range(MOST_BIRTHS):
             await trio.lowlevel.checkpoint()
             if self._killed:
@@ -79,30 +66,11 @@ class ProcessLife:
                 return
         raise StartError(f"the guardian has ended in each of {MOST_BIRTHS} starts")
 
-    async def _look_up_secrets(self) -> None:
-        secrets = self._process.secrets
-        if not secrets:
-            return
-        # As the supervisor itself, which may be allowed what the child is not.
-        self._secrets = await resolve(
-            secrets, os.environ, lambda command, within: capture_command(command, self._process.cwd, os.environ, within)
-        )
-        current_vault().add(map(os.fsencode, self._secrets.values()))
-        self._redacted = RedactedOutput(self._launch.output, self._secrets.values())
-        if (short := too_short(self._secrets)) and self._launch.generation == 1:
-            self._say(f"not hidden in its output, as they have less than 8 bytes: {', '.join(short)}")
-
-    def _say_what_is_refused(self) -> None:
-        if self._launch.generation == 1 and (complaint := self._build_environment().complaint):
-            self._say(complaint)
-
     async def _is_born(self) -> bool:
         """One try; False when the guardian was lost in it."""
         spawner = current_spawner()
         self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation)
-        environment = self._environment()
-        sockets = () if self._lease is None else self._lease.sockets
-        plan = plan_of(self._process, self._command(), environment, account=self._account, listen=bool(sockets))
+        plan = self._setting.plan(self._marker)
         try:
             # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
             self._newborn = begin(
@@ -110,11 +78,11 @@ class ProcessLife:
                 self._launch.child,
                 self._launch.generation,
                 plan,
-                stdin=self._process.stdin is Stdin.PIPE,
-                sockets=sockets,
+                stdin=self._setting.process.stdin is Stdin.PIPE,
+                sockets=self._setting.sockets,
             )
         except OSError as error:
-            raise start_error(error, plan.argv, plan.cwd, environment) from error
+            raise start_error(error, plan.argv, plan.cwd, plan.env) from error
         return await self._take_in(self._newborn, spawner)
 
     async def _take_in(self, newborn: Newborn, spawner: Spawner) -> bool:
@@ -130,7 +98,7 @@ class ProcessLife:
         except BirthError as error:
             self._newborn = None
             newborn.close()
-            raise start_error(error, self._command(), self._process.cwd, self._environment()) from error
+            raise self._start_error(error) from error
         self._newborn = None
         self._tree = Tree(leader, spawner, self._marker)
         self._input = None if newborn.stdin is None else InputPipe(newborn.stdin)
@@ -181,7 +149,7 @@ class ProcessLife:
                     self._stdin().close()
                 case SendStep():
                     self._tree.expect_end()
-                    await self._stdin().write(expand(step.send, self._launch.child, self._port()).encode())
+                    await self._stdin().write(expand(step.send, self._launch.child, self._setting.port).encode())
         except PermissionError as error:
             raise StepError("no signal can be sent: the process runs as another user") from error
         except BrokenPipeError as error:
@@ -213,66 +181,40 @@ class ProcessLife:
         return ownership, who
 
     async def run(self, command: Sequence[str], timeout: float) -> Completed:
-        """Run a short command in the child's directory and environment; see `run_command`."""
-        return await run_command(command, self._process.cwd, self._environment(), timeout)
+        """Run a short command in the child's directory and environment, as its user; see `run_command`."""
+        setting = self._setting
+        return await run_command(
+            command, setting.process.cwd, setting.environment(self._marker), timeout, setting.account
+        )
 
     async def _explained(self, exit: Exit) -> Exit:
         """With the holder of the port, where the child says that it could not have it."""
-        port = None if exit.clean else self._last_words.port_in_use(self._port())
+        port = None if exit.clean else self._last_words.port_in_use(self._setting.port)
         if port is None or exit.how is not How.EXITED:
             return exit
         holder = await in_thread(holder_of, port)
         return replace(exit, detail=f"port {port} is held by {holder or 'nobody any more'}")
 
-    def _port(self) -> int | None:
-        return None if self._lease is None else self._lease.port
-
-    def _command(self) -> tuple[str, ...]:
-        return child_command(self._process, self._launch, self._port())
-
-    def _environment(self) -> dict[str, str]:
-        return self._build_environment().variables
-
-    def _build_environment(self) -> Environment:
-        return build_environment(
-            self._process,
-            self._launch,
-            self._port(),
-            environ=os.environ,
-            secrets=self._secrets,
-            lineage_token=self._marker,
-            account=self._account.entry,
-            withheld=secret_sources(),
-            told=self._told(),
-        )
-
-    def _told(self) -> dict[str, str]:
-        sockets = () if self._lease is None else self._lease.sockets
-        return {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": self._launch.child} if sockets else {}
+    def _start_error(self, error: BirthError) -> StartError:
+        setting = self._setting
+        return start_error(error, setting.command, setting.process.cwd, setting.environment(self._marker))
 
     @asynccontextmanager
     async def _passing_on(self) -> AsyncIterator[None]:
         """See to it that output that is held back for the secrets' sake is not late."""
-        if self._redacted is None:
+        if self._setting.redacted is None:
             yield
             return
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._redacted.run)
+            nursery.start_soon(self._setting.redacted.run)
             yield
             nursery.cancel_scope.cancel()
 
     def _taker(self, stream: Stream) -> Callable[[bytes], None]:
-        output, last_words = self._output, self._last_words
+        output, last_words = self._setting.output, self._last_words
 
         def take(chunk: bytes) -> None:
             last_words.add(chunk)
             output(stream, chunk)
 
         return take
-
-    @property
-    def _output(self) -> Callable[[Stream, bytes], None]:
-        return self._launch.output if self._redacted is None else self._redacted.take
-
-    def _say(self, text: str) -> None:
-        self._output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")

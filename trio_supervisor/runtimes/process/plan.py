@@ -10,13 +10,13 @@ from trio_supervisor.spec import RLIMITS, ProcessSpec
 from trio_supervisor.system.birth import Plan
 
 
-def plain_plan(command: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> Plan:
-    """The plan of a program with nothing special; a relative one with a slash is looked for from `cwd`.
+def plain_plan(command: Sequence[str], cwd: str | None, env: Mapping[str, str], account: Account = NOBODY_ELSE) -> Plan:
+    """The plan of a program with nothing special but its account; a relative one with a slash is looked for from `cwd`.
 
     Raises:
         StartError: there is no such program.
     """
-    return _plan(command, cwd, env, Account(None, None, None, None))
+    return _plan(command, cwd, env, account)
 
 
 def plan_of(
