@@ -2,6 +2,7 @@
 
 import marshal
 import os
+import signal
 import subprocess
 from contextlib import ExitStack
 
@@ -56,7 +57,7 @@ def _leader(pid: int) -> Leader:
     try:
         leader = Leader(pid, os.pidfd_open(pid), 0 if found is None else found.started)
     except OSError:
-        os.killpg(pid, 9)
+        os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
     leader.watch()
@@ -90,21 +91,22 @@ class _Become:
 
     def __init__(self, order: Order, birth: Birth) -> None:
         self._birth = birth
-        with ExitStack() as undo:
+        with ExitStack() as undo, ExitStack() as passed:
             plan = _in_memory(order.plan)
-            undo.callback(os.close, plan)
-            self._told, tells = os.pipe()
-            undo.callback(os.close, tells)
-            os.set_blocking(self._told, False)
+            passed.callback(os.close, plan)
+            told, tells = os.pipe()
+            undo.callback(os.close, told)
+            passed.callback(os.close, tells)
             inherited = (plan, tells, *order.fds)
             with default_signals():
                 spawned = subprocess.Popen(
                     command("become", *map(str, inherited)), pass_fds=inherited, start_new_session=True
                 )
-        spawned.returncode = 0
-        restore_descriptor_limit(spawned.pid)
-        self._leader = _leader(spawned.pid)
-        current_reactor().watch_exit(self._told, self._settle)
+            spawned.returncode = 0
+            restore_descriptor_limit(spawned.pid)
+            self._leader = _leader(spawned.pid)
+            undo.pop_all()
+        current_reactor().watch_exit(told, self._settle)
 
     def _settle(self, told: int) -> None:
         current_reactor().forget(told)
@@ -119,6 +121,10 @@ class _Become:
 
 def _in_memory(plan: Plan) -> int:
     file = os.memfd_create("trio-supervisor-plan")
-    with open(file, "wb", closefd=False) as writer:
-        writer.write(plan.pack())
+    try:
+        with open(file, "wb", closefd=False) as writer:
+            writer.write(plan.pack())
+    except OSError:
+        os.close(file)
+        raise
     return file
