@@ -140,6 +140,17 @@ def test_what_is_gone_already_counts_as_destroyed_and_removed() -> None:
         cgroup.kill()
 
 
+def test_who_can_not_be_killed_keeps_its_group_and_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    with a_slice("tree") as cgroups, born(cgroup := make(cgroups), *python(ESCAPES)) as process:
+        two_numbers(process)
+        with monkeypatch.context() as powerless:
+            powerless.setattr("trio_supervisor.system.cgroup.kill", lambda path: None)
+
+            assert not destroy(cgroup.directories[0], patience=0.1)
+
+        assert cgroup.populated()
+
+
 @pytest.mark.parametrize("controller", ["memory", "pids"])
 def test_a_group_of_version_1_alone_is_killed_and_removed_as_well(controller: str) -> None:
     with a_slice(controller) as cgroups:

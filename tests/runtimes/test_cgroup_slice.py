@@ -4,13 +4,17 @@ import errno
 import os
 import re
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.runtimes.cgroup_helpers import a_slice
+from tests.runtimes.cgroup_helpers import a_slice, born
+from tests.runtimes.process_helpers import python
 from trio_supervisor.system import cgroup_slice
-from trio_supervisor.system.cgroup import destroy
+from trio_supervisor.system.cgroup import Cgroup, destroy
 from trio_supervisor.system.cgroup_places import V2, own_groups
 from trio_supervisor.system.cgroup_slice import Slice, group_name, leave
 
@@ -100,6 +104,56 @@ class Kernel:
             if below.is_dir():
                 (below / "cgroup.controllers").write_text(" ".join(sorted(on)))
                 self._fill(str(below), " ".join(sorted(on)))
+
+
+STEPS_ASIDE = """
+import os, subprocess, sys
+sys.path[:0] = sys.argv[2].split(":")
+from trio_supervisor.system.cgroup_places import V2, members, own_groups
+from trio_supervisor.system.cgroup_slice import Slice
+own = own_groups()[V2]
+def tell(leaf): print(len(members(leaf)), "in the leaf,", len(members(own)), "left", flush=True)
+with subprocess.Popen(["sleep", "300"]) as guardian:
+    cgroups = Slice.open("inner", {guardian.pid})
+    assert cgroups.without(sys.argv[1]) == "", cgroups.without(sys.argv[1])
+    tell(cgroups.leaf)
+    assert cgroups.close()
+    tell(cgroups.leaf)
+    assert sys.argv[1] not in open(own + "/cgroup.subtree_control").read()
+    alone = Slice.open("other")
+    reason = alone.without(sys.argv[1])
+    print("stranger" if f"pid {guardian.pid} is in it too" in reason else reason, flush=True)
+    alone.close()
+    guardian.kill()
+"""
+"""A supervisor in a group that is its own, and its guardian's; then without saying whose that other process is."""
+PATH = ":".join(sys.path)
+
+
+@contextmanager
+def a_controller(cgroups: Slice) -> Iterator[tuple[Cgroup, str]]:
+    """A group whose controllers may be handed on, and the name of one: of any, as all keep the same rules."""
+    top = cgroups.directories[0]
+    above = os.path.dirname(top)
+    names = [name for name in Path(above, "cgroup.controllers").read_text().split() if name not in ("cpu", "cpuset")]
+    before = Path(above, "cgroup.subtree_control").read_text().split()
+    if not names:
+        pytest.skip("version 2 has no controllers here")
+    name = names[0]
+    try:
+        Path(above, "cgroup.subtree_control").write_text("+" + name)
+        Path(top, "cgroup.subtree_control").write_text("+" + name)
+    except OSError as error:
+        pytest.skip(f"version 2 does not hand on {name}: {error}")
+    made = cgroups.make("outer", 1)
+    assert made is not None
+    try:
+        yield made, name
+    finally:
+        assert destroy(made.directories[0], patience=10)
+        Path(top, "cgroup.subtree_control").write_text("-" + name)
+        if name not in before:
+            Path(above, "cgroup.subtree_control").write_text("-" + name)
 
 
 @pytest.fixture
@@ -335,6 +389,16 @@ class TestReal:
                 assert destroy(path)
 
             assert not any(os.path.exists(path) for path in cgroups.directories)
+
+    def test_we_step_aside_for_a_controller_and_come_back(self) -> None:
+        with a_slice("tree") as cgroups, a_controller(cgroups) as (outer, controller):
+            with born(outer, *python(STEPS_ASIDE, controller, PATH)) as process:
+                output, errors = process.communicate(timeout=30)
+
+            assert (output.decode(), errors.decode()) == (
+                "2 in the leaf, 0 left\n0 in the leaf, 2 left\nstranger\n",
+                "",
+            )
 
     def test_we_stay_where_we_are(self) -> None:
         before = own_groups()
