@@ -105,7 +105,7 @@ class Slice:
             if pids is not None and (where := self._controller("pids")) is not None:
                 made.pids = made.tree if where == V2 else self._fresh(where, name)
                 write(f"{made.pids}/pids.max", str(pids))
-        except BaseException:
+        except OSError:
             made.remove()
             raise
         return made if made.directories else None
