@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.runtimes.cgroup_helpers import a_slice, born
-from tests.runtimes.process_helpers import is_alive, python, shell
+from tests.runtimes.process_helpers import is_alive, kill, python, shell
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.runtimes.process.sampling import FIRST, PERIOD, Ceilings, Sample, not_held
 from trio_supervisor.spec import Limits
@@ -64,13 +64,15 @@ class Heard:
 
 @contextmanager
 def session(*command: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that leads its session; it is killed with its group."""
+    """A process that leads its session; in the end it is killed with its session, and all of that is gone."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
             yield process
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            for member in processes():
+                if member.session == process.pid:
+                    kill(member.pid)
 
 
 def wait_line(process: "subprocess.Popen[bytes]") -> None:
