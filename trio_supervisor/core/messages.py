@@ -32,6 +32,8 @@ class How(Enum):
     """
     KILLED = "killed"
     """It was ended by force, where there is no signal that would tell so."""
+    OUT_OF_MEMORY = "out of memory"
+    """It was ended by force because memory ran out: its own (a limit) or the machine's; `detail` says which."""
     IGNORED = "ignored"
     """It said in its start that there is nothing to do (OTP rule 11)."""
     GAVE_UP = "gave up"
@@ -78,7 +80,9 @@ class Exit:
             case How.SHUT_DOWN:
                 return "shut down" if self.value is None else f"shut down: {self.value}"
             case How.KILLED:
-                return "killed"
+                return f"killed: {self.detail}" if self.detail else "killed"
+            case How.OUT_OF_MEMORY:
+                return f"out of memory: {self.detail}"
             case How.IGNORED:
                 return "its start was ignored"
             case How.GAVE_UP:

@@ -28,7 +28,7 @@ def ending(exit: Exit, *, asked: bool) -> Ending:
             return Ending.SHUTDOWN
         case How.SHUT_DOWN:
             return Ending.SHUTDOWN if exit.value is None else Ending.SHUTDOWN_VALUE
-        case How.KILLED:
+        case How.KILLED | How.OUT_OF_MEMORY:
             return Ending.KILLED
         case How.SIGNALED if exit.signal == signals.SIGKILL:
             return Ending.KILLED

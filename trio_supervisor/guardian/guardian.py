@@ -13,10 +13,12 @@ import signal
 import socket
 from contextlib import suppress
 
-from trio_supervisor.guardian.quick import QuickBirths
+from trio_supervisor.guardian.quick import CgroupError, QuickBirths
 from trio_supervisor.guardian.wards import Ward, kill_all
 from trio_supervisor.system import wire
 from trio_supervisor.system.birth import IGNORABLE, Plan, become
+from trio_supervisor.system.cgroup import destroy
+from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.lease import Lease
 from trio_supervisor.system.procfs import process
 
@@ -47,6 +49,8 @@ class Guardian:
         self._wards: dict[int, Ward] = {}
         self._instance = ""
         self._lease: Lease | None = None
+        self._slice: tuple[list[str], str | None] = ([], None)
+        """The directories of the cgroups of all lives, and the leaf that the supervisor may have stepped into."""
         self._quick = QuickBirths()
         self._woken = -1
         self._supervised = True
@@ -88,6 +92,8 @@ class Guardian:
             case ("home", str(path)):
                 with suppress(OSError):
                     self._quick.set_home(path)
+            case ("slice", list(directories), leaf):
+                self._slice = (directories, leaf if isinstance(leaf, str) else None)
             case ("lease", str(path), str(cgroup)):
                 self._lease = Lease(path, self._instance, cgroup, self._tell_trouble)
             case ("spawn", int(number), str(child), int(generation), cgroup, bytes(plan)):
@@ -106,6 +112,7 @@ class Guardian:
                 self._remove(pid)
             case ("finish",):
                 self._supervised = False
+                self._slice = ([], None)  # the supervisor does that itself
 
     # Births
 
@@ -117,7 +124,8 @@ class Guardian:
                 self._fork(number, child, generation, cgroup, plan, fds)
         except (OSError, ValueError) as error:
             errno = error.errno if isinstance(error, OSError) else 0
-            self._say(("failed", number, "exec", errno or 0, str(error)))
+            step = "cgroup" if isinstance(error, CgroupError) else "exec"
+            self._say(("failed", number, step, errno or 0, str(error)))
         finally:
             for fd in fds:
                 os.close(fd)
@@ -203,6 +211,10 @@ class Guardian:
 
     def _leave_nothing(self) -> None:
         killed, left = kill_all(list(self._wards.values()), self._instance, _reap_all)
+        for directory in self._slice[0]:
+            destroy(directory)
+        if self._slice[1] is not None:
+            leave(self._slice[1])
         if self._lease is not None and not left:
             self._lease.close()
         with suppress(OSError):

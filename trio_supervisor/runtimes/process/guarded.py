@@ -12,6 +12,7 @@ import trio
 from attrs import define
 
 from trio_supervisor.guardian.launch import Guard, Launched, launch
+from trio_supervisor.runtimes.process.cgroups import Cgroups
 from trio_supervisor.runtimes.process.current import current_spawner, set_spawner
 from trio_supervisor.runtimes.process.inheritance import restore_descriptor_limit
 from trio_supervisor.runtimes.process.leader import Leader, exit_of
@@ -42,11 +43,15 @@ class Known:
 class GuardedSpawner:
     """A `Spawner` whose processes are the guardian's children, and are killed by it when this process is gone."""
 
+    always_in_cgroups = True
+
     def __init__(self, guard: Guard) -> None:
         self.instance = new_instance()
         self.users = 0
         """Blocks of `open_guarded` that are open."""
         self._tell = guard.tell
+        self.cgroups = Cgroups(self.instance, guard.tell)
+        self._home: str | None = None
         self._lease = guard.lease
         self._guardian: Launched | None = None
         self._births: dict[int, tuple[Birth, Order]] = {}
@@ -73,6 +78,7 @@ class GuardedSpawner:
         birth = Birth()
         self._numbers += 1
         self._births[self._numbers] = (birth, order)
+        self._send_home()
         message = ("spawn", self._numbers, order.child, order.generation, order.cgroup, order.plan.pack())
         try:
             self._send(message, order.fds)
@@ -108,8 +114,7 @@ class GuardedSpawner:
         try:
             launched = launch()
         except OSError as error:
-            self._local = LocalSpawner()
-            self._local.instance = self.instance
+            self._local = LocalSpawner(self.instance, self.cgroups)
             self._tell(f"there is no guardian ({error}): if this supervisor is killed, its agents live on")
             return
         restore_descriptor_limit(launched.pid)
@@ -118,12 +123,25 @@ class GuardedSpawner:
     def _serve(self, launched: Launched) -> None:
         self._guardian = launched
         launched.link.setblocking(False)
+        self.cgroups.companions.clear()
+        self.cgroups.companions.add(launched.pid)
+        cgroups = self.cgroups.open()
         self._send(("hello", self.instance))
+        self._send(("slice", list(cgroups.directories), cgroups.leaf))
         if self._lease is not None:
-            self._send(("lease", self._lease, ""))
+            self._send(("lease", self._lease, os.pathsep.join(cgroups.directories)))
+        self._home = None
         for known in self._known.values():
             self._send(("adopt", known.leader.pid, known.leader.started, known.child, known.generation, known.cgroup))
         current_reactor().watch_exit(launched.link.fileno(), self._readable)
+
+    def _send_home(self) -> None:
+        """Tell the guardian where the way back leads from the cgroup of a child; we may have stepped aside since."""
+        cgroups = self.cgroups.opened
+        home = None if cgroups is None else cgroups.home
+        if home is not None and home != self._home:
+            self._home = home
+            self._send(("home", home))
 
     def _send(self, message: wire.Message, fds: tuple[int, ...] = ()) -> None:
         """Send now, or as soon as there is room, in order; descriptors are kept open until then."""
@@ -240,8 +258,7 @@ class GuardedSpawner:
     def _replace(self, lost: Launched) -> None:
         now = trio.current_time()
         if len(self._losses) == MOST_LOSSES and now - self._losses[0] < LOSSES_WITHIN:
-            self._local = LocalSpawner()
-            self._local.instance = self.instance
+            self._local = LocalSpawner(self.instance, self.cgroups)
             self._tell(f"the guardian has ended {MOST_LOSSES + 1} times: from now on there is none")
             return
         self._losses.append(now)
@@ -252,6 +269,7 @@ class GuardedSpawner:
     async def finish(self) -> tuple[list[str], list[str]]:
         """End the guardian; returns whom it has still killed, and who would not die."""
         if self._guardian is None:
+            self.cgroups.close()
             return [], []
         self._finished = trio.Event()
         self._send(("finish",))
@@ -259,6 +277,7 @@ class GuardedSpawner:
             await self._finished.wait()
         if self._guardian is not None:
             self._forget(self._guardian)
+        self.cgroups.close()
         return self._last_words
 
 
