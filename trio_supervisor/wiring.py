@@ -11,13 +11,13 @@ from trio_supervisor.control.local import LocalControl
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_probe
+from trio_supervisor.plugins import make_runtime, open_probe, send_request
 from trio_supervisor.spec import SupervisorSpec
 
 
 def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
     """A supervisor for real children, whose output goes to `hub`."""
-    return Supervisor(spec, World(make_runtime, open_probe, hub.sink, hub.room, random.random))
+    return Supervisor(spec, World(make_runtime, open_probe, hub.sink, hub.room, random.random, send_request))
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from trio_supervisor.engine.supervisor import Supervisor as Engine
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import ChildStartError, RestartLimitReached
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_probe
+from trio_supervisor.plugins import make_runtime, open_probe, send_request
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 
@@ -95,7 +95,7 @@ class Supervisor(Tree):
     def engine(self) -> Engine:
         """The top supervisor's engine."""
         if self._made is None:
-            world = World(self._runtime, open_probe, self._hub.sink, self._hub.room, random.random)
+            world = World(self._runtime, open_probe, self._hub.sink, self._hub.room, random.random, send_request)
             self._made = self._top = Engine(self._spec, world)
         return self._made
 
