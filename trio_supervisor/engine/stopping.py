@@ -33,6 +33,8 @@ KILL_PATIENCE = 10.0
 """So long after a kill it is told that a life can't be ended. A runtime that can tell does so earlier."""
 QUIET = 1.0
 """A stop that takes no longer tells nothing."""
+SOON = 0.5
+"""Between two lines that tell how far a stop is, there is at least so much time."""
 LOOK = 0.5
 """So long a look at who is left may take; the stop does not wait for more."""
 NAMED = 10
@@ -95,7 +97,10 @@ class Stop:
     async def _kill(self) -> None:
         if trio.current_time() - self._begun >= QUIET:
             with trio.CancelScope() as self._scope:
-                await self._say_who_is_left("SIGKILL to what is left" if self._is_process else "its time is over")
+                if self._is_process:
+                    await self._say_who_is_left("SIGKILL to what is left", before=": ")
+                else:
+                    await self._say_who_is_left("its time is over")
         self._it.life.kill()
         self._step_begun = trio.current_time()
         await self._wait(KILL_PATIENCE)
@@ -188,7 +193,7 @@ class Stop:
     async def _pass_mark(self, step: StopStep, until: float) -> None:
         self._set_mark()
         # Said a moment ago, or it is about to be, when the next step begins.
-        if min(trio.current_time() - self._said_at, until - trio.current_time()) >= QUIET:
+        if min(trio.current_time() - self._said_at, until - trio.current_time()) >= SOON:
             await self._say_progress(step)
 
     def _set_mark(self) -> None:
@@ -210,14 +215,14 @@ class Stop:
         limit = "" if step.wait == math.inf else f" of {step.wait:g}"
         await self._say_who_is_left(f"still stopping: {self._words(step)}, {taken:.{taken < 10:d}f}{limit} s")
 
-    async def _say_who_is_left(self, what: str) -> None:
+    async def _say_who_is_left(self, what: str, before: str = "; left: ") -> None:
         self._said_at = trio.current_time()
         left: list[str] = []
         if isinstance(self._it.life, ListsMembers):
             with trio.move_on_after(LOOK):
                 left = await self._it.life.members()
         if not self._it.over.is_set():
-            self._it.say(f"{what}; left: {_names(left)}" if left else what)
+            self._it.say(f"{what}{before}{_names(left)}" if left else what)
 
     def _words(self, step: StopStep) -> str:
         match step:
