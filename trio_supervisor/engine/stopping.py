@@ -116,12 +116,14 @@ class Stop:
         if isinstance(step, CommandStep | HttpStep):
             await self._carry_out(step)
             return
+        # For the asking alone: the wait has a time that may grow.
+        self._scope.deadline = self._step_begun + step.wait
         try:
-            with trio.move_on_after(step.wait):
-                await self._it.life.ask(step)
+            await self._it.life.ask(step)
         except StepError as error:
             self._say_failure(step, str(error))
             return
+        self._scope.deadline = math.inf
         await self._wait_for_step(step)
 
     async def _carry_out(self, step: CommandStep | HttpStep) -> None:
