@@ -13,7 +13,7 @@ import pytest
 
 from tests.runtimes.cgroup_helpers import a_slice, born
 from tests.runtimes.process_helpers import python
-from trio_supervisor.system import cgroup_slice
+from trio_supervisor.system import cgroup_leaf, cgroup_slice
 from trio_supervisor.system.cgroup import Cgroup, destroy
 from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.cgroup_places import V2, own_groups
@@ -37,8 +37,9 @@ class Kernel:
         self.own.mkdir()
         self._fill(str(self.own), controllers)
         monkeypatch.setattr(os, "mkdir", self.mkdir)
-        monkeypatch.setattr(cgroup_slice, "write", self.write)
-        monkeypatch.setattr(cgroup_slice, "remove", self.remove)
+        for module in (cgroup_slice, cgroup_leaf):
+            monkeypatch.setattr(module, "write", self.write)
+            monkeypatch.setattr(module, "remove", self.remove)
 
     def slice(self, *companions: int) -> Slice:
         made = Slice("x", {V2: str(self.own)}, companions)

@@ -214,6 +214,16 @@ class ProbeAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReached:
+    """This life is over a soft limit: it must end, and counts as failed."""
+
+    child: str
+    generation: int
+    reason: str
+    """For people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """This life is over and nothing of it is left (unless `exit.how` says so); a failed start comes as this fact too.
 
@@ -249,9 +259,16 @@ class TimePassed:
     """`next_deadline()` may have come; harmless when it has not."""
 
 
-LifeFact = Started | BecameReady | ProbeAnswered | Exited
+@dataclass(frozen=True, slots=True)
+class TimeLost:
+    """Nobody ran for so long (the program or the machine was suspended): that was no time to start or to stop in."""
+
+    seconds: float
+
+
+LifeFact = Started | BecameReady | ProbeAnswered | LimitReached | Exited
 AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked
-Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked | HurryAsked | TimePassed
+Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked | HurryAsked | TimePassed | TimeLost
 
 # Commands
 
