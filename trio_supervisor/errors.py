@@ -10,7 +10,6 @@
     ├── ChildError             the owner of the child: how it ended, where there is no exception of its own
     ├── RestartLimitReached    the embedding program: a tree gave up; a group of its children's last exceptions
     ├── CallError              the caller: what a supervisor answered instead of doing it
-    ├── StepError              the author of the spec: a step of a stop can't be taken
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
     └── LockedError            the caller: something is held by another supervisor
 

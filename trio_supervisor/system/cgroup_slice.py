@@ -135,13 +135,18 @@ class Slice:
 
     def _fresh(self, hierarchy: str, name: str) -> str:
         above = self._in(hierarchy)
-        with suppress(FileExistsError):
-            os.mkdir(above)
         for number in range(1, 1000):
             path = f"{above}/{name}" + (f".{number}" if number > 1 else "")
-            with suppress(FileExistsError):
+            try:
                 os.mkdir(path)
-                return path
+            except FileNotFoundError:
+                # The one above is made with the first that is needed.
+                with suppress(FileExistsError):
+                    os.mkdir(above)
+                os.mkdir(path)
+            except FileExistsError:
+                continue
+            return path
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
 
     def _controller(self, name: str) -> str | None:

@@ -88,7 +88,7 @@ class Ceilings:
         limits = self._limits
         if sample.kills:
             # The kernel, in version 1, kills one process of several; half an agent is worth less than a new one.
-            self._end(judge_exit(_KILLED, self._evidence(killed_by_us=False)))
+            self._end(judge_exit(_KILLED, self._evidence(killed_by_us=False, killed=True)))
         elif _over(sample.memory, limits.memory) and not self._kernel_counts:
             self._end(out_of_memory(_KILLED, f"{_share(sample.memory, limits.memory)} (sampled)"))
         elif _over(sample.tasks, limits.pids):
@@ -108,14 +108,15 @@ class Ceilings:
             most = self._limits.pids
             self._say(f"limits: pids: a process or thread was refused {refused} times: {most} at most")
         if self._killed_for is None:
-            return exit if exit.clean else judge_exit(exit, self._evidence(killed_by_us))
+            return exit if exit.clean else judge_exit(exit, self._evidence(killed_by_us, exit.signal == SIGKILL))
         return self._killed_for if exit.how is How.SIGNALED and exit.signal == SIGKILL else exit
 
-    def _evidence(self, killed_by_us: bool) -> Evidence:
+    def _evidence(self, killed_by_us: bool, killed: bool) -> Evidence:
         if killed_by_us:
             return Evidence(killed_by_us)
         if self._cgroup is None or self._cgroup.memory is None:
-            return Evidence(kills_everywhere=kills_since(self._kills_before))
+            # Only of a SIGKILL it says anything.
+            return Evidence(kills_everywhere=kills_since(self._kills_before) if killed else 0)
         return Evidence(
             limit=self._limits.memory,
             limit_reached=self._cgroup.memory_ran_out(),
