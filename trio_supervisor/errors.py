@@ -6,10 +6,10 @@
     ├── SpecError              the author of a spec in Python: a value that can't be right
     ├── StartError             the owner of the child: it can't be started (program missing, port taken, ...)
     │   └── ChildStartError    the caller: this child of a tree did not start, and why
+    ├── StepError              the author of a stop: one of its steps can't be taken, and why
     ├── ChildError             the owner of the child: how it ended, where there is no exception of its own
     ├── RestartLimitReached    the embedding program: a tree gave up; a group of its children's last exceptions
     ├── CallError              the caller: what a supervisor answered instead of doing it
-    ├── StepError              the author of the spec: a step of a stop can't be taken
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
     └── LockedError            the caller: something is held by another supervisor
 
@@ -59,6 +59,10 @@ class ChildStartError(StartError):
         self.exit = exit
 
 
+class StepError(SupervisorError):
+    """A step of a stop can't be taken; the message says why in words. The next one follows."""
+
+
 class ChildError(SupervisorError):
     """How a child ended that is no Python function and has no exception of its own."""
 
@@ -99,10 +103,6 @@ class Ignore(Exception):  # noqa: N818 - no error
 
 class ProbeError(SupervisorError):
     """A probe can't be asked; this is no failure of the child."""
-
-
-class StepError(SupervisorError):
-    """A step of a stop can't be taken; the next one is."""
 
 
 class LockedError(SupervisorError):

@@ -2,7 +2,7 @@
 it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cache
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import cast
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
-from trio_supervisor.spec import A2A, Check, ChildSpec, Exec, Http, ProcessSpec, TaskSpec, Tcp
+from trio_supervisor.spec import A2A, Check, ChildSpec, Exec, Http, HttpStep, ProcessSpec, TaskSpec, Tcp
 
 RUNTIMES: Mapping[type, str] = MappingProxyType(
     {
@@ -29,8 +29,8 @@ PROBES: Mapping[type, str] = MappingProxyType(
     }
 )
 
-
-GUARDED = "trio_supervisor.runtimes.process.guarded:open_guarded"
+STOP_REQUEST = "trio_supervisor.probes.stop_request:send"
+GUARDED = "trio_supervisor.runtimes.process.guarding:open_guarded"
 
 
 @cache
@@ -52,3 +52,12 @@ def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:
 def open_probe(check: Check, target: Target, timeout: float) -> AbstractAsyncContextManager[OpenProbe]:
     """The probe for a check; a `ProbeFactory`."""
     return cast(ProbeFactory, _load(PROBES[type(check)]))(check, target, timeout)
+
+
+async def send_request(step: HttpStep, child: str, port: int | None) -> None:
+    """Send the HTTP request of a stop, for (step, path of the child, its port).
+
+    Raises:
+        StepError: it can't be sent, or is refused.
+    """
+    await cast(Callable[[HttpStep, str, int | None], Awaitable[None]], _load(STOP_REQUEST))(step, child, port)

@@ -17,7 +17,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.runtimes.base import Launch, Life, Stream
-from trio_supervisor.spec import AskStep, Check, CloseStdinStep, SendStep, SignalStep
+from trio_supervisor.spec import AskStep, Check, CloseStdinStep, HttpStep, SendStep, SignalStep
 
 
 @frozen
@@ -63,11 +63,15 @@ class ScriptedWorld:
             sink=lambda child: lambda stream, chunk: self.output.append((child, stream, chunk)),
             room=trio.lowlevel.checkpoint,
             draw=self.draw,
+            request=self._request,
         )
 
     def note(self, child: str, what: str) -> None:
         """Add an event."""
         self.events.append((round(trio.current_time(), 6), child, what))
+
+    async def _request(self, step: HttpStep, child: str, port: int | None) -> None:
+        self.note(child, f"got {step.method} {step.http}")
 
     @asynccontextmanager
     async def _open_probe(self, check: Check, target: Target, timeout: float) -> AsyncIterator[OpenProbe]:

@@ -12,18 +12,18 @@ from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe
+from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, send_request
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
 from trio_supervisor.state.leftovers import Cleared
-from trio_supervisor.vault import note_secret_sources
+from trio_supervisor.vault import note_secret_sources, redact
 
 __all__ = ["Claim", "Cleared", "claimed", "make_supervisor", "open_tree"]
 
 
 def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
     """A supervisor for real children, whose output goes to `hub`."""
-    return Supervisor(spec, World(make_runtime, open_probe, hub.sink, hub.room, random.random))
+    return Supervisor(spec, World(make_runtime, open_probe, hub.sink, hub.room, random.random, send_request, redact))
 
 
 @asynccontextmanager

@@ -39,6 +39,7 @@ def test_what_could_not_be_killed_is_told_whoever_asked(asked: bool) -> None:
         (Exit(How.EXITED, code=7), 7),
         (Exit(How.SIGNALED, signal=9), 137),
         (Exit(How.KILLED), 137),
+        (Exit(How.OUT_OF_MEMORY, signal=9, detail="memory limit 2 GiB"), 137),
         (Exit(How.RETURNED), 0),
         (Exit(How.SHUT_DOWN, value="done"), 0),
         (Exit(How.IGNORED), 0),

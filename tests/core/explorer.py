@@ -27,6 +27,7 @@ from trio_supervisor.core.messages import (
     Fact,
     ForgetChild,
     HurryAsked,
+    LimitReached,
     Output,
     ProbeAnswered,
     RemoveAsked,
@@ -40,6 +41,7 @@ from trio_supervisor.core.messages import (
     StateChanged,
     StopAsked,
     StopChild,
+    TimeLost,
     TimePassed,
     TreeStarted,
     WatchHealth,
@@ -213,7 +215,11 @@ class Node:
 
     def step(self, fact: Fact) -> None:
         """Handle one fact and check everything."""
+        before = dict(self.machine._tree.timers)
         outputs = self.machine.handle(fact, self.now)
+        if isinstance(fact, TimeLost):
+            assert outputs == [], "that time was lost is no event"
+            self.check_given_back(before, fact.seconds)
         for output in outputs:
             if isinstance(output, StateChanged):
                 assert output.next_at is None or output.next_at >= self.now
@@ -222,6 +228,15 @@ class Node:
                     assert output.next_at == self.machine.deadline_of(output.child)
         self.world.take(fact, outputs)
         self.world.check(self.machine, fact, self.now)
+
+    def check_given_back(self, before: Mapping[str, float], seconds: float) -> None:
+        """Who starts and who stops has its time again, who waits for its start has waited."""
+        for key, when in self.machine._tree.timers:
+            if key in self.world.states and self.world.states[key] is State.BACKOFF:
+                assert when == before[key]
+            else:
+                assert when - seconds >= min(before[key], self.now)
+                assert when > self.now
 
     def key(self) -> object:
         """What can be told apart later."""
@@ -361,6 +376,9 @@ class Explorer:
                 yield from self.about_life(name, node.world.lives[name].generation)
         yield ShutdownAsked("the end")
         yield HurryAsked("now")
+        if all(when <= node.now + 1 for _, when in node.machine._tree.timers):
+            # Time that is lost on top of lost time tells nothing new, and there would be no end of it.
+            yield TimeLost(1.0)
         yield TimePassed()
 
     def about_life(self, name: str, generation: int) -> Iterator[Fact]:
@@ -369,6 +387,7 @@ class Explorer:
         for ok in (True, False):
             yield ProbeAnswered(name, generation, Role.READINESS, ok)
             yield ProbeAnswered(name, generation, Role.HEALTH, ok)
+        yield LimitReached(name, generation, "over its limit")
         for exit in (CLEAN, CRASH, UNKILLABLE):
             yield Exited(name, generation, exit)
 

@@ -230,6 +230,7 @@ class TestStop:
             (Exit(How.EXITED, code=3), Restart.PERMANENT, False),
             (Exit(How.SIGNALED, signal=9), Restart.PERMANENT, True),
             (Exit(How.KILLED), TEMPORARY, True),
+            (Exit(How.OUT_OF_MEMORY, signal=9, detail="memory limit 2 GiB"), TEMPORARY, True),
             (Exit(How.RAISED), TRANSIENT, True),
             (Exit(How.GAVE_UP), Restart.PERMANENT, False),
         ],

@@ -112,7 +112,7 @@ class TestNothingNew:
 
         assert starts(driver.exits("a", CRASH) + driver.exits("b", CRASH)) == []
         assert driver.states() == {"a": "stopped", "b": "stopped"}
-        assert driver["a"].reason == "time to go (exit code 1)"
+        assert driver["a"].reason == "time to go (ended badly: exit code 1)"
         assert driver["a"].restarts == 0
 
     def test_who_waits_or_backs_off_is_stopped_at_once(self) -> None:

@@ -26,6 +26,7 @@ from trio_supervisor.core.messages import (
     ForgetChild,
     How,
     HurryAsked,
+    LimitReached,
     Output,
     ProbeAnswered,
     RemoveAsked,
@@ -38,6 +39,7 @@ from trio_supervisor.core.messages import (
     StateChanged,
     StopAsked,
     StopChild,
+    TimeLost,
     TimePassed,
     WatchHealth,
 )
@@ -117,7 +119,8 @@ class Account:
     restarts: int = 0
     row: int = 0
     """Restarts in a row."""
-    begun: float = 0.0
+    due: float = 0.0
+    """When its start has taken too long."""
     ready_since: float = 0.0
     failing_since: dict[Role, float] = field(default_factory=dict)
     restart_times: list[float] = field(default_factory=list)
@@ -250,6 +253,16 @@ class Fleet(RuleBasedStateMachine):
     def nobody_looks_at_the_clock(self, seconds: float) -> None:
         self.now += seconds
 
+    @rule(seconds=_seconds)
+    def nobody_runs_for_a_while(self, seconds: float) -> None:
+        self.now += seconds
+        self.tell(TimeLost(seconds))
+
+    @rule(which=_which)
+    def a_life_is_over_its_limit(self, which: int) -> None:
+        for child, generation in self.one_of(which):
+            self.tell(LimitReached(child, generation, "over its limit"))
+
     @precondition(lambda self: self.facts > 100)
     @rule(hurry=st.booleans())
     def everything_is_to_end(self, hurry: bool) -> None:
@@ -285,6 +298,10 @@ class Fleet(RuleBasedStateMachine):
             case ShutdownAsked() | HurryAsked():
                 for account in self.accounts.values():
                     account.wanted = "gone" if account.wanted == "gone" else "down"
+            case TimeLost():
+                for child, account in self.accounts.items():
+                    given = self.now + min(fact.seconds, self.policies[child].start_deadline)
+                    account.due = max(account.due + fact.seconds, given)
             case ProbeAnswered() if self.is_asked(fact.child, fact.role):
                 failing = self.accounts[fact.child].failing_since
                 if fact.ok:
@@ -358,12 +375,12 @@ class Fleet(RuleBasedStateMachine):
                     account.row += 1
                     account.restart_times.append(self.now)
             case StartChild():
-                account.begun = self.now
+                account.due = self.now + policy.start_deadline
                 account.failing_since.clear()
                 account.asked = False
                 assert output.restart_count == account.restarts
             case StopChild() if output.reason.startswith("not ready"):
-                assert self.now >= account.begun + policy.start_deadline
+                assert self.now >= account.due
             case _:
                 pass
 
@@ -371,7 +388,7 @@ class Fleet(RuleBasedStateMachine):
         """Nobody who is due is forgotten."""
         for child, life in self.world.lives.items():
             if not (life.was_ready or life.told_to_stop or self.world.ending):
-                assert self.now < self.accounts[child].begun + self.policies[child].start_deadline
+                assert self.now < self.accounts[child].due
 
     def answer_at_once(self, outputs: list[Output]) -> None:
         for output in outputs:

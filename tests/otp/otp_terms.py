@@ -47,7 +47,7 @@ def reason_of(exit: Exit) -> str:
             return "shutdown"
         case How.SHUT_DOWN:
             return "shutdown" if exit.value is None else f"{{shutdown,{exit.value}}}"
-        case How.KILLED:
+        case How.KILLED | How.OUT_OF_MEMORY:
             return "killed"
         case _ if isinstance(exit.exception, ChildStartError):
             return failed_to_start(exit.exception)

@@ -26,7 +26,7 @@ def of_exit(exit: Exit | None) -> int:
             return GAVE_UP if exit.code is None else exit.code
         case How.SIGNALED:
             return 128 + (exit.signal or 0)
-        case How.KILLED:
+        case How.KILLED | How.OUT_OF_MEMORY:
             return 128 + Signals.SIGKILL
         case How.RETURNED | How.SHUT_DOWN | How.IGNORED:
             return DONE

@@ -6,7 +6,7 @@ from trio_supervisor.core.child import Child, Ended, StopCause
 from trio_supervisor.core.messages import Cause, Context, Exit, How, Reply, Report
 from trio_supervisor.core.plan import Plan, Purpose, Retry
 from trio_supervisor.core.policy import Restart
-from trio_supervisor.core.reports import is_stop_error, tell_progress, tell_start_error, tell_stop
+from trio_supervisor.core.reports import is_stop_error, tell_progress, tell_start_error, tell_stop, words_of_stop
 from trio_supervisor.core.starts import ask, begin, want_start
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.stops import end, rest, stop
@@ -94,7 +94,7 @@ def stopped(tree: Tree, plan: Plan, child: Child, exit: Exit, now: float) -> Non
     if exit.how is How.UNKILLABLE:
         tree.enter(child, State.HELD, now, str(exit), exit=exit)
     else:
-        _leave(tree, plan, child, now, f"{plan.reason} ({exit})", exit)
+        _leave(tree, plan, child, now, words_of_stop(child, plan.reason, exit), exit)
 
 
 def _count_error(tree: Tree, plan: Plan, child: Child, exit: Exit) -> None:

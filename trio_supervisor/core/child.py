@@ -89,7 +89,7 @@ class Child:
         self.last_exit: Exit | None = None
         """How the last life ended; None before the end of the first."""
         self.last_failure: Exit | None = None
-        """The last bad end that nobody had asked for; None if there was none."""
+        """The last bad end; to end as asked is none. None if there was none."""
         self.cause: StopCause | None = None
         """Why it is STOPPING; None in every other state."""
         self.failure = ""

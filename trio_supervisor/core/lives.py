@@ -10,13 +10,14 @@ from trio_supervisor.core.messages import (
     How,
     LifeEnded,
     LifeFact,
+    LimitReached,
     ProbeAnswered,
     Role,
     Started,
     WatchHealth,
 )
 from trio_supervisor.core.policy import ReadyBy
-from trio_supervisor.core.reports import Ending, ending, tell_progress, tell_stop
+from trio_supervisor.core.reports import is_failure, tell_progress, tell_stop, words_of_stop
 from trio_supervisor.core.starts import want_start
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.stops import rest, stop
@@ -41,6 +42,8 @@ def lived(tree: Tree, child: Child, fact: LifeFact, now: float) -> None:
             _readiness_answered(tree, child, fact, now)
         case ProbeAnswered(role=Role.HEALTH):
             _health_answered(tree, child, fact, now)
+        case LimitReached():
+            _limit_reached(tree, child, fact, now)
 
 
 def _started(tree: Tree, child: Child, now: float) -> None:
@@ -91,6 +94,12 @@ def _health_answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) 
     stop(tree, child, StopCause.FAILURE, reason, now)
 
 
+def _limit_reached(tree: Tree, child: Child, fact: LimitReached, now: float) -> None:
+    # Whoever is to end anyway ends in its turn.
+    if not tree.shutting_down:
+        stop(tree, child, StopCause.FAILURE, fact.reason, now)
+
+
 # The end of a life
 
 
@@ -98,7 +107,7 @@ def exited(tree: Tree, child: Child, end: Ended, now: float) -> None:
     """A life is over: what follows, or what waits for its turn."""
     tree.say(LifeEnded(child.id, child.generation, end.exit))
     child.last_exit = end.exit
-    if not end.exit.clean and ending(end.exit, asked=child.state is State.STOPPING) in (Ending.OTHER, Ending.KILLED):
+    if is_failure(child, end.exit):
         child.last_failure = end.exit
     plan = tree.plan
     if plan and advance.stops_by_plan(tree, child):
@@ -126,7 +135,7 @@ def _stopped_as_asked(tree: Tree, child: Child, exit: Exit, now: float) -> None:
         # Never two lives at a time.
         tree.enter(child, State.HELD, now, str(exit), exit=exit)
     else:
-        rest(tree, child, now, f"{tree.stopping or child.reason} ({exit})", exit)
+        rest(tree, child, now, words_of_stop(child, tree.stopping or child.reason, exit), exit)
 
 
 def decide(tree: Tree, child: Child, end: Ended, now: float) -> None:

@@ -24,6 +24,7 @@ from trio_supervisor.core.messages import (
     Fact,
     HoldAsked,
     HurryAsked,
+    LimitReached,
     Output,
     ProbeAnswered,
     RemoveAsked,
@@ -34,6 +35,7 @@ from trio_supervisor.core.messages import (
     StartAsked,
     Started,
     StopAsked,
+    TimeLost,
     TimePassed,
     TreeStartAsked,
     TreeStarted,
@@ -119,7 +121,7 @@ class Machine:
                 self._asked(fact, now)
             case Called():
                 self._called(fact, now)
-            case Started() | BecameReady() | ProbeAnswered() | Exited():
+            case Started() | BecameReady() | ProbeAnswered() | LimitReached() | Exited():
                 child = tree.children.get(fact.child)
                 if child and child.is_present(fact.generation):
                     lived(tree, child, fact, now)
@@ -132,6 +134,8 @@ class Machine:
                 make_haste(tree, fact.reason, now)
             case TimePassed():
                 self._time_passed(now)
+            case TimeLost():
+                self._time_lost(fact.seconds, now)
         self._settle(now)
         return tree.out
 
@@ -181,6 +185,19 @@ class Machine:
                 tree.queue.append(Retry(child.id, child.generation))
             else:
                 want_start(tree, child, now, child.reason)
+
+    def _time_lost(self, seconds: float, now: float) -> None:
+        """Give starts and the whole stop their time back; delays before a start are over when they are."""
+        tree = self._tree
+        for key, when in tree.timers:
+            if key == TREE:
+                whole = self.policy.stop_deadline
+            elif (child := tree.children[key]).state is not State.BACKOFF:
+                whole = child.policy.start_deadline
+            else:
+                continue
+            # What came due meanwhile gets as much from now on: nobody knows how much of its time nobody ran.
+            tree.timers.set(key, max(when + seconds, now + min(seconds, whole)))
 
     # What follows
 

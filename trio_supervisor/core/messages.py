@@ -32,6 +32,8 @@ class How(Enum):
     """
     KILLED = "killed"
     """It was ended by force, where there is no signal that would tell so."""
+    OUT_OF_MEMORY = "out of memory"
+    """It was ended by force because memory ran out: its own (a limit) or the machine's; `detail` says which."""
     IGNORED = "ignored"
     """It said in its start that there is nothing to do (OTP rule 11)."""
     GAVE_UP = "gave up"
@@ -78,7 +80,9 @@ class Exit:
             case How.SHUT_DOWN:
                 return "shut down" if self.value is None else f"shut down: {self.value}"
             case How.KILLED:
-                return "killed"
+                return f"killed: {self.detail}" if self.detail else "killed"
+            case How.OUT_OF_MEMORY:
+                return f"out of memory: {self.detail}"
             case How.IGNORED:
                 return "its start was ignored"
             case How.GAVE_UP:
@@ -210,6 +214,16 @@ class ProbeAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReached:
+    """This life is over a soft limit: it must end, and counts as failed."""
+
+    child: str
+    generation: int
+    reason: str
+    """For people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """This life is over and nothing of it is left (unless `exit.how` says so); a failed start comes as this fact too.
 
@@ -245,9 +259,16 @@ class TimePassed:
     """`next_deadline()` may have come; harmless when it has not."""
 
 
-LifeFact = Started | BecameReady | ProbeAnswered | Exited
+@dataclass(frozen=True, slots=True)
+class TimeLost:
+    """Nobody ran for so long (the program or the machine was suspended): that was no time to start or to stop in."""
+
+    seconds: float
+
+
+LifeFact = Started | BecameReady | ProbeAnswered | LimitReached | Exited
 AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked
-Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked | HurryAsked | TimePassed
+Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked | HurryAsked | TimePassed | TimeLost
 
 # Commands
 

@@ -4,6 +4,7 @@ All times are seconds as float. `math.inf` means never or without limit.
 """
 
 import math
+import signal as signals
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -163,6 +164,8 @@ class ChildPolicy:
     supervisor: bool = False
     brutal_kill: bool = False
     """It is stopped by force at once; then that it was killed is no error (OTP rule 34)."""
+    stop_signals: frozenset[int] = frozenset({signals.SIGTERM})
+    """What its stop sends it before SIGKILL: to die of that, or to exit with 128 more, is to stop as asked."""
 
     def __post_init__(self) -> None:
         if not self.start_deadline > 0:

@@ -3,9 +3,10 @@
 import signal as signals
 from enum import Enum
 
-from trio_supervisor.core.child import Child
+from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.messages import Context, Exit, How, Report
 from trio_supervisor.core.policy import Restart
+from trio_supervisor.core.state import State
 from trio_supervisor.core.tree import Tree
 
 
@@ -28,7 +29,7 @@ def ending(exit: Exit, *, asked: bool) -> Ending:
             return Ending.SHUTDOWN
         case How.SHUT_DOWN:
             return Ending.SHUTDOWN if exit.value is None else Ending.SHUTDOWN_VALUE
-        case How.KILLED:
+        case How.KILLED | How.OUT_OF_MEMORY:
             return Ending.KILLED
         case How.SIGNALED if exit.signal == signals.SIGKILL:
             return Ending.KILLED
@@ -39,6 +40,39 @@ def ending(exit: Exit, *, asked: bool) -> Ending:
             return Ending.NORMAL
         case _:
             return Ending.OTHER
+
+
+def _as_asked(exit: Exit, by: frozenset[int]) -> bool:
+    """Whether a process ended by SIGKILL or one of the signals, or with an exit code that is no failure after them.
+
+    A program that handles a signal may exit with 128 more, as a shell tells it. Where somebody else has taken the exit
+    status, nothing speaks against it.
+    """
+    by |= {signals.SIGKILL}
+    if exit.how is How.SIGNALED:
+        return exit.signal in by
+    return exit.code is None or exit.code == 0 or exit.code - 128 in by
+
+
+def is_failure(child: Child, exit: Exit) -> bool:
+    """Whether this is a bad end of the present life; to end as asked is none, by force or not."""
+    match ending(exit, asked=child.state is State.STOPPING):
+        case Ending.NORMAL | Ending.SHUTDOWN_VALUE:
+            return False
+        case Ending.SHUTDOWN:
+            # OTP asks no more of a process that was being stopped than that it ended.
+            return exit.how in (How.EXITED, How.SIGNALED) and not _as_asked(exit, child.policy.stop_signals)
+        case Ending.KILLED:
+            return child.cause is not StopCause.ASKED
+        case Ending.OTHER:
+            return True
+
+
+def words_of_stop(child: Child, reason: str, exit: Exit) -> str:
+    """Why a child that was to be stopped is down, with its exit; says so if that is not as asked."""
+    ended_itself = exit.how in (How.EXITED, How.SIGNALED, How.RAISED)
+    badly = "ended badly: " if ended_itself and not child.pending and is_failure(child, exit) else ""
+    return f"{reason} ({badly}{exit})"
 
 
 def is_stop_error(tree: Tree, child: Child, exit: Exit) -> bool:

@@ -4,6 +4,7 @@ others.
 
 import heapq
 import math
+from collections.abc import Iterator
 
 
 class Timers:
@@ -31,6 +32,10 @@ class Timers:
     def get(self, key: str) -> float | None:
         """The deadline of `key`."""
         return self._when.get(key)
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        """All keys with their deadlines, as they are now: they may be set meanwhile."""
+        return iter(list(self._when.items()))
 
     def nearest(self) -> float:
         """The next deadline of all; `math.inf` if there is none."""

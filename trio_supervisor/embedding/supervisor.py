@@ -21,10 +21,10 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import ChildStartError, RestartLimitReached
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe
+from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, send_request
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
-from trio_supervisor.vault import note_secret_sources
+from trio_supervisor.vault import note_secret_sources, redact
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +105,9 @@ class Supervisor(Tree):
     def engine(self) -> Engine:
         """The top supervisor's engine."""
         if self._made is None:
-            world = World(self._runtime, open_probe, self._hub.sink, self._hub.room, random.random)
+            world = World(
+                self._runtime, open_probe, self._hub.sink, self._hub.room, random.random, send_request, redact
+            )
             self._made = self._top = Engine(self._spec, world)
         return self._made
 

@@ -12,6 +12,7 @@ from trio_supervisor.core.messages import (
     Exited,
     Fact,
     How,
+    LimitReached,
     ProbeAnswered,
     Role,
     ShutdownAsked,
@@ -19,14 +20,13 @@ from trio_supervisor.core.messages import (
     Started,
 )
 from trio_supervisor.engine.prober import Asked, keep_asking
+from trio_supervisor.engine.redacted import redacted
+from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
-from trio_supervisor.spec import AskStep, ChildSpec, StopStep
-
-KILL_PATIENCE = 10.0
-"""So many seconds after a kill it is told that a life can't be ended. A runtime that can tell does so earlier."""
+from trio_supervisor.spec import ChildSpec, StopStep
 
 
 @frozen
@@ -55,18 +55,32 @@ class ChildLife:
                 generation=order.generation,
                 restart_count=order.restart_count,
                 restart_reason=order.reason,
-                output=self._output,
+                output=self._take_output,
                 room=world.room,
                 ready=self._ready,
+                limit_reached=self._limit_reached,
             )
         )
         self._start_scope = trio.CancelScope()
-        self._grace_scope = trio.CancelScope()
         self._probers: trio.Nursery | None = None
         self._stop_begun = False
-        self._hurried = False
+        self._started = trio.Event()
+        """Set when it is started, or over without that."""
         self.over = trio.Event()
         """Set when nothing of this life is left."""
+        self._stop = Stop(
+            Stopped(
+                child=kept.path,
+                run=kept.spec.run,
+                runtime=kept.runtime,
+                life=self.life,
+                started=self._started,
+                over=self.over,
+                say=self._say,
+                request=world.request,
+            ),
+            kept.stop,
+        )
 
     async def run(self) -> None:
         """Live. Cancellation from outside does not reach in: only `stop` ends a life before its time."""
@@ -81,6 +95,8 @@ class ChildLife:
             finally:
                 # Whatever happened: else its end is waited for in vain.
                 self.over.set()
+                self._started.set()
+                exit = redacted(exit, self._world.redact)
                 self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
     async def _live(self) -> Exit:
@@ -94,6 +110,7 @@ class ChildLife:
         if self._start_scope.cancelled_caught:
             self.life.kill()
             return await self.life.wait()
+        self._started.set()
         self._post(Started(self._kept.spec.id, self._generation, self.life.pid))
         return await self._wait_among_probers()
 
@@ -121,22 +138,12 @@ class ChildLife:
     async def stop(self, hurry: bool) -> None:
         """Ask, wait within bounds, kill; returns when the life is over. `hurry`: kill at once."""
         self._stop_begun = True
-        self._hurried = self._hurried or hurry
-        with trio.CancelScope(shield=True):
-            self._start_scope.cancel()
-            for step in self._kept.stop:
-                if self._hurried or self.over.is_set():
-                    break
-                with trio.move_on_after(step.wait) as self._grace_scope:
-                    if isinstance(step, AskStep):
-                        await self.life.ask(step)
-                    await self.over.wait()
-            if not self.over.is_set():
-                self.life.kill()
-            with trio.move_on_after(KILL_PATIENCE):
-                await self.over.wait()
-            if not self.over.is_set():
-                self._give_up()
+        if hurry:
+            self._stop.cut()
+        self._start_scope.cancel()
+        await self._stop.run()
+        if not self.over.is_set():
+            self._give_up()
 
     def _give_up(self) -> None:
         """Tell the end of a life that has none: nobody can wait for it for ever."""
@@ -147,19 +154,28 @@ class ChildLife:
 
     def cut_grace(self) -> None:
         """End the stop that is under way by force, at once."""
-        self._hurried = True
-        self._grace_scope.cancel()
+        self._stop.cut()
 
     # What the life tells
 
-    def _complain(self, text: str) -> None:
-        self._output(Stream.SUPERVISOR, text.encode() + b"\n")
+    def _say(self, text: str) -> None:
+        self._take_output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")
+
+    def _take_output(self, stream: Stream, chunk: bytes) -> None:
+        # What the child itself says is for whoever keeps its output to redact, across the borders of chunks.
+        if stream is Stream.SUPERVISOR:
+            chunk = self._world.redact(chunk.decode(errors="backslashreplace")).encode(errors="backslashreplace")
+        self._output(stream, chunk)
+
+    def _limit_reached(self, reason: str) -> None:
+        self._post(LimitReached(self._kept.spec.id, self._generation, self._world.redact(reason)))
 
     def _ready(self, value: object = None) -> None:
         self._post(BecameReady(self._kept.spec.id, self._generation, value))
 
     def _answered(self, role: Role, answer: Answer) -> None:
-        self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, answer.detail))
+        detail = self._world.redact(answer.detail)
+        self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, detail))
 
     async def _keep_asking(self, role: Role) -> None:
         spec = self._kept.spec
@@ -170,4 +186,4 @@ class ChildLife:
         if isinstance(self.life, RunsCommands):
             run = self.life.run
         target = Target(self._kept.path, self._kept.runtime.port, run)
-        await keep_asking(Asked(role, probe, target, self.life, self._answered, self._complain), self._world.probe)
+        await keep_asking(Asked(role, probe, target, self.life, self._answered, self._say), self._world.probe)

@@ -57,6 +57,7 @@ def child_policy(spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.F
         significant=spec.significant,
         supervisor=isinstance(spec.run, SupervisorSpec),
         brutal_kill=spec.stop == (),
+        stop_signals=frozenset(step.signal for step in stop_steps(spec, profile) if isinstance(step, SignalStep)),
     )
 
 

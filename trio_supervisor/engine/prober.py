@@ -1,7 +1,8 @@
 """Asks one probe of one life, again and again; counts nothing.
 
 The readiness probe is fast at first and slows down to its period; the health probe begins a period after the child
-became ready. One question at a time, each within its timeout.
+became ready. One question at a time, each within its timeout. One that was too long under way because nobody ran is no
+answer, and is put again at once.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import trio
 from attrs import define, field, frozen
 
 from trio_supervisor.core.messages import Role
+from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Life, Ownership, OwnsPorts
@@ -60,17 +62,25 @@ class _Prober:
     owner_known: bool = False
     """Whether the listening socket was found to be the child's since the last failure."""
     complaint: str = field(default="")
+    again: bool = False
+    """Whether the present question is the one before, put once more."""
 
     async def run(self) -> None:
         delays = _delays(self.asked.probe)
         begun = trio.current_time()
         while True:
-            await trio.sleep_until(begun + next(delays))
+            if not self.again:
+                await trio.sleep_until(begun + next(delays))
             begun = trio.current_time()
             try:
                 answer = await self._ask_in_time()
             except ProbeError as error:
+                self.again = False
                 self._complain(str(error))
+                continue
+            # Nobody ran to hear the answer. Only once: what is as late again is itself so slow.
+            self.again = not self.again and not answer.ok and time_lost(begun + self.asked.probe.timeout) > 0
+            if self.again:
                 continue
             self.complaint = ""
             if answer.ok:

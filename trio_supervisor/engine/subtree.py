@@ -75,6 +75,10 @@ class SubtreeLife:
         await self._inner.run()
         return self._inner.exit_as or exit_of(self._inner.ending, self._inner.children)
 
+    async def members(self) -> list[str]:
+        """Its children that are not down yet."""
+        return [name for name, child in self._inner.children.items() if child.state.alive]
+
     async def ask(self, step: AskStep) -> None:
         """Begin the orderly stop."""
         self._inner.stop("its supervisor stops it", in_turn=self._inner.patient)

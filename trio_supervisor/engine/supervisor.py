@@ -31,6 +31,7 @@ from trio_supervisor.core.messages import (
     StartChild,
     StateChanged,
     StopChild,
+    TimeLost,
     TimePassed,
     TreeEnding,
     TreeStartAsked,
@@ -38,6 +39,7 @@ from trio_supervisor.core.messages import (
     WatchHealth,
 )
 from trio_supervisor.engine.child import ChildLife, Kept
+from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.engine.policies import child_policy, stop_steps, tree_policy
 from trio_supervisor.engine.subtree import SubtreeRuntime
 from trio_supervisor.engine.world import World
@@ -325,8 +327,15 @@ class Supervisor:
 
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):
-            with trio.move_on_at(self._machine.next_deadline()):
-                self._take_posted(await self._inbox.receive())
+            deadline = self._machine.next_deadline()
+            posted: Fact | None = None
+            with trio.move_on_at(deadline):
+                posted = await self._inbox.receive()
+            # Before anything else: nobody is too late to start or to stop by time in which nobody ran.
+            if lost := time_lost(deadline):
+                self._take(TimeLost(lost))
+            if posted is not None:
+                self._take_posted(posted)
             self._take_waiting()
             if trio.current_time() >= self._machine.next_deadline():
                 self._take(TimePassed())

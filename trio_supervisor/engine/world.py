@@ -4,8 +4,13 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
+from trio_supervisor.engine.stopping import Request
 from trio_supervisor.probes.base import ProbeFactory
 from trio_supervisor.runtimes.base import RuntimeFactory, Stream
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 @frozen
@@ -20,3 +25,7 @@ class World:
     """Waits, within bounds, until more output can be taken without loss."""
     draw: Callable[[], float]
     """A random number in [0, 1)."""
+    request: Request
+    """Sends the HTTP request of a stop."""
+    redact: Callable[[str], str] = _as_it_is
+    """Takes the secrets out of a text that is to be stored or shown."""

@@ -15,10 +15,12 @@ import socket
 import time
 from contextlib import suppress
 
-from trio_supervisor.guardian.quick import QuickBirths
+from trio_supervisor.guardian.quick import CgroupError, QuickBirths
 from trio_supervisor.guardian.wards import Ward, kill_all
 from trio_supervisor.system import wire
 from trio_supervisor.system.birth import IGNORABLE, Plan, become
+from trio_supervisor.system.cgroup import destroy
+from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.lease import Lease
 from trio_supervisor.system.procfs import process
 
@@ -41,6 +43,8 @@ class Guardian:
         self._wards: dict[int, Ward] = {}
         self._instance = ""
         self._lease: Lease | None = None
+        self._slice: tuple[list[str], str | None] = ([], None)
+        """The directories of the cgroups of all lives, and the leaf that the supervisor may have stepped into."""
         self._quick = QuickBirths()
         self._woken = -1
         self._supervised = True
@@ -82,6 +86,8 @@ class Guardian:
             case ("home", str(path)):
                 with suppress(OSError):
                     self._quick.set_home(path)
+            case ("slice", list(directories), leaf):
+                self._slice = (directories, leaf if isinstance(leaf, str) else None)
             case ("lease", str(path), str(cgroup)):
                 self._lease = Lease(path, self._instance, cgroup, self._tell_trouble)
             case ("spawn", int(number), *_) if not fds:
@@ -102,6 +108,7 @@ class Guardian:
                 self._remove(pid)
             case ("finish",):
                 self._supervised = False
+                self._slice = ([], None)  # the supervisor does that itself
 
     # Births
 
@@ -113,7 +120,7 @@ class Guardian:
             else:
                 self._fork(number, child, generation, cgroup, plan, fds)
         except (OSError, ValueError) as error:
-            self._say_failed(number, "exec", error)
+            self._say_failed(number, "cgroup" if isinstance(error, CgroupError) else "exec", error)
         finally:
             for fd in fds:
                 os.close(fd)
@@ -209,6 +216,10 @@ class Guardian:
             # Nobody wants to know any more, and the search takes descriptors.
             os.close(told)
         killed, left = kill_all(list(self._wards.values()), self._instance, _reap_all)
+        for directory in self._slice[0]:
+            destroy(directory)
+        if self._slice[1] is not None:
+            leave(self._slice[1])
         if self._lease is not None and not left:
             self._lease.close()
         with suppress(OSError):

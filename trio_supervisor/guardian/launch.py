@@ -50,6 +50,8 @@ def command(*words: str) -> list[str]:
 
 def launch() -> Launched:
     """Launch a guardian of this process; it needs no answer before it is given work. Raises OSError."""
+    if sys.platform != "linux":
+        raise OSError("it needs Linux")
     ours, theirs = wire.pair()
     try:
         with theirs:

@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from trio_supervisor.system.birth import IGNORABLE, Plan
+from trio_supervisor.system.cgroup import write
+
+
+class CgroupError(OSError):
+    """The cgroup of a birth can't be joined."""
 
 
 class QuickBirths:
@@ -52,11 +57,10 @@ class QuickBirths:
 
     @contextmanager
     def _in_cgroup(self, path: str) -> Iterator[None]:
-        fd = os.open(path, os.O_WRONLY)
         try:
-            os.write(fd, b"0")
-        finally:
-            os.close(fd)
+            write(path, "0")
+        except OSError as error:
+            raise CgroupError(error.errno, error.strerror, path) from error
         try:
             yield
         finally:

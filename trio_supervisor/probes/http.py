@@ -29,7 +29,7 @@ async def open_http(check: Http, target: Target, _: float) -> AsyncIterator[Open
         ProbeError: it needs the child's port, and the child has none; or nobody has such a URL.
     """
     headers = {name: expand(value, target.child, target.port) for name, value in check.headers.items()}
-    asked = question(_url(check, target), check.method.upper(), headers)
+    asked = question(url_of(check, target), check.method.upper(), headers)
     judge = _Judge(check, target)
     with closing(HttpClient()) as client:
 
@@ -46,7 +46,8 @@ async def open_http(check: Http, target: Target, _: float) -> AsyncIterator[Open
         yield OpenProbe(ask, owned_port(asked.host, asked.port, target))
 
 
-def _url(check: Http, target: Target) -> str:
+def url_of(check: Http, target: Target) -> str:
+    """The whole URL to ask; raises ProbeError if it needs the child's port, and the child has none."""
     if target.port is None and (check.http.startswith("/") or "{port}" in check.http):
         raise ProbeError(f"http {check.http!r} needs a port, and the child has none")
     url = expand(check.http, target.child, target.port)

@@ -27,6 +27,11 @@ _ZLIB_OR_GZIP = zlib.MAX_WBITS + 32
 class NoReplyError(Exception):
     """The target did not answer as HTTP asks; the message says in words how."""
 
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
+        """Whether the whole request was sent, so that the target may have acted on it."""
+
 
 @frozen
 class Reply:
@@ -99,6 +104,8 @@ class HttpClient:
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._socket: trio.socket.SocketType | None = None
         """That of the last connection; the pool may have closed it since."""
+        self._sent = False
+        """Whether the present request was sent to its end."""
 
     def close(self) -> None:
         """Close the connection at once; the next question opens a new one."""
@@ -121,11 +128,11 @@ class HttpClient:
         except NoReplyError:
             raise
         except Exception as error:  # whatever a strange peer makes the library stumble over: a fact about the peer
-            raise NoReplyError(_explain(error, asked.where)) from error
+            raise NoReplyError(_explain(error, asked.where), sent=self._sent) from error
 
     async def _ask(self, asked: Question, limit_bytes: int) -> Reply:
         request = httpx.Request(asked.method, asked.url, headers=asked.headers, extensions={"trace": self._note})
-        whole = False
+        whole = self._sent = False
         try:
             response = await self._send(request, asked.url.scheme)
             raw = bytearray()
@@ -161,12 +168,14 @@ class HttpClient:
         return self._transport
 
     async def _note(self, event: str, info: Mapping[str, object]) -> None:
-        """Keep the socket of a connection (httpx calls this "trace extension")."""
+        """Keep the socket of a connection, and how far the request came (httpx calls this "trace extension")."""
         if event == "connection.connect_tcp.started":
             self._socket = None
         elif event == "connection.connect_tcp.complete":
             stream = info["return_value"]
             self._socket = stream.get_extra_info("socket")  # type: ignore[attr-defined]
+        elif event == "http11.send_request_body.complete":
+            self._sent = True
 
 
 @cache

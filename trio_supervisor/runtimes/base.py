@@ -87,7 +87,11 @@ class Life(Protocol):
         """
 
     async def ask(self, step: AskStep) -> None:
-        """Ask the child to end, in the way that the step names; does not wait for the end."""
+        """Ask the child to end, in the way that the step names; does not wait for the end.
+
+        Raises:
+            StepError: it can't be asked so (its input is closed, it runs as another user).
+        """
 
     def kill(self) -> None:
         """End the whole tree by force, at once; legal at any time, again and again."""

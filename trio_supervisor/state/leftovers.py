@@ -13,6 +13,8 @@ from attrs import frozen
 from trio_supervisor.state import cgroups
 from trio_supervisor.state.belonging import belonging
 from trio_supervisor.system import lease
+from trio_supervisor.system.cgroup import remove
+from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.kill import signal_exactly
 from trio_supervisor.system.lease import Leftovers
 from trio_supervisor.system.procfs import Process, processes
@@ -52,6 +54,9 @@ async def clear(path: Path, patience: float = PATIENCE) -> Cleared:
     if not alive:
         for one in left.living:
             cgroups.remove(one.cgroup)
+        for path_of_slice in filter(None, left.cgroup.split(os.pathsep)):
+            remove(path_of_slice)
+            leave(path_of_slice + ".self")
         with suppress(OSError):  # the next lease replaces it
             os.truncate(path, 0)
     stubborn = {(one.pid, one.started) for one in alive}

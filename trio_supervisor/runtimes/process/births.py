@@ -2,6 +2,7 @@
 
 import os
 import resource
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
@@ -71,7 +72,10 @@ def begin(
 
     Raises:
         OSError: there are no descriptors left.
+        StartError: this system can't do it.
     """
+    if sys.platform != "linux":
+        raise StartError("processes can only be supervised on Linux, so far")
     current_reactor()  # whoever gets the process will need one, and must not fail for want of it then
     with ExitStack() as undo, ExitStack() as theirs:
         stdout, their_stdout = _pipe(undo, theirs)

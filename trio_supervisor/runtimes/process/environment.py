@@ -77,8 +77,11 @@ def _inherited(
         case tuple():
             wanted = inherit
     prefixes = tuple(name.removesuffix("*") for name in wanted if name.endswith("*"))
-    allowed = (name for name in environ if name in wanted or (name.startswith(prefixes) and name not in withheld))
-    return {name: environ[name] for name in allowed if not is_owned(name)}
+    return {
+        name: value
+        for name, value in environ.items()
+        if (name in wanted or (name.startswith(prefixes) and name not in withheld)) and not is_owned(name)
+    }
 
 
 def _become(env: dict[str, str], account: pwd.struct_passwd | None) -> None:

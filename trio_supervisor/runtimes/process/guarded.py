@@ -4,8 +4,7 @@ import errno
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -13,11 +12,10 @@ from attrs import frozen
 
 from trio_supervisor.guardian.launch import Guard, Launched, launch
 from trio_supervisor.runtimes.process.births import kill_lost
-from trio_supervisor.runtimes.process.current import current_spawner, set_spawner
+from trio_supervisor.runtimes.process.cgroups import Cgroups
 from trio_supervisor.runtimes.process.inheritance import restore_descriptor_limit
 from trio_supervisor.runtimes.process.leader import Leader, exit_of
 from trio_supervisor.runtimes.process.local import LocalSpawner
-from trio_supervisor.runtimes.process.orphans import become_heir, reap_orphans
 from trio_supervisor.runtimes.process.outbox import Outbox
 from trio_supervisor.runtimes.process.spawner import Birth, BirthError, GuardianLostError, Order
 from trio_supervisor.runtimes.reactor import current_reactor
@@ -51,6 +49,8 @@ class GuardedSpawner:
         self.users = 0
         """Blocks of `open_guarded` that are open."""
         self._tell = guard.tell
+        self.cgroups = Cgroups(self.instance, guard.tell)
+        self._home: str | None = None
         self._lease = guard.lease
         self._guardian: Launched | None = None
         self._ending: Leader | None = None
@@ -69,6 +69,11 @@ class GuardedSpawner:
 
     # Spawning
 
+    @property
+    def always_in_cgroups(self) -> bool:
+        """Whether the guardian spawns: it joins a cgroup in no time."""
+        return self._local is None
+
     def begin(self, order: Order) -> Birth:
         """Begin a birth."""
         birth = Birth()
@@ -82,6 +87,7 @@ class GuardedSpawner:
             return self._local.begin(order)
         self._numbers += 1
         self._births[self._numbers] = (birth, order)
+        self._send_home()
         message = ("spawn", self._numbers, order.child, order.generation, order.cgroup, order.plan.pack())
         try:
             self._send(message, order.fds)
@@ -126,20 +132,32 @@ class GuardedSpawner:
         self._serve(launched)
 
     def _do_without(self, words: str) -> None:
-        self._local = LocalSpawner()
-        self._local.instance = self.instance
+        self._local = LocalSpawner(self.instance, self.cgroups)
         self._tell(words)
 
     def _serve(self, launched: Launched) -> None:
         self._guardian = launched
         launched.link.setblocking(False)
         self._outbox = Outbox(launched.link)
+        self.cgroups.companions.clear()
+        self.cgroups.companions.add(launched.pid)
+        cgroups = self.cgroups.open()
         self._send(("hello", self.instance))
+        self._send(("slice", list(cgroups.directories), cgroups.leaf))
         if self._lease is not None:
-            self._send(("lease", self._lease, ""))
+            self._send(("lease", self._lease, os.pathsep.join(cgroups.directories)))
+        self._home = None
         for known in self._known.values():
             self._send(("adopt", known.leader.pid, known.leader.started, known.child, known.generation, known.cgroup))
         current_reactor().watch_exit(launched.link.fileno(), self._readable)
+
+    def _send_home(self) -> None:
+        """Tell the guardian where the way back leads from the cgroup of a child; we may have stepped aside since."""
+        cgroups = self.cgroups.opened
+        home = None if cgroups is None else cgroups.home
+        if home is not None and home != self._home:
+            self._home = home
+            self._send(("home", home))
 
     def _send(self, message: wire.Message, fds: tuple[int, ...] = ()) -> None:
         """Tell the guardian; where there is none, the next one is told what it has to know."""
@@ -241,6 +259,7 @@ class GuardedSpawner:
         """End the guardian; returns whom it has still killed, and who would not die."""
         guardian = self._guardian
         if guardian is None:
+            self.cgroups.close()
             return [], []
         self._finished = trio.Event()
         with suppress(ProcessLookupError):
@@ -256,42 +275,8 @@ class GuardedSpawner:
         if self._last_words is None:
             # It has ended before it could do that.
             await kill_lost(self.instance, lambda: True)
+        self.cgroups.close()
         return self._last_words or ([], [])
-
-
-@asynccontextmanager
-async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
-    """Spawn by a guardian in this Trio run while the block lasts; then it kills what is left, and ends.
-
-    All such blocks of a Trio run share one guardian, which ends with the last of them.
-    """
-    shared = current_spawner()
-    spawner = shared if isinstance(shared, GuardedSpawner) and shared.users else GuardedSpawner(guard)
-    set_spawner(spawner)
-    spawner.users += 1
-    async with trio.open_nursery() as nursery:
-        if guard.heir:
-            # In a thread, as it takes some milliseconds and nobody waits for it.
-            nursery.start_soon(trio.to_thread.run_sync, become_heir)
-            nursery.start_soon(reap_orphans, spawner.waited_for)
-        try:
-            yield spawner
-        finally:
-            spawner.users -= 1
-            if not spawner.users:
-                with trio.CancelScope(shield=True):
-                    await _say_farewell(spawner, guard.tell)
-                if current_spawner() is spawner:
-                    set_spawner(LocalSpawner())
-            nursery.cancel_scope.cancel()
-
-
-async def _say_farewell(spawner: GuardedSpawner, tell: Callable[[str], None]) -> None:
-    killed, left = await spawner.finish()
-    if left:
-        tell(f"could not be killed: {', '.join(left)}")
-    elif killed:
-        tell(f"killed what had left all trees: {', '.join(killed)}")
 
 
 def _children(pid: int) -> set[int] | None:

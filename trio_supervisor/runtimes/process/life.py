@@ -1,6 +1,6 @@
 """One life of a process: born, read, asked, killed, waited for."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -18,12 +18,25 @@ from trio_supervisor.runtimes.process.input import InputPipe
 from trio_supervisor.runtimes.process.last_words import LastWords
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
 from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.runtimes.process.sampling import Ceilings
 from trio_supervisor.runtimes.process.setting import Setting
 from trio_supervisor.runtimes.process.sockets import holder_of, owner_of
-from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError
+from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import Tree
-from trio_supervisor.spec import AskStep, CloseStdinStep, ProcessSpec, SendStep, SignalStep, SignalTo, Stdin, expand
+from trio_supervisor.spec import (
+    AskStep,
+    CloseStdinStep,
+    Limits,
+    ProcessSpec,
+    SendStep,
+    SignalStep,
+    SignalTo,
+    Stdin,
+    expand,
+)
 from trio_supervisor.system import lineage
+from trio_supervisor.system.cgroup import Cgroup
+from trio_supervisor.system.procfs import Process
 
 MOST_BIRTHS = 5
 """A start that loses its guardian begins again, at most so often."""
@@ -44,6 +57,8 @@ class ProcessLife:
         self._marker = ""
         self._input: InputPipe | None = None
         self._last_words = LastWords()
+        self._cgroup: Cgroup | None = None
+        self._ceilings: Ceilings | None = None
 
     @property
     def pid(self) -> int | None:
@@ -71,7 +86,8 @@ class ProcessLife:
         """One try; False when the guardian was lost in it."""
         spawner = current_spawner()
         self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation)
-        plan = self._setting.plan(self._marker)
+        self._enter_cgroup(spawner)
+        plan = self._setting.plan(self._marker, () if self._cgroup is None else self._cgroup.join_files)
         try:
             # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
             self._newborn = begin(
@@ -81,10 +97,26 @@ class ProcessLife:
                 plan,
                 stdin=self._setting.process.stdin is Stdin.PIPE,
                 sockets=self._setting.sockets,
+                cgroup=None if self._cgroup is None else self._cgroup.tree,
             )
         except OSError as error:
             raise start_error(error, plan.argv, plan.cwd, plan.env) from error
         return await self._take_in(self._newborn)
+
+    def _enter_cgroup(self, spawner: Spawner) -> None:
+        """Make the groups that it is to be born in, fresh for each birth."""
+        self._leave_cgroup()
+        limits = self._setting.process.limits
+        if spawner.always_in_cgroups or limits != Limits():
+            self._cgroup = spawner.cgroups.make(self._launch.child, self._launch.generation, limits)
+        self._ceilings = Ceilings(
+            limits, self._cgroup, self._members, self._setting.say, self._launch.limit_reached, self._kill_tree
+        )
+
+    def _leave_cgroup(self) -> None:
+        if self._cgroup is not None:
+            self._cgroup.remove()
+            self._cgroup = None
 
     async def _take_in(self, newborn: Newborn) -> bool:
         """Wait for a birth; what is born is kept. False when the guardian was lost in it."""
@@ -99,9 +131,13 @@ class ProcessLife:
         except BirthError as error:
             self._newborn = None
             newborn.close()
+            if error.step == "cgroup" and self._cgroup is not None:
+                newborn.spawner.cgroups.give_up(str(error))
+                return False
+            self._leave_cgroup()
             raise self._start_error(error) from error
         self._newborn = None
-        self._tree = Tree(leader, newborn.spawner, self._marker)
+        self._tree = Tree(leader, newborn.spawner, self._marker, self._cgroup)
         if self._killed:
             self._tree.kill()
         self._input = None if newborn.stdin is None else InputPipe(newborn.stdin)
@@ -122,15 +158,19 @@ class ProcessLife:
                 await self._take_in(self._newborn)
             self.kill()
         if self._tree is None:
+            self._leave_cgroup()
             return Exit(How.CANCELLED)
-        async with self._passing_on():
+        async with self._watched():
             exit = await self._tree.wait_over()
             if self._input is not None:
                 self._input.close()
             until = trio.current_time() + LAST_WORDS_PATIENCE
             for pipe in self._pipes:
                 await pipe.finish(until - trio.current_time())
+        if self._ceilings is not None:
+            exit = self._ceilings.judge(exit, killed_by_us=self._killed)
         exit = await self._explained(exit)
+        self._leave_cgroup()
         if self._lease is not None:
             self._lease.life_over()
         return exit
@@ -171,10 +211,18 @@ class ProcessLife:
         if self._tree is not None:
             self._tree.kill()
 
+    def _kill_tree(self, _reason: str) -> None:
+        """For its own sake, which is no kill by anybody."""
+        if self._tree is not None:
+            self._tree.kill()
+
     async def members(self) -> list[str]:
         """All processes of its tree, in words, as far as they can be seen."""
+        return [str(each) for each in await self._members()]
+
+    async def _members(self) -> list[Process]:
         try:
-            return [] if self._tree is None else [str(each) for each in await self._tree.members()]
+            return [] if self._tree is None else await self._tree.members()
         except OSError:
             return []
 
@@ -211,13 +259,19 @@ class ProcessLife:
         return start_error(error, setting.command, setting.process.cwd, setting.environment(self._marker))
 
     @asynccontextmanager
-    async def _passing_on(self) -> AsyncIterator[None]:
-        """See to it that output that is held back for the secrets' sake is not late."""
-        if self._setting.redacted is None:
+    async def _watched(self) -> AsyncIterator[None]:
+        """Keep to its ceilings, and pass on in time what is held back for the secrets; most lives have neither."""
+        watches: list[Callable[[], Awaitable[None]]] = []
+        if self._setting.redacted is not None:
+            watches.append(self._setting.redacted.run)
+        if self._ceilings is not None and self._ceilings.needed:
+            watches.append(self._ceilings.watch)
+        if not watches:
             yield
             return
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._setting.redacted.run)
+            for watch in watches:
+                nursery.start_soon(watch)
             yield
             nursery.cancel_scope.cancel()
 

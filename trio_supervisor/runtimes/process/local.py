@@ -1,14 +1,17 @@
 """Spawns processes as children of this process: by vfork, or by a program in between where more has to happen."""
 
+import logging
 import marshal
 import os
 import signal
 import subprocess
+import sys
 from contextlib import ExitStack
 
 import trio
 
 from trio_supervisor.guardian.launch import command
+from trio_supervisor.runtimes.process.cgroups import Cgroups
 from trio_supervisor.runtimes.process.inheritance import (
     default_signals,
     receive_exit_status,
@@ -21,12 +24,18 @@ from trio_supervisor.system.birth import Plan
 from trio_supervisor.system.lineage import new_instance
 from trio_supervisor.system.procfs import process
 
+_log = logging.getLogger(__name__)
+
 
 class LocalSpawner:
     """A `Spawner` without a guardian: what it spawns outlives this process if that is killed."""
 
-    def __init__(self) -> None:
-        self.instance = new_instance()
+    always_in_cgroups = False
+
+    def __init__(self, instance: str = "", cgroups: Cgroups | None = None) -> None:
+        """`instance`, `cgroups`: those of the spawner in whose place it spawns."""
+        self.instance = instance or new_instance()
+        self.cgroups = cgroups or Cgroups(self.instance, _log.warning)
 
     def begin(self, order: Order) -> Birth:
         """Begin a birth; a plain one is settled at once."""
@@ -36,6 +45,8 @@ class LocalSpawner:
         try:
             if order.plan.plain and not order.plan.join:
                 birth.succeed(_leader(_spawn(order)))
+            elif order.plan.join and not sys.executable:
+                birth.fail(BirthError("cgroup", 0, "there is no Python interpreter to join them"))
             else:
                 _Become(order, birth)
         except OSError as error:

@@ -32,8 +32,6 @@ class Setting:
         """Look up what may have changed since the life before. Raises StartError."""
         self.account = find_account(self.process.user, self.process.group)
         await self._look_up_secrets()
-        if self._launch.generation == 1 and (complaint := self._environment("").complaint):
-            self.say(complaint)
         if self._lease is not None:
             await self._lease.secure(self.say)
 
@@ -71,9 +69,16 @@ class Setting:
 
     def plan(self, marker: str, join: tuple[str, ...] = ()) -> Plan:
         """The plan of its birth; `join`: the `cgroup.procs` files that it is born into. Raises StartError."""
-        environment = self.environment(marker)
+        environment = self._environment(marker)
+        if environment.refused and self._launch.generation == 1:
+            self.say(environment.complaint)
         return plan_of(
-            self.process, self.command, environment, account=self.account, join=join, listen=bool(self.sockets)
+            self.process,
+            self.command,
+            environment.variables,
+            account=self.account,
+            join=join,
+            listen=bool(self.sockets),
         )
 
     def _environment(self, marker: str) -> Environment:

@@ -5,6 +5,7 @@ from typing import Protocol
 import trio
 from attrs import define, field, frozen
 
+from trio_supervisor.runtimes.process.cgroups import Cgroups
 from trio_supervisor.runtimes.process.leader import Leader
 from trio_supervisor.system.birth import Plan
 
@@ -72,6 +73,14 @@ class Spawner(Protocol):
     @property
     def instance(self) -> str:
         """The name of this run in the markers of its children (see `system.lineage`)."""
+
+    @property
+    def cgroups(self) -> Cgroups:
+        """Where the groups of its lives are made."""
+
+    @property
+    def always_in_cgroups(self) -> bool:
+        """Whether to be born in a cgroup costs next to nothing; else only who has ceilings is."""
 
     def begin(self, order: Order) -> Birth:
         """Begin a birth."""

@@ -19,6 +19,7 @@ from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.runtimes.process.census import census, in_thread
 from trio_supervisor.runtimes.process.leader import Leader
 from trio_supervisor.runtimes.process.spawner import Spawner
+from trio_supervisor.system.cgroup import Cgroup
 from trio_supervisor.system.kill import signal_exactly
 from trio_supervisor.system.members import members_of
 from trio_supervisor.system.procfs import NO_ROOM, Process
@@ -36,9 +37,12 @@ _BLIND_PAUSE = 0.05
 class Tree:
     """A process that leads its session, and all that descends from it."""
 
-    def __init__(self, leader: Leader, spawner: Spawner, marker: str) -> None:
-        """`marker`: the token of this life (see `system.lineage`), which the leader's environment has."""
+    def __init__(self, leader: Leader, spawner: Spawner, marker: str, cgroup: Cgroup | None = None) -> None:
+        """`marker`: the token of this life (see `system.lineage`), which the leader's environment has. `cgroup`: what
+        it was born in; whoever made that removes it.
+        """
         self.leader = leader
+        self._cgroup = cgroup
         self._spawner = spawner
         self._marker = marker
         self._asked = False
@@ -81,6 +85,8 @@ class Tree:
         self._killed.set()
         with suppress(PermissionError):
             self.leader.signal(signal.SIGKILL, group=True)
+        if self._cgroup is not None:
+            self._cgroup.kill()
         self._give_up_at = min(self._give_up_at, trio.current_time() + KILL_PATIENCE)
         if self._waiting is not None:
             self._waiting.deadline = self._give_up_at
@@ -94,7 +100,10 @@ class Tree:
         while True:
             try:
                 everybody = await census()
-                return await in_thread(members_of, everybody, self.leader.pid, self.leader.started, self._marker)
+                inside = () if self._cgroup is None else self._cgroup.members()
+                return await in_thread(
+                    members_of, everybody, self.leader.pid, self.leader.started, self._marker, inside
+                )
             except OSError:
                 if trio.current_time() >= self._give_up_at:
                     raise
@@ -138,6 +147,7 @@ class Tree:
             rest = await self.members()
             if not rest:
                 return
+            # One after the other: all have to go.
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_wait_end, rest[0], nursery.cancel_scope)
                 await self._killed.wait()
@@ -149,6 +159,8 @@ class Tree:
         for pause in _QUICK_LOOKS:
             if self._surely_empty():
                 return []
+            if self._cgroup is not None:
+                self._cgroup.kill()
             await trio.sleep(pause)
         pause = _QUICK_LOOKS[-1]
         while not self._surely_empty():
@@ -163,7 +175,9 @@ class Tree:
 
     def _surely_empty(self) -> bool:
         """Whether a few system calls can tell that nobody is left; if they can't, that means nothing."""
-        return not self._number_in_use() and not self._spawner.may_have_strays()
+        if self._number_in_use() or self._spawner.may_have_strays():
+            return False
+        return self._cgroup is None or not self._cgroup.populated()
 
     def _number_in_use(self) -> bool:
         """Whether any process, group or session bears the leader's number.
