@@ -90,7 +90,7 @@ async def test_nginx_lets_a_request_finish(tmp_path: Path, nginx: str) -> None:
         (tmp_path / "nginx.conf").write_text(
             NGINX.format(directory=tmp_path, port=port, behind=behind.getsockname()[1])
         )
-        spec = {
+        spec: dict[str, object] = {
             "command": [nginx, "-c", str(tmp_path / "nginx.conf")],
             "preset": "nginx",
             "readiness": {"tcp": str(port)},
