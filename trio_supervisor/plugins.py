@@ -30,7 +30,7 @@ PROBES: Mapping[type, str] = MappingProxyType(
 )
 
 STOP_REQUEST = "trio_supervisor.probes.stop_request:send"
-GUARDED = "trio_supervisor.runtimes.process.guarded:open_guarded"
+GUARDED = "trio_supervisor.runtimes.process.guarding:open_guarded"
 
 
 @cache

@@ -55,4 +55,5 @@ def end_guardian(spawner: GuardedSpawner) -> None:
     guardian = spawner._guardian
     if guardian is not None:
         guardian.link.close()
+        os.close(guardian.pidfd)
         os.waitpid(guardian.pid, 0)

@@ -193,8 +193,8 @@ async def why_not(*command: str, cwd: str | None = None, env: dict[str, str] | N
         await life.start()
     assert life.pid is None
     assert heard.chunks == []
-    # The reactor, made by the first life of a run, keeps two of its own, and the guardian has a socket.
-    assert len(descriptors() - before) <= 3
+    # The reactor, made by the first life of a run, keeps two of its own, and the guardian has a socket and a pidfd.
+    assert len(descriptors() - before) <= 4
     return str(caught.value)
 
 

@@ -5,12 +5,14 @@ that the supervisor is gone by the end of the socket between them, whatever has 
 """
 
 import ctypes
+import errno
 import gc
 import marshal
 import os
 import select
 import signal
 import socket
+import time
 from contextlib import suppress
 
 from trio_supervisor.guardian.quick import CgroupError, QuickBirths
@@ -22,19 +24,11 @@ from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.lease import Lease
 from trio_supervisor.system.procfs import process
 
+_TRIES = 200
+_BETWEEN_TRIES = 0.01
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 """prctl(2)."""
-
-
-class _Birth:
-    """A fork that has not loaded its program yet."""
-
-    __slots__ = ("number", "ward")
-
-    def __init__(self, number: int, ward: Ward) -> None:
-        self.number = number
-        self.ward = ward
 
 
 class Guardian:
@@ -44,8 +38,8 @@ class Guardian:
         self._link = link
         self._poll = select.epoll()
         self._poll.register(link.fileno(), select.EPOLLIN)
-        self._births: dict[int, _Birth] = {}
-        """By the descriptor that tells when it is over."""
+        self._births: dict[int, tuple[int, Ward]] = {}
+        """Forks that have not loaded their programs yet, each with its number, by the descriptor that tells the end."""
         self._wards: dict[int, Ward] = {}
         self._instance = ""
         self._lease: Lease | None = None
@@ -96,6 +90,8 @@ class Guardian:
                 self._slice = (directories, leaf if isinstance(leaf, str) else None)
             case ("lease", str(path), str(cgroup)):
                 self._lease = Lease(path, self._instance, cgroup, self._tell_trouble)
+            case ("spawn", int(number), *_) if not fds:
+                self._say_failed(number, "descriptors", OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
             case ("spawn", int(number), str(child), int(generation), cgroup, bytes(plan)):
                 assert cgroup is None or isinstance(cgroup, str)
                 self._spawn(number, child, generation, cgroup, Plan.unpack(plan), fds)
@@ -107,7 +103,7 @@ class Guardian:
                 self._adopt(pid, started, child, generation, cgroup)
             case ("discard", int(pid)):
                 if pid in self._wards:
-                    os.killpg(pid, signal.SIGKILL)
+                    _kill_group(pid)
             case ("forget", int(pid)):
                 self._remove(pid)
             case ("finish",):
@@ -118,21 +114,26 @@ class Guardian:
 
     def _spawn(self, number: int, child: str, generation: int, cgroup: str | None, plan: Plan, fds: list[int]) -> None:
         try:
-            if self._quick.can(plan):
-                self._born(number, Ward(self._quick.spawn(plan, fds), child, generation, cgroup))
+            pid = self._quick.spawn(plan, fds) if self._quick.can(plan) else 0
+            if pid:
+                self._born(number, Ward(pid, child, generation, cgroup))
             else:
                 self._fork(number, child, generation, cgroup, plan, fds)
         except (OSError, ValueError) as error:
-            errno = error.errno if isinstance(error, OSError) else 0
-            step = "cgroup" if isinstance(error, CgroupError) else "exec"
-            self._say(("failed", number, step, errno or 0, str(error)))
+            self._say_failed(number, "cgroup" if isinstance(error, CgroupError) else "exec", error)
         finally:
             for fd in fds:
                 os.close(fd)
 
     def _born(self, number: int, ward: Ward) -> None:
         # Nobody can have its number before it is reaped, and that is done by this thread.
-        pidfd = os.pidfd_open(ward.pid)
+        try:
+            pidfd = os.pidfd_open(ward.pid)
+        except OSError as error:
+            _kill_group(ward.pid)
+            self._remove(ward.pid)
+            self._say_failed(number, "descriptors", error)
+            return
         self._add(ward)
         self._say(("born", number, ward.pid, ward.started), [pidfd])
         os.close(pidfd)
@@ -142,6 +143,8 @@ class Guardian:
         try:
             pid = os.fork()
             if pid == 0:
+                # Else the supervisor would not see the end of the guardian as long as this is on its way.
+                self._link.close()
                 become(plan, fds, tells)
         except OSError:
             os.close(told)
@@ -150,20 +153,20 @@ class Guardian:
             os.close(tells)
         ward = Ward(pid, child, generation, cgroup)
         self._add(ward)
-        self._births[told] = _Birth(number, ward)
+        self._births[told] = number, ward
         self._poll.register(told, select.EPOLLIN)
 
     def _settle(self, told: int) -> None:
         """A birth is over: its program is loaded, or it has failed and said how."""
-        birth = self._births.pop(told)
+        number, ward = self._births.pop(told)
         self._poll.unregister(told)
         with open(told, "rb") as file:
             failure = file.read()
         if failure:
-            self._remove(birth.ward.pid)
-            self._say(("failed", birth.number, *marshal.loads(failure)))
+            self._remove(ward.pid)
+            self._say(("failed", number, *marshal.loads(failure)))
         else:
-            self._born(birth.number, birth.ward)
+            self._born(number, ward)
 
     def _adopt(self, pid: int, started: int, child: str, generation: int, cgroup: str | None) -> None:
         found = process(pid)
@@ -197,19 +200,21 @@ class Guardian:
                 self._settle_birth_of(ward)
             if ward is not None and not ward.spared:
                 # Its number is its own as long as it is not reaped.
-                with suppress(OSError):
-                    os.killpg(pid, signal.SIGKILL)
+                _kill_group(pid)
             with suppress(ChildProcessError):
                 os.waitid(os.P_PID, pid, os.WEXITED)
             if self._remove(pid):
                 self._say(("ended", pid, ended.si_code, ended.si_status))
 
     def _settle_birth_of(self, ward: Ward) -> None:
-        for told, birth in list(self._births.items()):
-            if birth.ward is ward:
+        for told, (_, born) in list(self._births.items()):
+            if born is ward:
                 self._settle(told)
 
     def _leave_nothing(self) -> None:
+        for told in self._births:
+            # Nobody wants to know any more, and the search takes descriptors.
+            os.close(told)
         killed, left = kill_all(list(self._wards.values()), self._instance, _reap_all)
         for directory in self._slice[0]:
             destroy(directory)
@@ -221,10 +226,27 @@ class Guardian:
             self._link.setblocking(False)
             wire.send(self._link, ("finished", [str(each) for each in killed], [str(each) for each in left]))
 
+    def _say_failed(self, number: int, step: str, error: OSError | ValueError) -> None:
+        code = error.errno if isinstance(error, OSError) else 0
+        self._say(("failed", number, step, code or 0, str(error)))
+
     def _say(self, message: wire.Message, fds: list[int] | None = None) -> None:
-        # If the supervisor is gone, the loop is about to find out.
+        for _ in range(_TRIES):
+            try:
+                wire.send(self._link, message, fds)
+                return
+            except OSError as error:
+                if error.errno not in wire.NOT_NOW:
+                    return  # the supervisor is gone, as the loop is about to find out
+            time.sleep(_BETWEEN_TRIES)
+        # That will get through; without its descriptor a birth has failed.
         with suppress(OSError):
-            wire.send(self._link, message, fds)
+            wire.send(self._link, message)
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _next_ended() -> os.waitid_result | None:

@@ -12,10 +12,11 @@ PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py"
 
 
 class Launched:
-    """A guardian that was launched: its process, and our end of the socket."""
+    """A guardian that was launched: its process, its pidfd, and our end of the socket."""
 
-    def __init__(self, pid: int, link: socket.socket) -> None:
+    def __init__(self, pid: int, pidfd: int, link: socket.socket) -> None:
         self.pid = pid
+        self.pidfd = pidfd
         self.link = link
 
 
@@ -63,9 +64,10 @@ def launch() -> Launched:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+        launched = Launched(process.pid, os.pidfd_open(process.pid), ours)
     except BaseException:
         ours.close()
         raise
-    # We reap it by its number, and Popen is not to warn about it.
+    # We reap it ourselves, and Popen is not to warn about it.
     process.returncode = 0
-    return Launched(process.pid, ours)
+    return launched

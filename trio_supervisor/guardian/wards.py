@@ -1,7 +1,6 @@
 """The wards: every process that the guardian answers for, and how all of them are killed in the end."""
 
 import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -47,7 +46,7 @@ def kill_all(wards: list[Ward], instance: str, reap: Callable[[], None]) -> tupl
             _kill_cgroup(ward)
         left = _left(wards, instance, thorough=thorough)
         for each in left:
-            signal_exactly(each, signal.SIGKILL)
+            signal_exactly(each)
             killed[each.pid, each.started] = each
         reap()
         if not left and thorough:
@@ -62,12 +61,14 @@ def kill_all(wards: list[Ward], instance: str, reap: Callable[[], None]) -> tupl
 
 def _left(wards: list[Ward], instance: str, *, thorough: bool) -> list[Process]:
     everybody = [each for each in processes() if each.alive]
+    started = {each.pid: each.started for each in everybody}
     ours = {each.pid: each for each in descendants(everybody, {os.getpid()})}
     leaders = {ward.pid: ward for ward in wards}
     for each in everybody:
         ward = leaders.get(each.session) or leaders.get(each.group)
         # Nobody of a session is older than its first leader; a number that was given away anew has a younger one.
-        if ward is not None and each.started >= ward.started and _is_still(ward, everybody):
+        # So a ward whose number nobody has now is believed, and one whose number is another one's is not.
+        if ward is not None and each.started >= ward.started == started.get(ward.pid, ward.started):
             ours[each.pid] = each
     if thorough:
         ours |= {each.pid: each for each in carriers(everybody, instance)}
@@ -84,11 +85,6 @@ def _spared(everybody: list[Process]) -> set[int]:
         spared.add(pid)
         pid = parents.get(pid, 0)
     return spared
-
-
-def _is_still(ward: Ward, everybody: list[Process]) -> bool:
-    """Whether the ward's number is its own, or nobody's."""
-    return all(each.pid != ward.pid or each.started == ward.started for each in everybody)
 
 
 def _kill_cgroup(ward: Ward) -> None:

@@ -14,8 +14,6 @@ IGNORABLE = [
     for number in signal.valid_signals()
     if number not in (signal.SIGKILL, signal.SIGSTOP) and number < signal.SIGRTMIN
 ]
-_ABOVE = 128
-"""Descriptors are moved up there first, so that none of them is overwritten by another one's new number."""
 PASSED_FIRST = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
 
@@ -93,13 +91,13 @@ def become(plan: Plan, fds: list[int], failures: int) -> None:
 
     What fails is written to `failures` as (step, error number, words); it closes when the program is loaded.
     """
-    step = "birth"
+    step = "descriptors"
     try:
+        # First, as a limit of their number is one of the steps.
+        failures = _arrange(fds, failures)
         for name, take in _STEPS:
             step = name
             take(plan)
-        step = "descriptors"
-        failures = _arrange(fds, failures)
         step = "exec"
         env = plan.env | {"LISTEN_PID": str(os.getpid())} if plan.listen else plan.env
         os.execve(plan.program, plan.argv, env)
@@ -189,8 +187,9 @@ _STEPS = (
 def _arrange(fds: list[int], failures: int) -> int:
     import fcntl  # noqa: PLC0415 -- most births need it, the import of this module by a supervisor does not
 
-    failures = fcntl.fcntl(failures, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
-    above = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for fd in fds]
+    # Moved up first, so that none of them is overwritten by another one's new number.
+    failures = fcntl.fcntl(failures, fcntl.F_DUPFD_CLOEXEC, len(fds))
+    above = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, len(fds)) for fd in fds]
     for number, fd in enumerate(above):
         os.dup2(fd, number)
     return failures

@@ -8,8 +8,10 @@ from trio_supervisor.system.procfs import Process, process
 
 
 def signal_exactly(member: Process, number: int = signal.SIGKILL) -> None:
-    """Signal a process that was seen before; nothing happens when it is gone, or runs as another user."""
-    with suppress(ProcessLookupError, PermissionError):
+    """Signal a process that was seen before; nothing happens when it is gone, runs as another user, or there is no
+    descriptor left to make sure of it.
+    """
+    with suppress(OSError):
         pidfd = os.pidfd_open(member.pid)
         try:
             now = process(member.pid)

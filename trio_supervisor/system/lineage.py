@@ -7,7 +7,7 @@ supervisor within an agent adds its token to those it has inherited: none hides 
 import os
 from collections.abc import Iterable
 
-from trio_supervisor.system.procfs import Process
+from trio_supervisor.system.procfs import NO_ROOM, Process
 
 VARIABLE = "AGENT_LINEAGE"
 """Tokens with spaces between, the outermost supervisor's first."""
@@ -32,6 +32,9 @@ def carriers(processes: Iterable[Process], prefix: str) -> list[Process]:
     """Those whose marker has a token that is `prefix`, or begins with it and a colon. Costs about 8 microseconds each.
 
     What runs as another user does not let us look, and is left out.
+
+    Raises:
+        OSError: there is no descriptor left to look with.
     """
     wanted = prefix.encode()
     return [one for one in processes if any(_is_within(wanted, each) for each in _tokens(one.pid))]
@@ -50,5 +53,7 @@ def _environment(pid: int) -> bytes:
     try:
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
             return file.readall()
-    except OSError:  # it is gone, or somebody else's
-        return b""
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        return b""  # it is gone, or somebody else's

@@ -14,6 +14,9 @@ def members_of(
 
     `leader`, `started`: the process that was spawned, which may be gone. `marker`: see `system.lineage`. `inside`: the
     numbers of those that are in its cgroup. Blocks for about 10 microseconds for each process.
+
+    Raises:
+        OSError: there is no descriptor left to look with.
     """
     # Nobody of the tree is older than its leader.
     living = [one for one in everybody if one.alive and one.started >= started]

@@ -1,6 +1,10 @@
 """What /proc tells about processes. Where there is no /proc, it tells of none."""
 
+import errno
 import os
+
+NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE})
+"""Error numbers that say nothing of what was looked for: this process, or the system, has no descriptor left."""
 
 
 class Process:
@@ -32,6 +36,13 @@ class Process:
 
 def process(pid: int) -> Process | None:
     """One process; None when there is none with this number (or it must not be looked at)."""
+    try:
+        return _look_at(pid)
+    except OSError:
+        return None
+
+
+def _look_at(pid: int) -> Process | None:
     stat = _read(f"/proc/{pid}/stat")
     # The name may hold spaces and parentheses itself.
     head, _, tail = stat.rpartition(b")")
@@ -44,21 +55,38 @@ def process(pid: int) -> Process | None:
 
 
 def processes() -> list[Process]:
-    """All processes; costs about 15 microseconds each."""
-    return [found for pid in pids() if (found := process(pid)) is not None]
+    """All processes; costs about 15 microseconds each.
+
+    Raises:
+        OSError: there is no descriptor left to look with: that is not the same as nobody.
+    """
+    return [found for pid in _numbers() if (found := _look_at(pid)) is not None]
 
 
 def pids() -> list[int]:
-    """The numbers of all processes."""
+    """The numbers of all processes, as far as we can look."""
+    try:
+        return _numbers()
+    except OSError:
+        return []
+
+
+def _numbers() -> list[int]:
     try:
         return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    except OSError:
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
         return []
 
 
 def command_line(pid: int) -> str:
     """Program and arguments, at most 80 characters of them; the bare name for what has none; "" for what is gone."""
-    text = _read(f"/proc/{pid}/cmdline").rstrip(b"\0").replace(b"\0", b" ").decode(errors="backslashreplace")
+    try:
+        words = _read(f"/proc/{pid}/cmdline")
+    except OSError:
+        words = b""
+    text = words.rstrip(b"\0").replace(b"\0", b" ").decode(errors="backslashreplace")
     if not text:
         found = process(pid)
         return found.name if found is not None else ""
@@ -67,9 +95,16 @@ def command_line(pid: int) -> str:
 
 
 def _read(path: str) -> bytes:
+    """The beginning of a file; nothing of what is gone, or must not be looked at.
+
+    Raises:
+        OSError: there is no descriptor left to look with.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
         return b""
     try:
         return os.read(fd, 4096)

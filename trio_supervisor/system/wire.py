@@ -5,6 +5,7 @@ travels in a memory file.
 """
 
 import array
+import errno
 import marshal
 import os
 import socket
@@ -15,6 +16,8 @@ Message = tuple[Value, ...]
 LONGEST = 60_000
 """Bytes that go into one packet; the kernel's default limit is 208 KiB."""
 MOST_DESCRIPTORS = 64
+NOT_NOW = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
+"""Error numbers of a packet that could be sent later: too many descriptors of this user are under way, for one."""
 
 _INLINE, _IN_MEMORY_FILE = b"i", b"m"
 
@@ -30,9 +33,18 @@ def pack(message: Message) -> tuple[bytes, int | None]:
     if len(data) <= LONGEST:
         return _INLINE + data, None
     file = os.memfd_create("trio-supervisor")
-    with open(file, "wb", closefd=False) as writer:
-        writer.write(data)
-    return _IN_MEMORY_FILE, file
+    try:
+        with open(file, "wb", closefd=False) as writer:
+            writer.write(data)
+    except OSError:
+        os.close(file)
+        raise
+    return _IN_MEMORY_FILE + marshal.dumps(_heading(message)), file
+
+
+def _heading(message: Message) -> Message:
+    """What a message is about: at most its first two values."""
+    return tuple(value for value in message[:2] if isinstance(value, str | int))
 
 
 def send_packet(end: socket.socket, packet: bytes, fds: list[int]) -> None:
@@ -54,22 +66,34 @@ def send(end: socket.socket, message: Message, fds: list[int] | None = None) -> 
 def receive(end: socket.socket, flags: int = 0) -> tuple[Message, list[int]] | None:
     """The next message and its descriptors, which belong to the caller; None when the other end is closed.
 
+    Where this process has no room for all its descriptors, a message comes without any of them, and a long one shrinks
+    to its first two values.
+
     Raises:
         OSError: BlockingIOError when there is none now and `end` or `flags` say not to wait.
     """
-    size = MOST_DESCRIPTORS * array.array("i").itemsize
     try:
-        packet, ancillary, _, _ = end.recvmsg(LONGEST + 1, socket.CMSG_SPACE(size), flags | socket.MSG_CMSG_CLOEXEC)
+        packet, fds = _receive_packet(end, flags)
     except ConnectionResetError:
+        # The other end has not read all that it was sent; what it has said itself can still be read.
+        packet, fds = _receive_packet(end, flags)
+    if not packet:
         return None
+    if packet[:1] == _INLINE or not fds:
+        return marshal.loads(packet[1:]), fds
+    with open(fds[0], "rb") as file:
+        file.seek(0)
+        return marshal.loads(file.read()), fds[1:]
+
+
+def _receive_packet(end: socket.socket, flags: int) -> tuple[bytes, list[int]]:
+    size = MOST_DESCRIPTORS * array.array("i").itemsize
+    packet, ancillary, found, _ = end.recvmsg(LONGEST + 1, socket.CMSG_SPACE(size), flags | socket.MSG_CMSG_CLOEXEC)
     fds = array.array("i")
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-    if not packet:
-        return None
-    if packet[:1] == _INLINE:
-        return marshal.loads(packet[1:]), list(fds)
-    with open(fds[0], "rb") as file:
-        file.seek(0)
-        return marshal.loads(file.read()), list(fds[1:])
+    if found & socket.MSG_CTRUNC:
+        while fds:
+            os.close(fds.pop())
+    return packet, list(fds)

@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 import trio
@@ -11,17 +11,20 @@ from attrs import frozen
 
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.process.census import census, in_thread
-from trio_supervisor.runtimes.process.explain import explain
+from trio_supervisor.runtimes.process.explain import about_directory, explain
 from trio_supervisor.runtimes.process.inheritance import make_room_for_descriptors
+from trio_supervisor.runtimes.process.pipe import CHUNK
 from trio_supervisor.runtimes.process.spawner import Birth, BirthError, Order, Spawner
 from trio_supervisor.runtimes.reactor import current_reactor
 from trio_supervisor.spec import RLIMITS
 from trio_supervisor.system.birth import Plan
 from trio_supervisor.system.kill import signal_exactly
 from trio_supervisor.system.lineage import carriers
+from trio_supervisor.system.procfs import Process
 
-_LOOKS_FOR_LOST = 5
-_BETWEEN_LOOKS = 0.02
+_LOST_PATIENCE = 5.0
+"""So long (seconds) what was perhaps born is looked for."""
+_BETWEEN_LOOKS = 0.005
 
 
 @frozen
@@ -29,6 +32,7 @@ class Newborn:
     """A birth that is under way, and our ends of its pipes, which belong to whoever gets this."""
 
     birth: Birth
+    spawner: Spawner
     stdin: int | None
     """The end to write to, non-blocking; None: it reads the null device."""
     stdout: int
@@ -41,6 +45,15 @@ class Newborn:
         for end in {self.stdin, self.stdout, self.stderr} - {None}:
             assert end is not None
             os.close(end)
+
+    def has_nobody(self) -> bool:
+        """Whether nobody holds the other end of the output; what was said is thrown away."""
+        try:
+            while os.read(self.stdout, CHUNK):
+                pass
+        except BlockingIOError:
+            return False
+        return True
 
 
 @trio.lowlevel.enable_ki_protection
@@ -80,7 +93,7 @@ def begin(
         fds = (their_stdin, their_stdout, their_stderr, *sockets)
         birth = spawner.begin(Order(child, generation, plan, fds, cgroup))
         undo.pop_all()
-        return Newborn(birth, our_stdin, stdout, stderr)
+        return Newborn(birth, spawner, our_stdin, stdout, stderr)
 
 
 def _pipe(undo: ExitStack, theirs: ExitStack) -> tuple[int, int]:
@@ -104,6 +117,8 @@ def start_error(
             return StartError(f"{step} can't be set: {os.strerror(number) if number else words}")
         case "guardian":
             return StartError(words)
+        case "cwd":
+            return StartError(about_directory(cwd) or f"cwd {cwd!r} must not be entered: {os.strerror(number)}")
         case _:
             cause = OSError(number, os.strerror(number)) if number else ValueError(words)
             return StartError(explain(cause, command, cwd, env))
@@ -116,10 +131,26 @@ def _about_rlimit(words: str, number: int) -> str:
     return f"limits: rlimits: {which} can't be set: {os.strerror(number)} (the supervisor's own hard limit is {ours})"
 
 
-async def kill_carriers(marker: str) -> None:
-    """Kill what was perhaps born under a guardian that has ended; a program that is loaded has the marker."""
-    for _ in range(_LOOKS_FOR_LOST):
-        everybody = await census()
-        for lost in await in_thread(carriers, everybody, marker):
-            signal_exactly(lost)
+async def kill_lost(marker: str, has_nobody: Callable[[], bool]) -> None:
+    """Kill what was perhaps born under a guardian that has ended.
+
+    A program that is loaded has the marker. One that is not yet holds the other end of the output, as all do that
+    descend from it and have not closed it: `has_nobody` tells when nobody holds it.
+    """
+    until = trio.current_time() + _LOST_PATIENCE
+    while trio.current_time() < until:
+        surely_over = has_nobody()
+        lost = await _carriers(marker)
+        for each in lost or ():
+            signal_exactly(each)
+        if surely_over and lost == []:
+            return
         await trio.sleep(_BETWEEN_LOOKS)
+
+
+async def _carriers(marker: str) -> list[Process] | None:
+    """None: there was no descriptor to look with."""
+    try:
+        return [one for one in await in_thread(carriers, await census(), marker) if one.alive]
+    except OSError:
+        return None

@@ -18,19 +18,28 @@ _census: "trio.lowlevel.RunVar[Census]" = trio.lowlevel.RunVar("trio_supervisor.
 
 
 async def in_thread(look: Callable[[*Ts], T], *args: *Ts) -> T:
-    """Call `look` in a worker thread, among at most `THREADS`: for what may take more than a few milliseconds."""
+    """Call `look` in a worker thread, among at most `THREADS`: for what may take more than a few milliseconds.
+
+    Where no thread can be started (a limit of processes is reached), everybody else waits for it.
+    """
     try:
         limiter = _limiter.get()
     except LookupError:
         limiter = trio.CapacityLimiter(THREADS)
         _limiter.set(limiter)
-    return await trio.to_thread.run_sync(look, *args, limiter=limiter)
+    try:
+        return await trio.to_thread.run_sync(look, *args, limiter=limiter)
+    except RuntimeError:
+        return look(*args)
 
 
 async def census() -> list[Process]:
     """All processes, by a scan that begins after this call; whoever calls before it begins shares it.
 
     When a thousand trees end at once, that is a few scans and not a thousand.
+
+    Raises:
+        OSError: there is no descriptor left to look with.
     """
     try:
         shared = _census.get()
@@ -59,7 +68,7 @@ class Census:
             if scan is None:
                 return await self._lead()
             await scan.over.wait()
-            if scan.found is not None:  # else its leader was cancelled
+            if scan.found is not None:  # else its leader was cancelled, or could not look
                 return scan.found
 
     async def _lead(self) -> list[Process]:

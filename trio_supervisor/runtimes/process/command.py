@@ -10,7 +10,7 @@ from trio_supervisor.commands import CAPTURED, Captured, Completed
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.errors import ProbeError, StartError
 from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
-from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, start_error
+from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
 from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.pipe import OutputPipe
 from trio_supervisor.runtimes.process.plan import plain_plan
@@ -69,7 +69,8 @@ async def _run(
     await trio.lowlevel.checkpoint()
     code: int | None = None
     spawner = current_spawner()
-    marker = lineage.token(spawner.instance, "command", next(_numbers))
+    # No child has such a name.
+    marker = lineage.token(spawner.instance, "-command", next(_numbers))
     marked = {**env, lineage.VARIABLE: lineage.extend(env.get(lineage.VARIABLE), marker)}
     newborn = _begin(spawner, command, cwd, marked, account, one_pipe=len(take) == 1)
     pipes = [OutputPipe(*each) for each in zip((newborn.stdout, newborn.stderr), take, strict=False)]
@@ -82,7 +83,7 @@ async def _run(
         raise ProbeError(str(start_error(error, command, cwd, marked))) from error
     finally:
         with trio.move_on_after(CLEANUP, shield=True):
-            tree = tree or await _born_late(newborn, spawner, marker)
+            tree = tree or await _born_late(newborn, marker, pipes)
             if tree is not None:
                 tree.kill()
                 code = _code(await tree.wait_over())
@@ -110,12 +111,12 @@ def _begin(
         raise ProbeError(str(start_error(error, command, cwd, env))) from error
 
 
-async def _born_late(newborn: Newborn, spawner: Spawner, marker: str) -> Tree | None:
+async def _born_late(newborn: Newborn, marker: str, pipes: Sequence[OutputPipe]) -> Tree | None:
     """What was born although nobody waited for it any more; None if nothing was."""
     try:
-        return Tree(await newborn.birth.wait(), spawner, marker)
+        return Tree(await newborn.birth.wait(), newborn.spawner, marker)
     except GuardianLostError:
-        await kill_carriers(marker)
+        await kill_lost(marker, lambda: not any(pipe.open for pipe in pipes))
     except BirthError:
         pass
     return None

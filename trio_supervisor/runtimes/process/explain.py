@@ -30,7 +30,7 @@ def explain(error: OSError | ValueError, command: Sequence[str], cwd: str | None
         return _SYSTEM_WIDE[error.errno]
     if error.errno == errno.E2BIG:
         return _too_long(command, env)
-    return _about_directory(cwd) or _about_program(error, command[0], cwd, env) or f"{command[0]!r}: {error.strerror}"
+    return about_directory(cwd) or _about_program(error, command[0], cwd, env) or f"{command[0]!r}: {error.strerror}"
 
 
 def find_program(program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
@@ -69,7 +69,8 @@ def _kib(size_bytes: int) -> str:
     return f"{-(-size_bytes // 1024)} KiB"
 
 
-def _about_directory(cwd: str | None) -> str | None:
+def about_directory(cwd: str | None) -> str | None:
+    """What is wrong with a directory, as far as this process can see."""
     if cwd is None:
         return None
     if not os.path.lexists(cwd):

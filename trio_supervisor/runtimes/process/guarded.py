@@ -4,25 +4,26 @@ import errno
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
 import trio
-from attrs import define
+from attrs import frozen
 
 from trio_supervisor.guardian.launch import Guard, Launched, launch
+from trio_supervisor.runtimes.process.births import kill_lost
 from trio_supervisor.runtimes.process.cgroups import Cgroups
-from trio_supervisor.runtimes.process.current import current_spawner, set_spawner
 from trio_supervisor.runtimes.process.inheritance import restore_descriptor_limit
 from trio_supervisor.runtimes.process.leader import Leader, exit_of
 from trio_supervisor.runtimes.process.local import LocalSpawner
-from trio_supervisor.runtimes.process.orphans import become_heir, reap_orphans
+from trio_supervisor.runtimes.process.outbox import Outbox
 from trio_supervisor.runtimes.process.spawner import Birth, BirthError, GuardianLostError, Order
 from trio_supervisor.runtimes.reactor import current_reactor
 from trio_supervisor.system import wire
 from trio_supervisor.system.lineage import new_instance
 
+_FOR_NOW = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Error numbers of a launch that may succeed another time."""
 FAREWELL = 12.0
 """So long (seconds) the guardian has to kill what is left, and to end."""
 MOST_LOSSES = 5
@@ -30,7 +31,7 @@ MOST_LOSSES = 5
 LOSSES_WITHIN = 60.0
 
 
-@define
+@frozen
 class Known:
     """A leader that the guardian watches, and what another guardian has to know of it."""
 
@@ -43,8 +44,6 @@ class Known:
 class GuardedSpawner:
     """A `Spawner` whose processes are the guardian's children, and are killed by it when this process is gone."""
 
-    always_in_cgroups = True
-
     def __init__(self, guard: Guard) -> None:
         self.instance = new_instance()
         self.users = 0
@@ -54,28 +53,38 @@ class GuardedSpawner:
         self._home: str | None = None
         self._lease = guard.lease
         self._guardian: Launched | None = None
+        self._ending: Leader | None = None
+        """The process of the guardian before, killed."""
         self._births: dict[int, tuple[Birth, Order]] = {}
         self._known: dict[int, Known] = {}
-        self._unsent: deque[tuple[bytes, list[int]]] = deque()
-        self._waiting_for_room = False
+        self._outbox: Outbox | None = None
         self._numbers = 0
         self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
         self._local: LocalSpawner | None = None
         """In its place when there is no guardian to be had."""
         self._finished: trio.Event | None = None
-        self._last_words: tuple[list[str], list[str]] = ([], [])
+        self._last_words: tuple[list[str], list[str]] | None = None
         if guard.launched is not None:
             self._serve(guard.launched)
 
     # Spawning
 
+    @property
+    def always_in_cgroups(self) -> bool:
+        """Whether the guardian spawns: it joins a cgroup in no time."""
+        return self._local is None
+
     def begin(self, order: Order) -> Birth:
         """Begin a birth."""
+        birth = Birth()
         if self._guardian is None and self._local is None:
-            self._launch()
+            try:
+                self._launch()
+            except OSError as error:
+                birth.fail(BirthError("exec", error.errno or 0, str(error)))
+                return birth
         if self._local is not None:
             return self._local.begin(order)
-        birth = Birth()
         self._numbers += 1
         self._births[self._numbers] = (birth, order)
         self._send_home()
@@ -111,18 +120,25 @@ class GuardedSpawner:
         return self._known.keys() | ({self._guardian.pid} if self._guardian is not None else set())
 
     def _launch(self) -> None:
+        """Launch one; where that can't be done at all, do without. Raises OSError: it may be done later."""
         try:
             launched = launch()
         except OSError as error:
-            self._local = LocalSpawner(self.instance, self.cgroups)
-            self._tell(f"there is no guardian ({error}): if this supervisor is killed, its agents live on")
+            if error.errno in _FOR_NOW:
+                raise
+            self._do_without(f"there is no guardian ({error}): if this supervisor is killed, its agents live on")
             return
         restore_descriptor_limit(launched.pid)
         self._serve(launched)
 
+    def _do_without(self, words: str) -> None:
+        self._local = LocalSpawner(self.instance, self.cgroups)
+        self._tell(words)
+
     def _serve(self, launched: Launched) -> None:
         self._guardian = launched
         launched.link.setblocking(False)
+        self._outbox = Outbox(launched.link)
         self.cgroups.companions.clear()
         self.cgroups.companions.add(launched.pid)
         cgroups = self.cgroups.open()
@@ -144,46 +160,9 @@ class GuardedSpawner:
             self._send(("home", home))
 
     def _send(self, message: wire.Message, fds: tuple[int, ...] = ()) -> None:
-        """Send now, or as soon as there is room, in order; descriptors are kept open until then."""
-        packet, file = wire.pack(message)
-        kept = [] if file is None else [file]
-        try:
-            for fd in fds:
-                kept.append(os.dup(fd))
-        except OSError:
-            for fd in kept:
-                os.close(fd)
-            raise
-        self._unsent.append((packet, kept))
-        self._flush()
-
-    def _flush(self) -> None:
-        while self._unsent and self._guardian is not None:
-            packet, fds = self._unsent[0]
-            try:
-                wire.send_packet(self._guardian.link, packet, fds)
-            except BlockingIOError:
-                self._wait_for_room()
-                return
-            except OSError:
-                return  # it is lost, as the reactor is about to tell
-            self._drop_first()
-
-    def _drop_first(self) -> None:
-        for fd in self._unsent.popleft()[1]:
-            os.close(fd)
-
-    def _wait_for_room(self) -> None:
-        if not self._waiting_for_room:
-            self._waiting_for_room = True
-            trio.lowlevel.spawn_system_task(self._flush_later, name="trio_supervisor guardian")
-
-    async def _flush_later(self) -> None:
-        with suppress(trio.ClosedResourceError):
-            if self._guardian is not None:
-                await trio.lowlevel.wait_writable(self._guardian.link)
-        self._waiting_for_room = False
-        self._flush()
+        """Tell the guardian; where there is none, the next one is told what it has to know."""
+        if self._outbox is not None:
+            self._outbox.send(message, fds)
 
     def _readable(self, _fd: int) -> None:
         while self._guardian is not None:
@@ -202,15 +181,16 @@ class GuardedSpawner:
         match message:
             case ("born", int(number), int(pid), int(started)):
                 self._born(number, pid, started, fds)
-            case ("failed", int(number), str(step), int(error), str(words)):
-                self._births.pop(number)[0].fail(BirthError(step, error, words))
+            case ("failed", int(number), str(step), int(code), str(words)):
+                self._births.pop(number)[0].fail(BirthError(step, code, words))
             case ("ended", int(pid), int(code), int(status)):
+                # It may be one of which we have not heard, as there was no room for its descriptor.
                 if (known := self._known.pop(pid, None)) is not None:
                     known.leader.told_ended(exit_of(code, status))
             case ("trouble", str(words)):
                 self._tell(words)
             case ("finished", list(killed), list(left)):
-                self._last_words = ([str(each) for each in killed], [str(each) for each in left])
+                self._last_words = killed, left
 
     def _born(self, number: int, pid: int, started: int, fds: list[int]) -> None:
         birth, order = self._births.pop(number)
@@ -227,91 +207,76 @@ class GuardedSpawner:
         """The guardian has ended: its children are ours now, or init's; another one takes over."""
         lost = self._guardian
         assert lost is not None
-        self._forget(lost)
-        while self._unsent:
-            self._drop_first()
+        self._ending = self._forget(lost)
         if self._finished is not None:
             self._finished.set()
             return
         for pid, known in self._known.items():
-            known.leader.watch(partial(self._ended_by_itself, pid))
+            known.leader.watch(partial(self._ended_by_itself, pid, known))
         self._replace(lost)
         births, self._births = self._births, {}
         for birth, _ in births.values():
             birth.fail(GuardianLostError())
 
-    def _ended_by_itself(self, pid: int) -> None:
-        """One has ended that the present guardian has not spawned."""
-        if self._known.pop(pid, None) is not None:
+    def _ended_by_itself(self, pid: int, known: Known) -> None:
+        """One has ended that the present guardian has not spawned; its number may be another one's by now."""
+        if self._known.get(pid) is known:
+            del self._known[pid]
             self._send(("forget", pid))
 
-    def _forget(self, lost: Launched) -> None:
+    def _forget(self, lost: Launched) -> Leader:
         current_reactor().forget(lost.link.fileno())
         trio.lowlevel.notify_closing(lost.link)
         lost.link.close()
         self._guardian = None
-        with suppress(ProcessLookupError, ChildProcessError):
+        if self._outbox is not None:
+            self._outbox.drop()
+            self._outbox = None
+        with suppress(ProcessLookupError):
             # It may be stopped, or have closed the socket by a fault of its own.
-            os.kill(lost.pid, signal.SIGKILL)
-            os.waitpid(lost.pid, 0)
+            signal.pidfd_send_signal(lost.pidfd, signal.SIGKILL)
+        # It is reaped when it is gone, by whoever sees that.
+        leader = Leader(lost.pid, lost.pidfd, 0)
+        leader.watch()
+        leader.abandon()
+        return leader
 
     def _replace(self, lost: Launched) -> None:
         now = trio.current_time()
         if len(self._losses) == MOST_LOSSES and now - self._losses[0] < LOSSES_WITHIN:
-            self._local = LocalSpawner(self.instance, self.cgroups)
-            self._tell(f"the guardian has ended {MOST_LOSSES + 1} times: from now on there is none")
+            self._do_without(f"the guardian has ended {MOST_LOSSES + 1} times: from now on there is none")
             return
         self._losses.append(now)
-        self._launch()
+        try:
+            self._launch()
+        except OSError as error:
+            self._tell(f"the guardian (pid {lost.pid}) has ended; the next start launches another one ({error})")
+            return
         if self._guardian is not None:
             self._tell(f"the guardian (pid {lost.pid}) has ended; pid {self._guardian.pid} has taken over")
 
     async def finish(self) -> tuple[list[str], list[str]]:
         """End the guardian; returns whom it has still killed, and who would not die."""
-        if self._guardian is None:
+        guardian = self._guardian
+        if guardian is None:
             self.cgroups.close()
             return [], []
         self._finished = trio.Event()
+        with suppress(ProcessLookupError):
+            # It may be stopped.
+            signal.pidfd_send_signal(guardian.pidfd, signal.SIGCONT)
         self._send(("finish",))
         with trio.move_on_after(FAREWELL):
             await self._finished.wait()
-        if self._guardian is not None:
-            self._forget(self._guardian)
+        ending = self._ending if self._guardian is None else self._forget(guardian)
+        assert ending is not None
+        with trio.move_on_after(FAREWELL):
+            await ending.ended.wait()
+        if self._last_words is None:
+            # It has ended before it could do that.
+            await kill_lost(self.instance, lambda: True)
         self.cgroups.close()
-        return self._last_words
-
-
-@asynccontextmanager
-async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
-    """Spawn by a guardian in this Trio run while the block lasts; then it kills what is left, and ends.
-
-    All such blocks of a Trio run share one guardian, which ends with the last of them.
-    """
-    shared = current_spawner()
-    spawner = shared if isinstance(shared, GuardedSpawner) and shared.users else GuardedSpawner(guard)
-    set_spawner(spawner)
-    spawner.users += 1
-    async with trio.open_nursery() as nursery:
-        if guard.heir:
-            # In a thread, as it takes some milliseconds and nobody waits for it.
-            nursery.start_soon(trio.to_thread.run_sync, become_heir)
-            nursery.start_soon(reap_orphans, spawner.waited_for)
-        try:
-            yield spawner
-        finally:
-            spawner.users -= 1
-            if not spawner.users:
-                with trio.CancelScope(shield=True):
-                    await _say_farewell(spawner, guard.tell)
-            nursery.cancel_scope.cancel()
-
-
-async def _say_farewell(spawner: GuardedSpawner, tell: Callable[[str], None]) -> None:
-    killed, left = await spawner.finish()
-    if left:
-        tell(f"could not be killed: {', '.join(left)}")
-    elif killed:
-        tell(f"killed what had left all trees: {', '.join(killed)}")
+        return self._last_words or ([], [])
 
 
 def _children(pid: int) -> set[int] | None:

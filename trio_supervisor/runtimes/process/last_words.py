@@ -4,11 +4,25 @@ import re
 
 KEPT = 2048
 """Bytes of output that are looked at."""
+_BEFORE, _AFTER = 300, 200
+"""So many bytes round the complaint a number may be the port's."""
 
 _IN_USE = re.compile(
-    rb"address (?:is )?already in use|EADDRINUSE|\berrno:? ?98\b|port \d+ is (?:already )?in use", re.I
+    rb"address (?:is )?already in use|EADDRINUSE|AddrInUse|\berrno:? ?98\b|\bos error 98\b|\(98:"
+    rb"|port \d+ (?:is|was) (?:already )?in use|is port \d+ in use\?|connection in use|already running on port \d+",
+    re.I,
 )
-_NUMBER = re.compile(rb"(?<![\d.])(?::|port[ =:]*|, ?|\()(\d{2,5})\b", re.I)
+_PORT = re.compile(
+    rb"""
+    (?: \bport [ =:'"]*
+      | (?: \d+\.\d+\.\d+\.\d+ | \] | \* | :: | \blocalhost | ://[\w.-]+ | (?<![\w:.]) ) :
+      | ['"] , \s?  # ('127.0.0.1', 80)
+    )
+    (\d{1,5}) \b (?! [:.] \d)
+    """,
+    re.I | re.X,
+)
+"""Not every number after a colon: there are times of day, and lines of files."""
 
 
 class LastWords:
@@ -26,9 +40,9 @@ class LastWords:
         every = list(_IN_USE.finditer(self._tail))
         if not every:
             return None
-        found = every[-1]
-        near = self._tail[max(0, found.start() - 200) : found.end() + 100]
-        ports = [int(number) for number in _NUMBER.findall(near) if 0 < int(number) <= 65535]
+        # A stack and the like may stand between; all that is said of it says the same.
+        near = self._tail[max(0, every[0].start() - _BEFORE) : every[-1].end() + _AFTER]
+        ports = [int(number) for number in _PORT.findall(near) if 0 < int(number) <= 65535]
         if own is not None and (own in ports or not ports):
             return own
         return ports[0] if ports else None

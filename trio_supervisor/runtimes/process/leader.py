@@ -75,8 +75,10 @@ class Leader:
         return self.exit
 
     def abandon(self) -> None:
-        """Nobody waits for it any more: when it ends after all, at least no zombie stays."""
+        """Nobody waits for it any more: when it ends after all, or has, at least no zombie stays."""
         self._abandoned = True
+        if self.ended.is_set():
+            self._clear_up()
 
     def close(self) -> None:
         """Free the descriptor; the leader has ended."""
@@ -98,8 +100,11 @@ class Leader:
         if self._at_end is not None:
             self._at_end()
         if self._abandoned:
-            self.take_exit(spare_group=False)
-            self.close()
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        self.take_exit(spare_group=False)
+        self.close()
 
     def _status(self) -> Exit:
         try:

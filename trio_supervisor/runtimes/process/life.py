@@ -10,7 +10,7 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
-from trio_supervisor.runtimes.process.births import Newborn, begin, kill_carriers, start_error
+from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.current import current_spawner
@@ -50,6 +50,7 @@ class ProcessLife:
         self._lease = lease
         self._setting = Setting(process, launch, lease)
         self._newborn: Newborn | None = None
+        """A birth that is under way."""
         self._tree: Tree | None = None
         self._pipes: tuple[OutputPipe, ...] = ()
         self._killed = False
@@ -100,7 +101,7 @@ class ProcessLife:
             )
         except OSError as error:
             raise start_error(error, plan.argv, plan.cwd, plan.env) from error
-        return await self._take_in(self._newborn, spawner)
+        return await self._take_in(self._newborn)
 
     def _enter_cgroup(self, spawner: Spawner) -> None:
         """Make the groups that it is to be born in, fresh for each birth."""
@@ -117,26 +118,28 @@ class ProcessLife:
             self._cgroup.remove()
             self._cgroup = None
 
-    async def _take_in(self, newborn: Newborn, spawner: Spawner) -> bool:
+    async def _take_in(self, newborn: Newborn) -> bool:
         """Wait for a birth; what is born is kept. False when the guardian was lost in it."""
         try:
             leader = await newborn.birth.wait()
         except GuardianLostError:
             self._newborn = None
-            newborn.close()
             with trio.CancelScope(shield=True):
-                await kill_carriers(self._marker)
+                await kill_lost(self._marker, newborn.has_nobody)
+            newborn.close()
             return False
         except BirthError as error:
             self._newborn = None
             newborn.close()
             if error.step == "cgroup" and self._cgroup is not None:
-                spawner.cgroups.give_up(str(error))
+                newborn.spawner.cgroups.give_up(str(error))
                 return False
             self._leave_cgroup()
             raise self._start_error(error) from error
         self._newborn = None
-        self._tree = Tree(leader, spawner, self._marker, self._cgroup)
+        self._tree = Tree(leader, newborn.spawner, self._marker, self._cgroup)
+        if self._killed:
+            self._tree.kill()
         self._input = None if newborn.stdin is None else InputPipe(newborn.stdin)
         self._pipes = (
             OutputPipe(newborn.stdout, self._taker(Stream.STDOUT), self._launch.room),
@@ -152,7 +155,7 @@ class ProcessLife:
         if self._newborn is not None:
             # The start was cancelled in the middle of the birth.
             with suppress(StartError):
-                await self._take_in(self._newborn, current_spawner())
+                await self._take_in(self._newborn)
             self.kill()
         if self._tree is None:
             self._leave_cgroup()
@@ -185,11 +188,13 @@ class ProcessLife:
                 case SignalStep():
                     await self._tree.ask(step.signal, group=step.to is SignalTo.GROUP)
                 case CloseStdinStep():
+                    stdin = self._stdin()
                     self._tree.expect_end()
-                    self._stdin().close()
+                    stdin.close()
                 case SendStep():
+                    stdin = self._stdin()
                     self._tree.expect_end()
-                    await self._stdin().write(expand(step.send, self._launch.child, self._setting.port).encode())
+                    await stdin.write(expand(step.send, self._launch.child, self._setting.port).encode())
         except PermissionError as error:
             raise StepError("no signal can be sent: the process runs as another user") from error
         except BrokenPipeError as error:
@@ -212,18 +217,24 @@ class ProcessLife:
             self._tree.kill()
 
     async def members(self) -> list[str]:
-        """All processes of its tree, in words."""
+        """All processes of its tree, in words, as far as they can be seen."""
         return [str(each) for each in await self._members()]
 
     async def _members(self) -> list[Process]:
-        return [] if self._tree is None else await self._tree.members()
+        try:
+            return [] if self._tree is None else await self._tree.members()
+        except OSError:
+            return []
 
     async def owner(self, port: int) -> tuple[Ownership, str]:
         """Whose the listening TCP socket on `port` is, and in words who holds it."""
         leader = self.pid
         if leader is None:
             return Ownership.UNKNOWN, "the child does not run"
-        ownership, who = await in_thread(owner_of, port, leader)
+        try:
+            ownership, who = await in_thread(owner_of, port, leader)
+        except OSError as error:
+            return Ownership.UNKNOWN, f"its sockets can't be looked at: {error.strerror}"
         if ownership is Ownership.OURS and self._lease is not None and port == self._lease.port:
             self._lease.seen_listening()
         return ownership, who

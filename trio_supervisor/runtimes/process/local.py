@@ -3,7 +3,9 @@
 import logging
 import marshal
 import os
+import signal
 import subprocess
+import sys
 from contextlib import ExitStack
 
 import trio
@@ -43,6 +45,8 @@ class LocalSpawner:
         try:
             if order.plan.plain and not order.plan.join:
                 birth.succeed(_leader(_spawn(order)))
+            elif order.plan.join and not sys.executable:
+                birth.fail(BirthError("cgroup", 0, "there is no Python interpreter to join them"))
             else:
                 _Become(order, birth)
         except OSError as error:
@@ -64,7 +68,7 @@ def _leader(pid: int) -> Leader:
     try:
         leader = Leader(pid, os.pidfd_open(pid), 0 if found is None else found.started)
     except OSError:
-        os.killpg(pid, 9)
+        os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
     leader.watch()
@@ -98,21 +102,22 @@ class _Become:
 
     def __init__(self, order: Order, birth: Birth) -> None:
         self._birth = birth
-        with ExitStack() as undo:
+        with ExitStack() as undo, ExitStack() as passed:
             plan = _in_memory(order.plan)
-            undo.callback(os.close, plan)
-            self._told, tells = os.pipe()
-            undo.callback(os.close, tells)
-            os.set_blocking(self._told, False)
+            passed.callback(os.close, plan)
+            told, tells = os.pipe()
+            undo.callback(os.close, told)
+            passed.callback(os.close, tells)
             inherited = (plan, tells, *order.fds)
             with default_signals():
                 spawned = subprocess.Popen(
                     command("become", *map(str, inherited)), pass_fds=inherited, start_new_session=True
                 )
-        spawned.returncode = 0
-        restore_descriptor_limit(spawned.pid)
-        self._leader = _leader(spawned.pid)
-        current_reactor().watch_exit(self._told, self._settle)
+            spawned.returncode = 0
+            restore_descriptor_limit(spawned.pid)
+            self._leader = _leader(spawned.pid)
+            undo.pop_all()
+        current_reactor().watch_exit(told, self._settle)
 
     def _settle(self, told: int) -> None:
         current_reactor().forget(told)
@@ -127,6 +132,10 @@ class _Become:
 
 def _in_memory(plan: Plan) -> int:
     file = os.memfd_create("trio-supervisor-plan")
-    with open(file, "wb", closefd=False) as writer:
-        writer.write(plan.pack())
+    try:
+        with open(file, "wb", closefd=False) as writer:
+            writer.write(plan.pack())
+    except OSError:
+        os.close(file)
+        raise
     return file

@@ -22,7 +22,7 @@ from trio_supervisor.runtimes.process.spawner import Spawner
 from trio_supervisor.system.cgroup import Cgroup
 from trio_supervisor.system.kill import signal_exactly
 from trio_supervisor.system.members import members_of
-from trio_supervisor.system.procfs import Process
+from trio_supervisor.system.procfs import NO_ROOM, Process
 
 KILL_PATIENCE = 5.0
 """So long after a kill (seconds) something is called unkillable."""
@@ -30,6 +30,8 @@ KILL_PATIENCE = 5.0
 _QUICK_LOOKS = (0.001, 0.002)
 """Pauses, in seconds, after which what was killed is mostly gone; each look is a few system calls."""
 _LONGEST_PAUSE = 0.1
+_BLIND_PAUSE = 0.05
+"""So long (seconds) until the next look when there was no descriptor to look with."""
 
 
 class Tree:
@@ -90,10 +92,22 @@ class Tree:
             self._waiting.deadline = self._give_up_at
 
     async def members(self) -> list[Process]:
-        """Who is alive of it, by a search."""
-        everybody = await census()
-        inside = () if self._cgroup is None else self._cgroup.members()
-        return await in_thread(members_of, everybody, self.leader.pid, self.leader.started, self._marker, inside)
+        """Who is alive of it, by a search, as soon as there are descriptors for that.
+
+        Raises:
+            OSError: there are none `KILL_PATIENCE` after the first kill.
+        """
+        while True:
+            try:
+                everybody = await census()
+                inside = () if self._cgroup is None else self._cgroup.members()
+                return await in_thread(
+                    members_of, everybody, self.leader.pid, self.leader.started, self._marker, inside
+                )
+            except OSError:
+                if trio.current_time() >= self._give_up_at:
+                    raise
+                await trio.sleep(_BLIND_PAUSE)
 
     async def wait_leader(self) -> bool:
         """Wait for the leader's end; False if it was killed and did not end within `KILL_PATIENCE`."""
@@ -108,6 +122,13 @@ class Tree:
         time until `kill`. If something can't be killed, the exit is `How.UNKILLABLE` and names that. To be called once;
         after a cancellation again.
         """
+        try:
+            return await self._all_over()
+        except OSError as error:
+            self.leader.abandon()
+            return Exit(How.UNKILLABLE, detail=f"what is left of it can't be seen: {error.strerror}")
+
+    async def _all_over(self) -> Exit:
         if not await self.wait_leader():
             rest = await self.members()
             if not self.leader.ended.is_set():
@@ -181,11 +202,17 @@ class Tree:
 async def _wait_end(member: Process, over: trio.CancelScope) -> None:
     """Wait for the end of a process that is no child of ours, then cancel `over`."""
     with suppress(ProcessLookupError):
-        pidfd = os.pidfd_open(member.pid)
         try:
-            await trio.lowlevel.wait_readable(pidfd)
-        finally:
-            os.close(pidfd)
+            pidfd = os.pidfd_open(member.pid)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            await trio.sleep(_BLIND_PAUSE)
+        else:
+            try:
+                await trio.lowlevel.wait_readable(pidfd)
+            finally:
+                os.close(pidfd)
     over.cancel()
 
 
