@@ -1,5 +1,7 @@
 """What a process child costs: spawn and exit beside plain Popen, memory while it runs, a mass stop, floods of output.
 
+With a guardian and without it.
+
 python benchmarks/processes.py
 """
 
@@ -8,14 +10,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 import trio
 
+from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.runtimes.base import Launch, Stream
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime
+from trio_supervisor.runtimes.process.guarding import open_guarded
 from trio_supervisor.spec import ChildSpec, ProcessSpec
 
 SPAWNS = 400
@@ -56,6 +60,19 @@ async def many_lives() -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(AT_A_TIME):
             nursery.start_soon(lives, SPAWNS // AT_A_TIME)
+
+
+def proportional_kib(pid: int | None) -> int:
+    """PSS of a process."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+async def guarded(run: Callable[..., Awaitable[object]], *args: object) -> None:
+    """The same with processes that are spawned by a guardian, and what that one is like in the end."""
+    async with open_guarded(Guard(print)) as spawner:
+        await run(*args)
+        print(f"the guardian: {proportional_kib(spawner.pid)} KiB")
 
 
 def popens(at_a_time: int) -> None:
@@ -132,13 +149,17 @@ async def floods(count: int, size_mib: int) -> None:
 
 
 def main() -> None:
-    """Everything, in about 15 s."""
+    """Everything, in about 30 s."""
     time_each("Popen, one at a time", popens, 1)
     time_each(f"Popen, {AT_A_TIME} at a time", popens, AT_A_TIME)
     time_each("a life, one at a time", trio.run, lives, SPAWNS)
     time_each(f"a life, {AT_A_TIME} at a time", trio.run, many_lives)
+    time_each("by the guardian, one at a time", trio.run, guarded, lives, SPAWNS)
+    time_each(f"by the guardian, {AT_A_TIME} at a time", trio.run, guarded, many_lives)
     trio.run(running_and_stopped, ["sleep", "300"])
     trio.run(running_and_stopped, ["sh", "-c", "sleep 300 & wait"])
+    trio.run(guarded, running_and_stopped, ["sleep", "300"])
+    trio.run(guarded, running_and_stopped, ["sh", "-c", "sleep 300 & wait"])
     trio.run(floods, 1, 1000)
     trio.run(floods, 10, 100)
 

@@ -40,7 +40,7 @@ class Guarding:
         return received
 
     def spawn(self, number: int, *argv: str, umask: int | None = None) -> None:
-        environment = {"PATH": os.environ["PATH"], lineage.VARIABLE: lineage.token(INSTANCE, "a", number)}
+        environment = {"PATH": os.environ["PATH"], lineage.VARIABLE: lineage.token(INSTANCE, "a", 1, number)}
         plan = Plan(argv[0], argv, environment, umask=umask)
         null = os.open(os.devnull, os.O_RDWR)
         self.say("spawn", number, "a", number, None, plan.pack(), fds=(null, null, null))

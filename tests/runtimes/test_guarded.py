@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from tests.runtimes.contract import Heard, live, start_cancelled_at, wait_bounded
+from tests.runtimes.contract import live, start_cancelled_at, wait_bounded
 from tests.runtimes.process_helpers import (
     descriptors,
     ended,
@@ -21,7 +21,6 @@ from tests.runtimes.process_helpers import (
     life_of,
     python,
     run,
-    runtime_of,
     shell,
 )
 from trio_supervisor.core.messages import Exit, How
@@ -170,7 +169,7 @@ async def test_what_was_not_born_yet_when_the_guardian_died_does_not_live(tmp_pa
     os.mkfifo(gate)
     async with opened() as (spawner, _):
         guardian = pid_of(spawner)
-        marker = lineage.token(spawner.instance, "agent", 1)
+        marker = lineage.token(spawner.instance, "agent", 1, 1)
         plan = Plan("/bin/sleep", ("sleep", "300"), {lineage.VARIABLE: marker}, join=(str(gate),), umask=0o22)
         newborn = begin(spawner, "agent", 1, plan)
         await eventually(lambda: any(each.parent == guardian for each in processes()))
@@ -186,7 +185,7 @@ async def test_what_was_not_born_yet_when_the_guardian_died_does_not_live(tmp_pa
 
 
 async def test_what_has_not_loaded_its_program_yet_is_waited_for_and_killed() -> None:
-    marker = lineage.token(lineage.new_instance(), "agent", 1)
+    marker = lineage.token(lineage.new_instance(), "agent", 1, 1)
     script = f"echo on the way; sleep 0.3; {lineage.VARIABLE}={marker} exec sleep 300"
     newborn = begin(LocalSpawner(), "agent", 1, Plan("/bin/sh", ("sh", "-c", script), {"PATH": os.environ["PATH"]}))
     leader = await newborn.birth.wait()
@@ -277,16 +276,14 @@ async def test_births_that_wait_when_the_guardian_dies_are_begun_again_and_keep_
         before = descriptors()
         exits: list[Exit] = []
 
-        async def one(number: int) -> None:
-            heard = Heard()
-            life = runtime_of(("true",), child=f"agent-{number}").life(heard.launch(f"agent-{number}"))
-            exits.append(await live(life))
+        async def one() -> None:
+            exits.append((await run("true"))[0])
 
         guardian = pid_of(spawner)
         with stopped(guardian):
             async with trio.open_nursery() as nursery:
-                for number in range(100):
-                    nursery.start_soon(one, number)
+                for _ in range(100):
+                    nursery.start_soon(one)
                 await wait_all_tasks_blocked(0.1)
                 os.kill(guardian, signal.SIGKILL)
 
@@ -468,7 +465,13 @@ async def test_what_has_left_all_trees_is_killed_at_the_end_and_named() -> None:
     async with opened() as (spawner, told):
         without_cgroups(spawner, told)
         assert (await run(*python(ESCAPE)))[0].clean
-        escaped = next(each.pid for each in processes() if each.name == "sleep" and each.session != each.pid)
+        guardian = pid_of(spawner)
+
+        def found() -> list[int]:
+            return [each.pid for each in processes() if each.parent == guardian and each.name == "sleep"]
+
+        await eventually(lambda: bool(found()))
+        (escaped,) = found()
     assert told == [f"killed what had left all trees: {escaped} (sleep)"]
     assert not is_alive(escaped)
 

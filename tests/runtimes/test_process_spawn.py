@@ -153,7 +153,7 @@ async def test_it_is_told_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
     generation, own, lineage, *rest = ast.literal_eval(heard.said().decode())
     assert (generation, own) == ("AGENT_GENERATION=3", "AGENT_ID=team/planner")
-    assert re.fullmatch(r"AGENT_LINEAGE=[0-9a-f]{16}:team/planner:3", lineage)
+    assert re.fullmatch(r"AGENT_LINEAGE=[0-9a-f]{16}:team/planner:3:\d+", lineage)
     assert rest == ["AGENT_RESTART_COUNT=2", "AGENT_RESTART_REASON=exit code 1"]
 
 

@@ -219,3 +219,16 @@ async def test_the_leader_of_a_wrapper_tree_takes_its_group_along(tmp_path: Path
 
     assert not is_alive(int((tmp_path / "pid").read_text()))
     assert heard.said() == b""
+
+
+async def test_the_end_of_a_life_ends_nobody_of_another_one_with_the_same_name() -> None:
+    # As in two trees of one program.
+    kept, _ = life_of("sleep", "300")
+    await kept.start()
+
+    exit, _ = await run(*shell("setsid sleep 300 & exit 0"))
+
+    assert exit.clean
+    assert kept.pid is not None
+    assert is_alive(kept.pid)
+    assert await ended(kept) == Exit(How.SIGNALED, signal=9)

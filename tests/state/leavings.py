@@ -116,7 +116,7 @@ def _names(family: Family) -> dict[str, bool]:
 
 def environment(instance: str = "") -> dict[str, str]:
     """The environment of a child of that instance, or of nobody's."""
-    marker = {VARIABLE: token(instance, "agent", 1)} if instance else {}
+    marker = {VARIABLE: token(instance, "agent", 1, 1)} if instance else {}
     return {"PATH": "/usr/bin:/bin", **marker}
 
 

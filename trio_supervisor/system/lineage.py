@@ -18,9 +18,12 @@ def new_instance() -> str:
     return os.urandom(8).hex()
 
 
-def token(instance: str, child: str, generation: int) -> str:
-    """The token of one life of a child; it begins with that of the instance, and no other life's contains it."""
-    return f"{instance}:{child}:{generation}"
+def token(instance: str, child: str, generation: int, number: int) -> str:
+    """The token of one life of a child; it begins with that of the instance, and no other life's contains it.
+
+    `number`: that of the birth, among all of the instance: two trees of it may have children of the same name.
+    """
+    return f"{instance}:{child}:{generation}:{number}"
 
 
 def extend(inherited: str | None, own: str) -> str:

@@ -70,7 +70,7 @@ async def _run(
     code: int | None = None
     spawner = current_spawner()
     # No child has such a name.
-    marker = lineage.token(spawner.instance, "-command", next(_numbers))
+    marker = lineage.token(spawner.instance, "-command", 1, next(_numbers))
     marked = {**env, lineage.VARIABLE: lineage.extend(env.get(lineage.VARIABLE), marker)}
     newborn = _begin(spawner, command, cwd, marked, account, one_pipe=len(take) == 1)
     pipes = [OutputPipe(*each) for each in zip((newborn.stdout, newborn.stderr), take, strict=False)]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from itertools import count
 
 import trio
 
@@ -40,6 +41,9 @@ from trio_supervisor.system.procfs import Process
 
 MOST_BIRTHS = 5
 """A start that loses its guardian begins again, at most so often."""
+
+
+_numbers = count(1)
 
 
 class ProcessLife:
@@ -85,7 +89,7 @@ class ProcessLife:
     async def _is_born(self) -> bool:
         """One try; False when the guardian was lost in it."""
         spawner = current_spawner()
-        self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation)
+        self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation, next(_numbers))
         self._enter_cgroup(spawner)
         plan = self._setting.plan(self._marker, () if self._cgroup is None else self._cgroup.join_files)
         try:
