@@ -18,6 +18,8 @@ from trio_supervisor.spec import Health, Readiness
 
 FIRST_DELAY = 0.1
 SLOW_DOWN = 1.5
+LATE = 0.25
+"""A question that ends so long (seconds) after its timeout has had nobody who listened."""
 
 
 @frozen
@@ -60,6 +62,8 @@ class _Prober:
     owner_known: bool = False
     """Whether the listening socket was found to be the child's since the last failure."""
     complaint: str = field(default="")
+    voided: bool = False
+    """Whether the last failure was void."""
 
     async def run(self) -> None:
         delays = _delays(self.asked.probe)
@@ -73,6 +77,8 @@ class _Prober:
                 self._complain(str(error))
                 continue
             self.complaint = ""
+            if self._is_void(answer, begun):
+                continue
             if answer.ok:
                 delays = repeat(self.asked.probe.period)
             self.asked.answered(self.asked.role, answer)
@@ -81,6 +87,14 @@ class _Prober:
         if text != self.complaint:
             self.complaint = text
             self.asked.complain(f"{self.asked.role.value} probe: {text}")
+
+    def _is_void(self, answer: Answer, begun: float) -> bool:
+        """Whether a failure says nothing of the child, as nobody was there to hear an answer in time: this process was
+        stopped (SIGSTOP), or its event loop blocked. Two in a row are not void.
+        """
+        late = trio.current_time() - begun > self.asked.probe.timeout + LATE
+        self.voided = late and not answer.ok and not self.voided
+        return self.voided
 
     async def _ask_in_time(self) -> Answer:
         timeout = self.asked.probe.timeout
