@@ -304,7 +304,7 @@ def test_all_are_killed_who_descend_are_in_a_wards_session_or_bear_the_marker(mo
     table.take(monkeypatch, marked={BEYOND + 6, us, BEYOND})
     ward = Ward(BEYOND + 3, "a", 1, None, adopted=True)
 
-    killed, left = kill_all([ward], INSTANCE, lambda: None)
+    killed, left = kill_all([ward], INSTANCE, lambda: False)
 
     assert {each.pid for each in killed} == {BEYOND + n for n in range(1, 8)} == set(table.signalled)
     assert left == []
@@ -320,7 +320,7 @@ def test_a_session_whose_number_belongs_to_another_one_now_is_spared(monkeypatch
         BEYOND + 1: one(BEYOND + 1, session=BEYOND, started=501),
     }
 
-    assert kill_all([ward], INSTANCE, lambda: None) == ([], [])
+    assert kill_all([ward], INSTANCE, lambda: False) == ([], [])
     assert table.signalled == []
 
 
@@ -328,7 +328,7 @@ def test_nobody_of_a_session_is_older_than_its_leader(monkeypatch: pytest.Monkey
     table = Table(one(BEYOND, started=100), one(BEYOND + 1, session=BEYOND, started=99))
     table.take(monkeypatch, marked=set())
 
-    kill_all([Ward(BEYOND, "a", 1, None)], INSTANCE, lambda: None)
+    kill_all([Ward(BEYOND, "a", 1, None)], INSTANCE, lambda: False)
 
     assert table.signalled == [BEYOND]
 
@@ -340,7 +340,7 @@ def test_what_will_not_die_is_named_in_the_end(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(wards, "signal_exactly", lambda member: table.signalled.append(member.pid))
     monkeypatch.setattr(wards, "PATIENCE", 0.05)
 
-    killed, left = kill_all([], INSTANCE, lambda: None)
+    killed, left = kill_all([], INSTANCE, lambda: False)
 
     assert [str(each) for each in left] == [f"{BEYOND} (x)"]
     assert killed == [stubborn]
@@ -355,7 +355,7 @@ def test_a_thousand_wards_and_their_sessions_cost_no_quadratic_search(monkeypatc
     all_wards = [Ward(BEYOND + n, "a", 1, None) for n in range(1000)]
     begun = time.process_time()
 
-    killed, left = kill_all(all_wards, INSTANCE, lambda: None)
+    killed, left = kill_all(all_wards, INSTANCE, lambda: False)
 
     assert len(killed) == 5000
     assert left == []

@@ -20,6 +20,8 @@ from trio_supervisor.spec import Health, Readiness
 
 FIRST_DELAY = 0.1
 SLOW_DOWN = 1.5
+LATE = 0.25
+"""Seconds: a question whose timeout is seen so late had nobody to hear its answer."""
 
 
 @frozen
@@ -79,7 +81,7 @@ class _Prober:
                 self._complain(str(error))
                 continue
             # Nobody ran to hear the answer. Only once: what is as late again is itself so slow.
-            self.again = not self.again and not answer.ok and time_lost(begun + self.asked.probe.timeout) > 0
+            self.again = not self.again and not answer.ok and time_lost(begun + self.asked.probe.timeout, LATE) > 0
             if self.again:
                 continue
             self.complaint = ""

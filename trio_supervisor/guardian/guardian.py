@@ -256,10 +256,13 @@ def _next_ended() -> os.waitid_result | None:
         return None
 
 
-def _reap_all() -> None:
+def _reap_all() -> bool:
+    """Take the status of all children that have ended; returns whether there are others."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+        return True
+    return False
 
 
 def _wake_up_at_exits() -> int:

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 
 from trio_supervisor.system.cgroup_places import members
+from trio_supervisor.system.procfs import NO_ROOM
 
 DESTROY_PATIENCE = 2.0
 """So long (seconds) `destroy` waits, unless told otherwise."""
@@ -173,7 +174,11 @@ def populated(path: str) -> bool:
     try:
         with open(path + "/cgroup.events", "rb", buffering=0) as file:
             return b"populated 1" in file.readall()
-    except OSError:  # version 1, or it is gone
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            # What can be removed was empty; to find that out takes no descriptor.
+            return not remove(path)
+        # Version 1, or it is gone.
         return any(members(group) for group in _with_groups_below(path))
 
 

@@ -18,6 +18,7 @@ from trio_supervisor.runtimes.process.spawner import Birth, BirthError, Order, S
 from trio_supervisor.runtimes.reactor import current_reactor
 from trio_supervisor.spec import RLIMITS
 from trio_supervisor.system.birth import Plan
+from trio_supervisor.system.cgroup import Cgroup
 from trio_supervisor.system.kill import signal_exactly
 from trio_supervisor.system.lineage import carriers
 from trio_supervisor.system.procfs import Process
@@ -33,6 +34,8 @@ class Newborn:
 
     birth: Birth
     spawner: Spawner
+    cgroup: Cgroup | None
+    """What it is born in; whoever made that removes it."""
     stdin: int | None
     """The end to write to, non-blocking; None: it reads the null device."""
     stdout: int
@@ -66,7 +69,7 @@ def begin(
     stdin: bool = False,
     one_pipe: bool = False,
     sockets: Sequence[int] = (),
-    cgroup: str | None = None,
+    cgroup: Cgroup | None = None,
 ) -> Newborn:
     """Begin the birth of a process with pipes. `sockets` become its descriptors 3, 4, ... and stay the caller's.
 
@@ -91,9 +94,9 @@ def begin(
             theirs.callback(os.close, their_stdin)
         make_room_for_descriptors(their_stdin)
         fds = (their_stdin, their_stdout, their_stderr, *sockets)
-        birth = spawner.begin(Order(child, generation, plan, fds, cgroup))
+        birth = spawner.begin(Order(child, generation, plan, fds, None if cgroup is None else cgroup.tree))
         undo.pop_all()
-        return Newborn(birth, spawner, our_stdin, stdout, stderr)
+        return Newborn(birth, spawner, cgroup, our_stdin, stdout, stderr)
 
 
 def _pipe(undo: ExitStack, theirs: ExitStack) -> tuple[int, int]:

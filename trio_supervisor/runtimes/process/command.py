@@ -16,7 +16,9 @@ from trio_supervisor.runtimes.process.pipe import OutputPipe
 from trio_supervisor.runtimes.process.plan import plain_plan
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import KILL_PATIENCE, Tree
+from trio_supervisor.spec import Limits
 from trio_supervisor.system import lineage
+from trio_supervisor.system.cgroup import Cgroup
 
 KEPT = 4096
 """Bytes of output that are kept, the last ones."""
@@ -24,6 +26,8 @@ CLEANUP = 3 * KILL_PATIENCE
 """The tree gives up after two of them at the latest, one for the leader and one for the rest."""
 
 _numbers = count(1)
+_NAME = "-command"
+"""No child has such a name."""
 
 
 async def run_command(
@@ -69,17 +73,24 @@ async def _run(
     await trio.lowlevel.checkpoint()
     code: int | None = None
     spawner = current_spawner()
-    # No child has such a name.
-    marker = lineage.token(spawner.instance, "-command", 1, next(_numbers))
+    number = next(_numbers)
+    marker = lineage.token(spawner.instance, _NAME, 1, number)
     marked = {**env, lineage.VARIABLE: lineage.extend(env.get(lineage.VARIABLE), marker)}
-    newborn = _begin(spawner, command, cwd, marked, account, one_pipe=len(take) == 1)
+    cgroup = spawner.cgroups.make(_NAME, number, Limits()) if spawner.always_in_cgroups else None
+    try:
+        newborn = _begin(spawner, command, cwd, marked, account, cgroup, one_pipe=len(take) == 1)
+    except ProbeError:
+        _remove(cgroup)
+        raise
     pipes = [OutputPipe(*each) for each in zip((newborn.stdout, newborn.stderr), take, strict=False)]
     tree: Tree | None = None
     try:
         with trio.move_on_after(within) as limit:
-            tree = Tree(await newborn.birth.wait(), spawner, marker)
+            tree = Tree(await newborn.birth.wait(), spawner, marker, cgroup)
             await tree.wait_leader()
     except BirthError as error:
+        if error.step == "cgroup":
+            spawner.cgroups.give_up(str(error))
         raise ProbeError(str(start_error(error, command, cwd, marked))) from error
     finally:
         with trio.move_on_after(CLEANUP, shield=True):
@@ -91,6 +102,7 @@ async def _run(
                 await pipe.finish()
         for pipe in pipes:
             pipe.close()
+        _remove(cgroup)
     return None if limit.cancelled_caught else code
 
 
@@ -100,11 +112,14 @@ def _begin(
     cwd: str | None,
     env: Mapping[str, str],
     account: Account,
+    cgroup: Cgroup | None,
     *,
     one_pipe: bool,
 ) -> Newborn:
     try:
-        return begin(spawner, "command", 0, plain_plan(command, cwd, env, account), one_pipe=one_pipe)
+        plan = plain_plan(command, cwd, env, account)
+        plan.join = () if cgroup is None else cgroup.join_files
+        return begin(spawner, _NAME, 0, plan, one_pipe=one_pipe, cgroup=cgroup)
     except StartError as error:
         raise ProbeError(str(error)) from error
     except OSError as error:
@@ -114,12 +129,17 @@ def _begin(
 async def _born_late(newborn: Newborn, marker: str, pipes: Sequence[OutputPipe]) -> Tree | None:
     """What was born although nobody waited for it any more; None if nothing was."""
     try:
-        return Tree(await newborn.birth.wait(), newborn.spawner, marker)
+        return Tree(await newborn.birth.wait(), newborn.spawner, marker, newborn.cgroup)
     except GuardianLostError:
         await kill_lost(marker, lambda: not any(pipe.open for pipe in pipes))
     except BirthError:
         pass
     return None
+
+
+def _remove(cgroup: Cgroup | None) -> None:
+    if cgroup is not None:
+        cgroup.remove()
 
 
 def _code(exit: Exit) -> int | None:

@@ -13,6 +13,7 @@ from attrs import frozen
 from trio_supervisor.guardian.launch import Guard, Launched, launch
 from trio_supervisor.runtimes.process.births import kill_lost
 from trio_supervisor.runtimes.process.cgroups import Cgroups
+from trio_supervisor.runtimes.process.children import Children
 from trio_supervisor.runtimes.process.inheritance import restore_descriptor_limit
 from trio_supervisor.runtimes.process.leader import Leader, exit_of
 from trio_supervisor.runtimes.process.local import LocalSpawner
@@ -58,6 +59,7 @@ class GuardedSpawner:
         self._births: dict[int, tuple[Birth, Order]] = {}
         self._known: dict[int, Known] = {}
         self._outbox: Outbox | None = None
+        self._children: Children | None = None
         self._numbers = 0
         self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
         self._local: LocalSpawner | None = None
@@ -103,9 +105,9 @@ class GuardedSpawner:
 
     def may_have_strays(self) -> bool:
         """Whether the guardian has children, or we have, that are no leaders."""
-        if self._guardian is None or self._losses:
+        if self._children is None or self._losses:
             return True
-        children = _children(self._guardian.pid)
+        children = self._children.read()
         return children is None or any(pid not in self._known for pid in children)
 
     # The guardian
@@ -139,6 +141,7 @@ class GuardedSpawner:
         self._guardian = launched
         launched.link.setblocking(False)
         self._outbox = Outbox(launched.link)
+        self._children = Children(launched.pid)
         self.cgroups.companions.clear()
         self.cgroups.companions.add(launched.pid)
         cgroups = self.cgroups.open()
@@ -232,6 +235,9 @@ class GuardedSpawner:
         if self._outbox is not None:
             self._outbox.drop()
             self._outbox = None
+        if self._children is not None:
+            self._children.close()
+            self._children = None
         with suppress(ProcessLookupError):
             # It may be stopped, or have closed the socket by a fault of its own.
             signal.pidfd_send_signal(lost.pidfd, signal.SIGKILL)
@@ -277,12 +283,3 @@ class GuardedSpawner:
             await kill_lost(self.instance, lambda: True)
         self.cgroups.close()
         return self._last_words or ([], [])
-
-
-def _children(pid: int) -> set[int] | None:
-    """The children of a single-threaded process; None where the kernel does not list them (proc_pid_children(5))."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb", buffering=0) as file:
-            return set(map(int, file.readall().split()))
-    except (OSError, ValueError):
-        return None

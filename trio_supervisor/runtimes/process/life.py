@@ -101,7 +101,7 @@ class ProcessLife:
                 plan,
                 stdin=self._setting.process.stdin is Stdin.PIPE,
                 sockets=self._setting.sockets,
-                cgroup=None if self._cgroup is None else self._cgroup.tree,
+                cgroup=self._cgroup,
             )
         except OSError as error:
             raise start_error(error, plan.argv, plan.cwd, plan.env) from error
@@ -141,7 +141,7 @@ class ProcessLife:
             self._leave_cgroup()
             raise self._start_error(error) from error
         self._newborn = None
-        self._tree = Tree(leader, newborn.spawner, self._marker, self._cgroup)
+        self._tree = Tree(leader, newborn.spawner, self._marker, newborn.cgroup)
         if self._killed:
             self._tree.kill()
         self._input = None if newborn.stdin is None else InputPipe(newborn.stdin)
