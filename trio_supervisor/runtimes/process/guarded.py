@@ -208,11 +208,11 @@ class GuardedSpawner:
         lost = self._guardian
         assert lost is not None
         self._ending = self._forget(lost)
+        for pid, known in self._known.items():
+            known.leader.watch(partial(self._ended_by_itself, pid, known))
         if self._finished is not None:
             self._finished.set()
             return
-        for pid, known in self._known.items():
-            known.leader.watch(partial(self._ended_by_itself, pid, known))
         self._replace(lost)
         births, self._births = self._births, {}
         for birth, _ in births.values():
