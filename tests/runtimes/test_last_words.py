@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.runtimes.contract import live
-from tests.runtimes.process_helpers import free_ports, life_of, listener, shell
+from tests.runtimes.process_helpers import free_ports, life_of, listener
 from trio_supervisor.core.messages import How
-from trio_supervisor.runtimes.process.last_words import KEPT, LastWords
+from trio_supervisor.runtimes.process.last_words import KEPT, LastWords, ports_in
 
 HTTP_SERVER = "OSError: [Errno 98] Address already in use"
 UVICORN = """
@@ -137,8 +137,7 @@ async def test_a_real_server_whose_port_is_taken_says_by_whom(kind: str) -> None
     }
     if shutil.which(commands[kind][0]) is None:
         pytest.skip(f"there is no {kind} here")
-    # Not all of them name the port.
-    life, _ = life_of(*shell(f'"$@"; code=$?; echo "tried port {port}" >&2; exit $code'), "sh", *commands[kind])
+    life, _ = life_of(*commands[kind])
 
     with closing(listener(port)):
         exit = await live(life)
@@ -147,3 +146,15 @@ async def test_a_real_server_whose_port_is_taken_says_by_whom(kind: str) -> None
     assert not exit.clean
     assert exit.detail.startswith(f"port {port} is held by pid ")
     assert sys.executable.rpartition("/")[2][:6] in exit.detail
+
+
+@pytest.mark.parametrize(
+    ("command", "ports"),
+    [
+        (("python3", "-m", "http.server", "8080", "--bind", "127.0.0.1"), [8080]),
+        (("server", "--port=8080", "-b", "0.0.0.0:9090", "http://localhost:8080/"), [8080, 9090]),
+        (("server", "v1.22.333", "a1234b", "99999", "7"), []),
+    ],
+)
+def test_what_does_not_name_its_port_names_it_in_its_command(command: tuple[str, ...], ports: list[int]) -> None:
+    assert ports_in(command) == ports

@@ -1,6 +1,7 @@
 """The last words of a child that ended: whether it could not have an address, and which port that was."""
 
 import re
+from collections.abc import Sequence
 
 KEPT = 2048
 """Bytes of output that are looked at."""
@@ -25,6 +26,9 @@ _PORT = re.compile(
 """Not every number after a colon: there are times of day, and lines of files."""
 
 
+_NUMBER = re.compile(r"(?<![\w.])\d{2,5}(?![\w.])")
+
+
 class LastWords:
     """Keeps the end of what a child says, both streams in one."""
 
@@ -34,6 +38,11 @@ class LastWords:
     def add(self, chunk: bytes) -> None:
         """Take in a chunk."""
         self._tail = chunk[-KEPT:] if len(chunk) >= KEPT else (self._tail + chunk)[-KEPT:]
+
+    @property
+    def tell_of_an_address_in_use(self) -> bool:
+        """Whether it says that it can't have an address."""
+        return _IN_USE.search(self._tail) is not None
 
     def port_in_use(self, own: int | None) -> int | None:
         """The port that it says it can't have; `own`: that of the child, if it has one. None: it says no such thing."""
@@ -46,3 +55,9 @@ class LastWords:
         if own is not None and (own in ports or not ports):
             return own
         return ports[0] if ports else None
+
+
+def ports_in(command: Sequence[str]) -> list[int]:
+    """The numbers in a command that may be ports: of a child that complains and does not say which one it wanted."""
+    numbers = (int(found) for word in command for found in _NUMBER.findall(word))
+    return list(dict.fromkeys(number for number in numbers if 0 < number <= 65535))

@@ -16,7 +16,7 @@ from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.input import InputPipe
-from trio_supervisor.runtimes.process.last_words import LastWords
+from trio_supervisor.runtimes.process.last_words import LastWords, ports_in
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.runtimes.process.sampling import Ceilings
@@ -252,11 +252,14 @@ class ProcessLife:
 
     async def _explained(self, exit: Exit) -> Exit:
         """With the holder of the port, where the child says that it could not have it."""
-        port = None if exit.clean else self._last_words.port_in_use(self._setting.port)
-        if port is None or exit.how is not How.EXITED:
+        if exit.clean or exit.how is not How.EXITED or not self._last_words.tell_of_an_address_in_use:
             return exit
-        holder = await in_thread(holder_of, port)
-        return replace(exit, detail=f"port {port} is held by {holder or 'nobody any more'}")
+        own = self._last_words.port_in_use(self._setting.port)
+        ports = ports_in(self._setting.command) if own is None else [own]
+        for port in ports:
+            if holder := await in_thread(holder_of, port):
+                return replace(exit, detail=f"port {port} is held by {holder}")
+        return replace(exit, detail=f"port {own} is held by nobody any more" if own else "an address is in use")
 
     def _start_error(self, error: BirthError) -> StartError:
         setting = self._setting
