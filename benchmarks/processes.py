@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import trio
@@ -25,6 +26,7 @@ from trio_supervisor.spec import ChildSpec, ProcessSpec
 SPAWNS = 400
 AT_A_TIME = 40
 RUNNING = 1000
+_numbers = count(1)
 FLOOD = Path(__file__).parent.parent / "tests" / "subjects" / "progs" / "flood.py"
 
 
@@ -38,8 +40,9 @@ def ignore(_: Stream, __: bytes) -> None:
 
 def life_of(*command: str, output: Callable[[Stream, bytes], None] = ignore) -> ProcessLife:
     """A life, not started yet."""
-    launch = Launch("agent", 1, 0, "", output, always_room, ready=lambda: None)
-    return ProcessRuntime(ChildSpec("agent", ProcessSpec(command))).life(launch)
+    name = f"agent-{next(_numbers)}"
+    launch = Launch(name, 1, 0, "", output, always_room, ready=lambda: None)
+    return ProcessRuntime(ChildSpec(name, ProcessSpec(command))).life(launch)
 
 
 async def live(*command: str, output: Callable[[Stream, bytes], None] = ignore) -> None:

@@ -131,6 +131,48 @@ async def test_leaders_outlive_their_guardian_and_their_end_is_seen() -> None:
         assert marked(spawner.instance) == set()
 
 
+HEIR = """
+import os, signal, trio
+from tests.runtimes.contract import wait_bounded
+from tests.runtimes.process_helpers import eventually, life_of, shell
+from trio_supervisor.guardian.launch import Guard
+from trio_supervisor.runtimes.process import orphans
+from trio_supervisor.runtimes.process.guarding import open_guarded
+from trio_supervisor.system.procfs import processes
+
+def ours():
+    return {each.pid for each in processes() if each.parent == os.getpid()}
+
+async def main():
+    async with open_guarded(Guard(lambda text: None, heir=True)) as spawner:
+        life, heard = life_of(*shell("(sleep 0.5 &); read line < gate; exit 7"))
+        await life.start()
+        pid, lost = life.pid, spawner.pid
+        os.kill(lost, signal.SIGKILL)
+        await eventually(lambda: spawner.pid != lost)
+        await eventually(lambda: pid in ours())
+        assert len(ours()) == 3
+        # Nobody waits for the one that has left the tree.
+        await eventually(lambda: ours() == {pid, spawner.pid})
+        with open("gate", "w") as gate:
+            print("go", file=gate, flush=True)
+        print((await wait_bounded(life)).code)
+
+orphans.LEFT_LYING = 0.1
+trio.run(main)
+"""
+
+
+async def test_the_heir_of_a_lost_guardian_knows_how_its_children_end_and_leaves_no_zombie(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gate")
+    life, heard = life_of(*python(HEIR), env={"PYTHONPATH": ":".join(sys.path)}, cwd=str(tmp_path))
+
+    exit = await live(life)
+
+    assert exit.clean, heard.chunks
+    assert heard.said() == b"7\n"
+
+
 async def test_what_a_lost_guardian_had_told_before_is_not_lost() -> None:
     async with opened() as (spawner, _):
         life, _ = life_of(*shell("exit 7"))
@@ -484,6 +526,16 @@ async def test_a_guardian_that_is_stopped_still_kills_what_is_left() -> None:
         os.kill(guardian, signal.SIGSTOP)
     assert told[0].startswith("killed what had left all trees")
     assert not os.path.exists(f"/proc/{guardian}")
+
+
+async def test_a_guardian_that_is_killed_at_the_end_leaves_nothing_either() -> None:
+    async with opened() as (spawner, _):
+        life, heard = life_of(*shell("setsid sh -c 'echo $$; exec sleep 300' & wait"))
+        await life.start()
+        escaped = int(await heard.wait_line())
+        os.kill(pid_of(spawner), signal.SIGKILL)
+    assert not is_alive(escaped)
+    await ended(life)
 
 
 async def test_all_blocks_of_a_run_share_a_guardian_that_ends_with_the_last() -> None:

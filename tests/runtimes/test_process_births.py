@@ -23,6 +23,7 @@ from tests.runtimes.process_helpers import (
     ended,
     eventually,
     free_ports,
+    has_children,
     is_alive,
     life_of,
     python,
@@ -207,13 +208,15 @@ async def test_a_special_birth_whose_program_does_not_exist_says_so(tmp_path: Pa
 
 async def test_special_births_leave_no_descriptor_or_zombie() -> None:
     await said_by("true", umask=0)
+    await eventually(lambda: not has_children())
     before = descriptors()
 
     for _ in range(5):
         await said_by("true", umask=0)
         await why_not("/no/such/program", umask=0)
 
-    await eventually(lambda: descriptors() == before)
+    assert descriptors() == before
+    assert not has_children()
 
 
 async def test_a_special_life_that_is_killed_at_once_is_gone() -> None:

@@ -223,10 +223,12 @@ async def test_the_leader_of_a_wrapper_tree_takes_its_group_along(tmp_path: Path
 
 async def test_the_end_of_a_life_ends_nobody_of_another_one_with_the_same_name() -> None:
     # As in two trees of one program.
+    ends, _ = life_of(*shell("setsid sleep 300 & sleep 0.2"))
+    await ends.start()
     kept, _ = life_of("sleep", "300")
     await kept.start()
 
-    exit, _ = await run(*shell("setsid sleep 300 & exit 0"))
+    exit = await wait_bounded(ends)
 
     assert exit.clean
     assert kept.pid is not None

@@ -54,8 +54,8 @@ class GuardedSpawner:
         self._home: str | None = None
         self._lease = guard.lease
         self._guardian: Launched | None = None
-        self._ending: Leader | None = None
-        """The process of the guardian before, killed."""
+        self._ending: list[Leader] = []
+        """Guardians that were killed, until they are gone."""
         self._births: dict[int, tuple[Birth, Order]] = {}
         self._known: dict[int, Known] = {}
         self._outbox: Outbox | None = None
@@ -210,12 +210,12 @@ class GuardedSpawner:
         """The guardian has ended: its children are ours now, or init's; another one takes over."""
         lost = self._guardian
         assert lost is not None
-        self._ending = self._forget(lost)
+        self._forget(lost)
+        for pid, known in self._known.items():
+            known.leader.watch(partial(self._ended_by_itself, pid, known))
         if self._finished is not None:
             self._finished.set()
             return
-        for pid, known in self._known.items():
-            known.leader.watch(partial(self._ended_by_itself, pid, known))
         self._replace(lost)
         births, self._births = self._births, {}
         for birth, _ in births.values():
@@ -227,7 +227,7 @@ class GuardedSpawner:
             del self._known[pid]
             self._send(("forget", pid))
 
-    def _forget(self, lost: Launched) -> Leader:
+    def _forget(self, lost: Launched) -> None:
         current_reactor().forget(lost.link.fileno())
         trio.lowlevel.notify_closing(lost.link)
         lost.link.close()
@@ -245,7 +245,7 @@ class GuardedSpawner:
         leader = Leader(lost.pid, lost.pidfd, 0)
         leader.watch()
         leader.abandon()
-        return leader
+        self._ending = [each for each in (*self._ending, leader) if not each.ended.is_set()]
 
     def _replace(self, lost: Launched) -> None:
         now = trio.current_time()
@@ -263,10 +263,15 @@ class GuardedSpawner:
 
     async def finish(self) -> tuple[list[str], list[str]]:
         """End the guardian; returns whom it has still killed, and who would not die."""
-        guardian = self._guardian
-        if guardian is None:
-            self.cgroups.close()
-            return [], []
+        if self._guardian is not None:
+            await self._end(self._guardian)
+        with trio.move_on_after(FAREWELL):
+            for ending in self._ending:
+                await ending.ended.wait()
+        self.cgroups.close()
+        return self._last_words or ([], [])
+
+    async def _end(self, guardian: Launched) -> None:
         self._finished = trio.Event()
         with suppress(ProcessLookupError):
             # It may be stopped.
@@ -274,12 +279,8 @@ class GuardedSpawner:
         self._send(("finish",))
         with trio.move_on_after(FAREWELL):
             await self._finished.wait()
-        ending = self._ending if self._guardian is None else self._forget(guardian)
-        assert ending is not None
-        with trio.move_on_after(FAREWELL):
-            await ending.ended.wait()
+        if self._guardian is not None:
+            self._forget(guardian)
         if self._last_words is None:
             # It has ended before it could do that.
             await kill_lost(self.instance, lambda: True)
-        self.cgroups.close()
-        return self._last_words or ([], [])

@@ -74,11 +74,12 @@ class Leader:
             self.reaped = True
         return self.exit
 
-    def abandon(self) -> None:
-        """Nobody waits for it any more: when it ends after all, or has, at least no zombie stays."""
+    def abandon(self, then: Callable[[], None] | None = None) -> None:
+        """Nobody waits for it any more: when it ends after all, or has, no zombie stays, and `then` is called."""
         self._abandoned = True
+        self._at_end = then or self._at_end
         if self.ended.is_set():
-            self._clear_up()
+            self._end()
 
     def close(self) -> None:
         """Free the descriptor; the leader has ended."""
@@ -97,14 +98,12 @@ class Leader:
 
     def _end(self) -> None:
         self.ended.set()
-        if self._at_end is not None:
-            self._at_end()
         if self._abandoned:
-            self._clear_up()
-
-    def _clear_up(self) -> None:
-        self.take_exit(spare_group=False)
-        self.close()
+            self.take_exit(spare_group=False)
+            self.close()
+        if self._at_end is not None:
+            at_end, self._at_end = self._at_end, None
+            at_end()
 
     def _status(self) -> Exit:
         try:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from functools import partial
 
 import trio
 
@@ -124,8 +125,8 @@ class _Become:
         with open(told, "rb") as file:
             failure = file.read()
         if failure:
-            self._leader.abandon()
-            self._birth.fail(BirthError(*marshal.loads(failure)))
+            # It has failed when nothing is left of it.
+            self._leader.abandon(partial(self._birth.fail, BirthError(*marshal.loads(failure))))
         else:
             self._birth.succeed(self._leader)
 

@@ -105,6 +105,9 @@ class Tree:
                     members_of, everybody, self.leader.pid, self.leader.started, self._marker, inside
                 )
             except OSError:
+                if self._cgroup is not None and not self._number_in_use() and not self._cgroup.populated():
+                    # Who may have left the cgroup is the guardian's, in the end.
+                    return []
                 if trio.current_time() >= self._give_up_at:
                     raise
                 await trio.sleep(_BLIND_PAUSE)
