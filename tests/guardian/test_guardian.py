@@ -88,7 +88,7 @@ def test_it_tells_birth_and_end(guardian: Guarding, umask: int | None) -> None:
 @pytest.mark.parametrize("umask", [None, 0o22], ids=["plain", "special"])
 def test_it_tells_a_failed_birth_and_goes_on(guardian: Guarding, umask: int | None) -> None:
     guardian.spawn(1, "/no/such/program", umask=umask)
-    guardian.spawn(2, "/bin/true", umask=umask)
+    guardian.spawn(2, "/bin/sleep", "300", umask=umask)
 
     failed, born = sorted((guardian.hear() for _ in range(2)), key=lambda heard: heard[0][0] == "born")
 

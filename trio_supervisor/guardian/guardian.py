@@ -19,7 +19,7 @@ from trio_supervisor.guardian.quick import CgroupError, QuickBirths
 from trio_supervisor.guardian.wards import Ward, kill_all
 from trio_supervisor.system import wire
 from trio_supervisor.system.birth import IGNORABLE, Plan, become
-from trio_supervisor.system.cgroup import destroy
+from trio_supervisor.system.cgroup import destroy, kill
 from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.lease import Lease
 from trio_supervisor.system.procfs import process
@@ -104,6 +104,8 @@ class Guardian:
             case ("discard", int(pid)):
                 if pid in self._wards:
                     _kill_group(pid)
+            case ("kill", str(path)):
+                kill(path)
             case ("forget", int(pid)):
                 self._remove(pid)
             case ("finish",):

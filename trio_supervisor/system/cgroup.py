@@ -44,9 +44,12 @@ class Cgroup:
         # `tasks` means the same to it as `cgroup.procs`, but takes no lock that all forks of the machine wait for.
         return tuple(path + ("/cgroup.procs" if path == self.tree else "/tasks") for path in self.directories)
 
-    def kill(self) -> None:
-        """SIGKILL to all in it, and in the groups below it; without version 2 to all that are found at this moment."""
-        kill(self.directories[0])
+    def kill(self) -> bool:
+        """SIGKILL to all in it, and in the groups below it; without version 2 to all that are found at this moment.
+
+        False: there was no descriptor for it.
+        """
+        return kill(self.directories[0])
 
     def members(self) -> list[int]:
         """The numbers of all in it and below it, zombies among them."""
@@ -145,13 +148,17 @@ def destroy(path: str, patience: float = DESTROY_PATIENCE) -> bool:
     return True
 
 
-def kill(path: str) -> None:
-    """SIGKILL to all in a group and below it; nothing happens when it is gone."""
+def kill(path: str) -> bool:
+    """SIGKILL to all in a group and below it; nothing happens when it is gone. False: no descriptor was left for it."""
     try:
         write(path + "/cgroup.kill", "1")
-    except OSError:  # version 1, or an old kernel, or it is gone
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            return False
+        # Version 1, or an old kernel, or it is gone.
         for group in _with_groups_below(path):
             _kill_members(group)
+    return True
 
 
 def _kill_members(path: str) -> None:

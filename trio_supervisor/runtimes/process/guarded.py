@@ -103,6 +103,10 @@ class GuardedSpawner:
         if leader.pid in self._known:
             self._send(("spare", leader.pid))
 
+    def kill_cgroup(self, path: str) -> None:
+        """Have the guardian kill all in a cgroup."""
+        self._send(("kill", path))
+
     def may_have_strays(self) -> bool:
         """Whether the guardian has children, or we have, that are no leaders."""
         if self._children is None or self._losses:

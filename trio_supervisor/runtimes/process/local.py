@@ -59,6 +59,9 @@ class LocalSpawner:
     def spare(self, leader: Leader) -> None:
         """Nothing: this process takes its status itself, and knows."""
 
+    def kill_cgroup(self, path: str) -> None:
+        """Nothing: there is nobody else who could."""
+
     def may_have_strays(self) -> bool:
         """Always: orphans go to whoever adopts them, and only a search finds them."""
         return True

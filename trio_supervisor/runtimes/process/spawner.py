@@ -88,5 +88,8 @@ class Spawner(Protocol):
     def spare(self, leader: Leader) -> None:
         """Do not kill the group when this leader ends: it is asked to end, and has its grace."""
 
+    def kill_cgroup(self, path: str) -> None:
+        """Kill all in a cgroup, as this process has no descriptor left to do it."""
+
     def may_have_strays(self) -> bool:
         """Whether there can be processes that have left the trees they come from; else no search is needed."""

@@ -85,11 +85,14 @@ class Tree:
         self._killed.set()
         with suppress(PermissionError):
             self.leader.signal(signal.SIGKILL, group=True)
-        if self._cgroup is not None:
-            self._cgroup.kill()
+        self._kill_cgroup()
         self._give_up_at = min(self._give_up_at, trio.current_time() + KILL_PATIENCE)
         if self._waiting is not None:
             self._waiting.deadline = self._give_up_at
+
+    def _kill_cgroup(self) -> None:
+        if self._cgroup is not None and not self._cgroup.kill():
+            self._spawner.kill_cgroup(self._cgroup.directories[0])
 
     async def members(self) -> list[Process]:
         """Who is alive of it, by a search, as soon as there are descriptors for that.
@@ -162,8 +165,7 @@ class Tree:
         for pause in _QUICK_LOOKS:
             if self._surely_empty():
                 return []
-            if self._cgroup is not None:
-                self._cgroup.kill()
+            self._kill_cgroup()
             await trio.sleep(pause)
         pause = _QUICK_LOOKS[-1]
         while not self._surely_empty():
