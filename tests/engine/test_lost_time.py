@@ -52,7 +52,7 @@ async def test_a_question_that_was_too_long_under_way_by_less_has_failed(mock_cl
 
     async with Supervisor(spec, world.world).open() as supervisor:
         await trio.sleep(11)
-        mock_clock.jump(1.9)
+        mock_clock.jump(1.2)
         await supervisor.wait()
 
     assert asked(world) == [10]

@@ -14,6 +14,7 @@ from tests.runtimes.contract import wait_bounded
 from tests.runtimes.process_helpers import ended, eventually, is_alive, life_of, program, python, run, shell
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.runtimes.process import tree
+from trio_supervisor.system.procfs import process
 
 pytestmark = pytest.mark.usefixtures("spawned")
 
@@ -160,6 +161,11 @@ def freezer() -> Iterator[Path]:
         group.rmdir()
 
 
+def name_of(pid: int) -> str:
+    found = process(pid)
+    return "" if found is None else found.name
+
+
 async def freeze(group: Path, pid: int) -> None:
     (group / "cgroup.procs").write_text(str(pid))
     (group / "freezer.state").write_text("FROZEN")
@@ -190,6 +196,7 @@ async def test_a_member_that_can_not_be_killed_is_named_within_bounds(monkeypatc
         life, heard = life_of(*shell("set -m; sleep 300 & echo $!; wait"))
         await life.start()
         member = int(await heard.wait_line())
+        await eventually(lambda: name_of(member) == "sleep")
         await freeze(group, member)
 
         exit = await ended(life)
