@@ -44,6 +44,7 @@ from trio_supervisor.engine.policies import child_policy, stop_steps, tree_polic
 from trio_supervisor.engine.subtree import SubtreeRuntime
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import SpecError
+from trio_supervisor.output.ring import Ring
 from trio_supervisor.runtimes.base import Runtime
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 
@@ -136,6 +137,10 @@ class Supervisor:
         inner = kept.runtime.inner
         assert inner is None or isinstance(inner, Supervisor)
         return inner
+
+    def ring(self, child: str) -> Ring | None:
+        """What a child has said lately; None if nobody keeps it."""
+        return self._world.ring(self.path_of(child), there=child in self._machine.children)
 
     def path_of(self, child: str) -> str:
         """The path of a child from the top."""
@@ -412,6 +417,7 @@ class Supervisor:
             case ForgetChild():
                 self._lives.pop(command.child, None)
                 self._kept.pop(command.child).runtime.close()
+                self._world.forget(self.path_of(command.child))
             case AdmitChild():
                 call = self._calls[command.call]
                 assert call.spec is not None
