@@ -36,6 +36,8 @@ SecretOfFile = NewType("SecretOfFile", object)
 Size = NewType("Size", int)
 """Bytes, written with a unit."""
 StdinOfFile = NewType("StdinOfFile", object)
+SizeOrNot = NewType("SizeOrNot", object)
+"""Bytes, written with a unit, or no limit."""
 Step = NewType("Step", object)
 """One step of a stop."""
 Stop = NewType("Stop", object)

@@ -76,7 +76,7 @@ def _shown_default(key: Key) -> object:
         return value.value
     if key.type in (float, forms.Limit) and isinstance(value, float):
         return format_duration(value)
-    if key.type is forms.Size and isinstance(value, int):
+    if key.type in (forms.Size, forms.SizeOrNot) and isinstance(value, int):
         return f"{value >> 20}M"
     return value if isinstance(value, str | int | float) else None
 

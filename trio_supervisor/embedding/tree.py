@@ -1,7 +1,6 @@
 """The children of a running supervisor: OTP's calls, and a handle for each child."""
 
 import time
-from collections.abc import AsyncIterator
 
 import trio
 
@@ -193,11 +192,11 @@ class Handle:
             found += reader.read()
         return tuple(found)
 
-    def follow(self, since: int | None = None, selection: Selection | None = None) -> AsyncIterator[Line]:
+    def follow(self, since: int | None = None, selection: Selection | None = None) -> LineReader:
         """What it says, line by line, from a cursor or from now on, in this life and all later ones; ends when it is
         removed, or with the tree. `line.dropped` tells what was lost to a slow reader.
         """
-        return LineReader(self.ring, self.ring.next if since is None else since, selection).follow()
+        return LineReader(self.ring, self.ring.next if since is None else since, selection)
 
     async def wait_ready(self) -> None:
         """Wait until it is ready. Raises ChildStartError if it comes to rest instead."""

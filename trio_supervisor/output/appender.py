@@ -56,9 +56,9 @@ class Appender:
                 self._look(now)
             if self._fd < 0:
                 self._open(now)
-            if self._lost:
-                self._tell_lost()
-            self._append(parts)
+            # Together: where there is room for the note only, it would be written again and again.
+            self._append([self._note_of_loss(), *parts] if self._lost else parts)
+            self._lost = 0
         except OSError as error:
             self._lost += sum(map(len, parts))
             self._give_up(error.strerror or str(error), now)
@@ -95,12 +95,13 @@ class Appender:
     def _open(self, now: float) -> None:
         os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         # Not to wait for the reader of a named pipe.
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, _MODE)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, _MODE)
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise OSError("it is no regular file")
-        self._size, self._looked_at, self._mid_line = status.st_size, now, False
+        self._size, self._looked_at = status.st_size, now
+        self._mid_line = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
         self._span = self._span_of(status.st_mtime) if self._size else self._span_of(time.time())
 
     def _look(self, now: float) -> None:
@@ -173,10 +174,9 @@ class Appender:
         last = next((part for part in reversed(parts) if part), b"\n")
         self._mid_line = last[-1:] != b"\n"
 
-    def _tell_lost(self) -> None:
+    def _note_of_loss(self) -> bytes:
         text = f"{self._lost} bytes were lost here: {self._lost_because}"
-        self._put([(b"\n" if self._mid_line else b"") + note(self._spec.format, time.time(), text)])
-        self._lost = 0
+        return (b"\n" if self._mid_line else b"") + note(self._spec.format, time.time(), text)
 
     def _span_of(self, at: float) -> int:
         return 0 if self._spec.age is None else int(at // self._spec.age)

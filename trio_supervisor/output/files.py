@@ -24,6 +24,9 @@ PATIENCE = 1.0
 """A disk that takes nothing for so long is stuck; nobody waits longer than this for it."""
 
 _SLICE_BYTES = 1 << 18
+# In a flood the next slice is let grow: to be woken for each chunk costs as much again as to write it.
+_FLOOD_BYTES = 1 << 14
+_PAUSE = 0.0002
 _TOO_SLOW = "the disk is too slow"
 
 _Job = tuple[Appender, bytes] | tuple[Appender, int] | Callable[[], None] | None
@@ -157,8 +160,11 @@ class LogFiles:
     def _run(self) -> None:
         more = True
         while more:
+            before = self._done
             more = self._write_some()
             self._progress_at = time.monotonic()
+            if self._done - before > _FLOOD_BYTES:
+                time.sleep(_PAUSE)
             if self._roomy is not None and self._has_room:
                 self._in_trio(self._tell_room)
         for appender in self._appenders.values():

@@ -1,7 +1,7 @@
 """Reading a ring line by line: pieces are joined over chunks, and what a selection leaves out is left out."""
 
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+from collections import deque
+from typing import NamedTuple, Self
 
 import trio
 
@@ -48,6 +48,7 @@ class LineReader:
         self._streams: dict[Stream, Lines] = {}
         self._lives: dict[Stream, int] = {}
         self._dropped = 0
+        self._read: deque[Line] = deque()
         self.cursor = since
         """What will be read next. Who goes on from it later has a line that was begun before it only in part."""
 
@@ -69,25 +70,29 @@ class LineReader:
                 self._add(found, lines.flush(), _latest(page.entries, stream))
         return tuple(found)
 
-    async def follow(self) -> AsyncIterator[Line]:
-        """Line by line, all that is there and all that comes, until nothing more can come."""
-        while True:
-            lines = self.read()
-            for line in lines:
-                yield line
-            if self.cursor < self._ring.next:
-                await trio.lowlevel.checkpoint()
-            elif self._ring.closed:
-                return
-            else:
-                await self._ring.wait_beyond(self.cursor)
+    def __aiter__(self) -> Self:
+        """Line by line, all that is there and all that comes, until nothing more can come. There is nothing to
+        close.
+        """
+        return self
+
+    async def __anext__(self) -> Line:
+        while not self._read:
+            await trio.lowlevel.checkpoint()
+            self._read.extend(self.read())
+            if self._read or self.cursor < self._ring.next:
+                continue
+            if self._ring.closed:
+                raise StopAsyncIteration
+            await self._ring.wait_beyond(self.cursor)
+        return self._read.popleft()
 
     def _cut(self, entry: Entry, found: list[Line]) -> None:
         lines = self._streams.get(entry.stream)
         if lines is None:
             lines = self._streams[entry.stream] = Lines()
         elif self._lives[entry.stream] != entry.generation:
-            self._add(found, lines.end(), entry)
+            self._add(found, lines.end(), entry._replace(generation=self._lives[entry.stream]))
         self._lives[entry.stream] = entry.generation
         self._add(found, lines.feed(entry.data) if entry.data else lines.end(), entry)
 

@@ -7,9 +7,8 @@ next piece. Times are seconds.
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import trio
 
@@ -134,21 +133,11 @@ class Ring:
         since = max(self.first, self._next - max(0, pieces))
         return self.read(since, self.limits.bytes)
 
-    async def follow(self, since: int | None = None, most: int = LIMIT_BYTES) -> AsyncIterator[Page]:
+    def follow(self, since: int | None = None, most: int = LIMIT_BYTES) -> "Follower":
         """What was said from the cursor on (None: from now on), and all that will be; ends when nothing more can
         come.
         """
-        cursor = self._next if since is None else since
-        while True:
-            page = self.read(cursor, most)
-            if page.entries or page.dropped:
-                cursor = page.next
-                yield page
-                await trio.lowlevel.checkpoint()
-            elif self.closed:
-                return
-            else:
-                await self.wait_beyond(cursor)
+        return Follower(self, self._next if since is None else since, most)
 
     async def wait_beyond(self, cursor: int) -> None:
         """Wait until something is there at the cursor, or nothing more can come."""
@@ -180,6 +169,29 @@ class Ring:
         entries, limits = self._entries, self.limits
         while len(entries) > 1 and (self._size > limits.bytes or self._next - entries[0].seq > limits.pieces):
             self._size -= len(entries.popleft().data) + ENTRY_COST
+
+
+class Follower:
+    """Reads a ring to its end, page by page. There is nothing to close: who stops reading just stops."""
+
+    def __init__(self, ring: Ring, cursor: int, most: int) -> None:
+        self._ring = ring
+        self._most = most
+        self.cursor = cursor
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Page:
+        await trio.lowlevel.checkpoint()
+        while True:
+            page = self._ring.read(self.cursor, self._most)
+            if page.entries or page.dropped:
+                self.cursor = page.next
+                return page
+            if self._ring.closed:
+                raise StopAsyncIteration
+            await self._ring.wait_beyond(self.cursor)
 
 
 def _pieces(data: bytes) -> int:

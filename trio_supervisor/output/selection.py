@@ -43,7 +43,10 @@ def _check_level(_: object, __: object, value: str | None) -> None:
 
 def _pattern(text: str | None) -> "re.Pattern[bytes] | None":
     # Bytes that are no UTF-8 must not keep a line from being found.
-    return None if text is None else re.compile(text.encode("utf-8", "surrogateescape"))
+    try:
+        return None if text is None else re.compile(text.encode("utf-8", "surrogateescape"))
+    except re.error as error:
+        raise ValueError(f"grep {text!r}: {error}") from error
 
 
 @frozen
@@ -51,7 +54,7 @@ class Selection:
     """Which lines are wanted: those that meet everything that is given.
 
     Raises:
-        ValueError: the level is unknown, or the pattern is none (`re.error`).
+        ValueError: the level is unknown, or the pattern is none.
     """
 
     level: str | None = field(default=None, validator=_check_level)
