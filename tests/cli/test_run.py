@@ -345,8 +345,8 @@ async def test_what_agents_say_is_in_their_files_and_usr1_opens_them_anew(tmp_pa
     yaml = (
         "agents:\n"
         "  a:\n"
-        f"    command: ['{sys.executable}', -u, -c, 'import time; [(print(n), time.sleep(0.02)) for n in range(9999)]']\n"
-        "    log: [{file: 'logs/{id}.log', console: false}, {keep: 2}]\n"
+        f"    command: ['{sys.executable}', -u, -c, 'import time; [(print(n), time.sleep(0.02)) for n in range(9999)]']"
+        "\n    log: [{file: 'logs/{id}.log', console: false}, {keep: 2}]\n"
     )
     log = tmp_path / "logs" / "a.log"
 

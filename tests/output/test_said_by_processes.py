@@ -159,6 +159,32 @@ async def test_a_log_directory_that_is_removed_comes_back_and_the_child_notices_
         assert handle.snapshot().pid is not None
 
 
+async def test_a_disk_that_is_full_stops_no_child(small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(b"f" * 1_000_000)
+    code = "import os, time\nfor n in range(50): os.write(1, b'x' * 9999 + b'\\n')\nprint('done'); time.sleep(100)"
+
+    async with running(code, raw(small_disk / "a.log")) as handle:
+        async for line in handle.follow(0):
+            if line.text == "done":
+                break
+        await until(lambda: b"No space left on device: nothing is written" in said(handle))
+
+        assert handle.snapshot().pid is not None
+
+
+async def test_the_file_of_a_removed_child_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+
+    def is_open() -> bool:
+        links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+        return any(os.path.realpath(link) == str(path) for link in links)
+
+    async with running("print('x'); import time; time.sleep(100)", raw(path)) as handle:
+        await until(is_open)
+        await handle.remove()
+        await until(lambda: not is_open())
+
+
 @pytest.mark.slow
 async def test_a_hundred_megabytes_without_a_line_end_take_no_memory(tmp_path: Path) -> None:
     code = "import os\nfor _ in range(1600): os.write(1, b'x' * 65536)"

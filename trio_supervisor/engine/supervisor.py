@@ -370,6 +370,9 @@ class Supervisor:
     def _close(self) -> None:
         for kept in self._kept.values():
             kept.runtime.close()
+        # Those of the spec come again with the next life of this supervisor, and go on where they were.
+        for child in self._kept.keys() - {each.id for each in self.spec.children}:
+            self._forget_words(child)
         self._ended.set()
         for number in list(self._calls):
             self._answer(Reply(number, Answer.SHUTTING_DOWN))
@@ -416,8 +419,8 @@ class Supervisor:
                 self._lives[command.child].cut_grace()
             case ForgetChild():
                 self._lives.pop(command.child, None)
+                self._forget_words(command.child)
                 self._kept.pop(command.child).runtime.close()
-                self._world.forget(self.path_of(command.child))
             case AdmitChild():
                 call = self._calls[command.call]
                 assert call.spec is not None
@@ -426,6 +429,13 @@ class Supervisor:
                 call.runtime = None
             case Reply():
                 self._answer(command)
+
+    def _forget_words(self, child: str) -> None:
+        """What it has said, and what all in it have, is of the past."""
+        if inner := self.inner(child):
+            for each in inner._kept:
+                inner._forget_words(each)
+        self._world.forget(self.path_of(child))
 
     def _stop_life(self, command: StopChild) -> None:
         assert self._nursery is not None

@@ -7,6 +7,7 @@ up neither children nor supervision: what can't be kept for it is dropped and co
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -51,6 +52,10 @@ class Log:
         if spec.format is LogFormat.RAW:
             self.streams -= {Stream.SUPERVISOR}
 
+    def close(self) -> None:
+        """The child is gone, or writes elsewhere."""
+        self._files.release(self._appender)
+
     def take(self, stream: Stream, chunk: bytes) -> None:
         """Take in a chunk of one of its streams; b"" ends the stream."""
         if data := self._writing.take(stream, chunk, time.time()):
@@ -65,6 +70,7 @@ class LogFiles:
         self._say = say
         self._limit = limit_bytes
         self._appenders: dict[str, Appender] = {}
+        self._users: Counter[Appender] = Counter()
         self._refused: dict[Appender, int] = {}
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -87,11 +93,21 @@ class LogFiles:
         appender = self._appenders.get(path)
         if appender is None:
             appender = self._appenders[path] = Appender(path, spec, partial(self._tell, child))
+        self._users[appender] += 1
         if self._token is None:
             self._token = trio.lowlevel.current_trio_token()
             # A daemon: a write to a disk that is stuck can't be interrupted, and must not hold up the end.
             threading.Thread(target=self._run, name="log files", daemon=True).start()
         return Log(self, appender, child, spec)
+
+    def release(self, appender: Appender) -> None:
+        """One child less writes to it; after the last one it is closed."""
+        self._users[appender] -= 1
+        if not self._users[appender]:
+            del self._users[appender], self._appenders[appender.path]
+            if refused := self._refused.pop(appender, 0):
+                self._jobs.put((appender, refused))
+            self._jobs.put(appender.finish)
 
     def put(self, appender: Appender, data: bytes) -> None:
         """Have it written, or drop and count it when too much waits already."""

@@ -121,10 +121,12 @@ class Hub:
     def forget(self, child: str) -> None:
         """The child is gone: end its streams. Its ring can be read for a while. Harmless if it is unknown."""
         voice = self._voices.pop(child, None)
-        for stream in Stream if voice is not None else ():
-            self._due.pop((child, stream), None)
-            if voice is not None and (lines := voice.lines.get(stream)):
+        if voice is not None:
+            for stream, lines in voice.lines.items():
+                self._due.pop((child, stream), None)
                 self._tell(voice, stream, lines.end())
+            for log in voice.logs:
+                log.close()
         self._rings.retire(child)
 
     def reopen_logs(self) -> None:
@@ -182,6 +184,8 @@ class Hub:
                 listener(record)
 
     def _set_logs(self, voice: _Voice, specs: tuple[LogFile, ...]) -> None:
+        for log in voice.logs:
+            log.close()
         voice.log_specs = specs
         opened = [(spec, self._files.open(voice.child, spec)) for spec in specs]
         voice.logs = tuple(log for _, log in opened if log is not None)
