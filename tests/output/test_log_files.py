@@ -62,6 +62,16 @@ async def test_json_has_an_object_per_line_with_the_fixed_names(tmp_path: Path) 
     ]
 
 
+async def test_json_has_the_level_of_what_a_task_has_logged(tmp_path: Path) -> None:
+    async with hub_of() as hub:
+        take = hub.sink("a", 1, (LogFile(str(tmp_path / "a.log"), format=LogFormat.JSON),))
+        take(Stream.LOG, b"ERROR mod: bad\nTraceback\n")
+        take(Stream.LOG, b"odd\n")
+
+    objects = [json.loads(line) for line in (tmp_path / "a.log").read_text().splitlines()]
+    assert [(one["level"], one["stream"]) for one in objects] == [("error", "log"), ("error", "log"), ("info", "log")]
+
+
 async def test_raw_is_what_was_said_and_nothing_else(tmp_path: Path) -> None:
     async with hub_of() as hub:
         take = hub.sink("a", 1, (LogFile(str(tmp_path / "a.log"), format=LogFormat.RAW),))

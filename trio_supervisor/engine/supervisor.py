@@ -140,7 +140,8 @@ class Supervisor:
 
     def ring(self, child: str) -> Ring | None:
         """What a child has said lately; None if nobody keeps it."""
-        return self._world.ring(self.path_of(child), there=child in self._machine.children)
+        there = child in self._machine.children and not self.over
+        return self._world.ring(self.path_of(child), there=there)
 
     def path_of(self, child: str) -> str:
         """The path of a child from the top."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring
 
 from trio_supervisor.output.lines import Block, Lines
+from trio_supervisor.output.selection import LEVELS
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.spec import LogFormat
 
@@ -59,13 +60,15 @@ def _text(child: str) -> Look:
 
 
 def _json(child: str) -> Look:
-    middles = {
-        stream: f'","level":"info","agent":{encode_basestring(child)},"stream":"{stream.value}","text":'
-        for stream in Stream
-    }
+    name = encode_basestring(child)
+    levels = dict.fromkeys(Stream, "info")
 
     def look(stream: Stream, block: Block, at: float) -> bytes:
-        start = f'{{"ts":"{timestamp(at)}{middles[stream]}'
+        if stream is Stream.LOG and not block.begun:
+            # A record begins with its level; a block of this stream is one record.
+            word = block.data.partition(b" ")[0].decode("ascii", "replace").lower()
+            levels[stream] = word if word in LEVELS else "info"
+        start = f'{{"ts":"{timestamp(at)}","level":"{levels[stream]}","agent":{name},"stream":"{stream.value}","text":'
         texts = block.data.decode("utf-8", "backslashreplace").split("\n")
         partial = ',"partial":true' if block.open else ""
         return (start + f"}}\n{start}".join(map(encode_basestring, texts)) + f"{partial}}}\n").encode()

@@ -8,8 +8,8 @@ PY = Path(os.environ.get("TRIO_SUPERVISOR_PYTHON", sys.executable))
 class TrioSupervisor(Peer):
     name = "trio-supervisor"
     min_backoff = "0"
-    workloads = {"W1", "W2", "W3", "W4", "W5"}
-    why = "One Trio task decides; Popen (vfork) on the Trio thread; one epoll for all pidfds and pipes, so an exit is seen at once; the first restart in a row is immediate by default."
+    workloads = {"W1", "W2", "W3", "W4", "W5", "W6"}
+    why = "One Trio task decides; a small guardian spawns (posix_spawn) and tells the exits; one epoll for all pidfds and pipes, so an exit is seen at once; the first restart in a row is immediate by default."
 
     def version(self):
         return sh(str(PY), "-c", "from importlib.metadata import version; print('trio-supervisor', version('trio-supervisor'))", d=Path("/")).stdout.strip()
