@@ -55,6 +55,10 @@ if TYPE_CHECKING:
         StartError,
         SupervisorError,
     )
+    from trio_supervisor.output.hub import Stream
+    from trio_supervisor.output.reading import Line, LineReader
+    from trio_supervisor.output.ring import Entry, Page, Ring
+    from trio_supervisor.output.selection import Selection
     from trio_supervisor.spec import (
         A2A,
         UNLIMITED,
@@ -67,6 +71,9 @@ if TYPE_CHECKING:
         HttpStep,
         Inherit,
         Limits,
+        LogFile,
+        LogFormat,
+        LogStream,
         Port,
         ProcessSpec,
         Readiness,
@@ -98,10 +105,14 @@ _HOMES = {
         "CallError", "ChildError", "ChildStartError", "Ignore", "RestartLimitReached", "Shutdown", "SpecError",
         "StartError", "SupervisorError",
     ),
+    "output.hub": ("Stream",),
+    "output.reading": ("Line", "LineReader"),
+    "output.ring": ("Entry", "Page", "Ring"),
+    "output.selection": ("Selection",),
     "spec": (
         "A2A", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "Health", "Http", "HttpStep", "Inherit",
-        "Limits", "Port", "ProcessSpec", "Readiness", "SecretCommand", "SecretEnv", "SecretFile", "SendStep",
-        "SignalStep", "SignalTo", "Stdin", "SupervisorSpec", "TaskSpec", "Tcp", "UNLIMITED",
+        "Limits", "LogFile", "LogFormat", "LogStream", "Port", "ProcessSpec", "Readiness", "SecretCommand", "SecretEnv",
+        "SecretFile", "SendStep", "SignalStep", "SignalTo", "Stdin", "SupervisorSpec", "TaskSpec", "Tcp", "UNLIMITED",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -123,6 +134,7 @@ __all__ = [
     "Condition",
     "Context",
     "Counts",
+    "Entry",
     "Event",
     "Exec",
     "Exit",
@@ -136,6 +148,12 @@ __all__ = [
     "Intensity",
     "LifeEnded",
     "Limits",
+    "Line",
+    "LineReader",
+    "LogFile",
+    "LogFormat",
+    "LogStream",
+    "Page",
     "Port",
     "ProcessSpec",
     "Profile",
@@ -143,10 +161,12 @@ __all__ = [
     "Report",
     "Restart",
     "RestartLimitReached",
+    "Ring",
     "Row",
     "SecretCommand",
     "SecretEnv",
     "SecretFile",
+    "Selection",
     "SendStep",
     "Shutdown",
     "SignalStep",
@@ -157,6 +177,7 @@ __all__ = [
     "StateChanged",
     "Stdin",
     "Strategy",
+    "Stream",
     "Supervisor",
     "SupervisorError",
     "SupervisorSpec",

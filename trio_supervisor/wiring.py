@@ -18,12 +18,26 @@ from trio_supervisor.state.claim import Claim, claimed
 from trio_supervisor.state.leftovers import Cleared
 from trio_supervisor.vault import note_secret_sources, redact
 
+LAST_WRITES = 2.0
+"""So many seconds a slow disk has at the end for the log files."""
+
 __all__ = ["Claim", "Cleared", "claimed", "make_supervisor", "open_tree"]
 
 
 def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
     """A supervisor for real children, whose output goes to `hub`."""
-    return Supervisor(spec, World(make_runtime, open_probe, hub.sink, hub.room, random.random, send_request, redact))
+    world = World(
+        make_runtime,
+        open_probe,
+        hub.sink,
+        hub.room,
+        random.random,
+        send_request,
+        redact,
+        hub.ring,
+        hub.forget,
+    )
+    return Supervisor(spec, world)
 
 
 @asynccontextmanager
@@ -42,6 +56,9 @@ async def open_tree(
     control.listen(watch)
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.run)
-        async with open_guarded(guard), supervisor.open():
-            yield control
+        try:
+            async with open_guarded(guard), supervisor.open():
+                yield control
+        finally:
+            await hub.aclose(LAST_WRITES)  # noqa: ASYNC102 -- it shields itself, and is bounded
         nursery.cancel_scope.cancel()

@@ -339,3 +339,31 @@ async def test_children_do_not_inherit_a_signal_mask_or_our_descriptors(tmp_path
         "2",
         "3",
     ]
+
+
+async def test_what_agents_say_is_in_their_files_and_usr1_opens_them_anew(tmp_path: Path) -> None:
+    yaml = (
+        "agents:\n"
+        "  a:\n"
+        f"    command: ['{sys.executable}', -u, -c, 'import time; [(print(n), time.sleep(0.02)) for n in range(9999)]']"
+        "\n    log: [{file: 'logs/{id}.log', console: false}, {keep: 2}]\n"
+    )
+    log = tmp_path / "logs" / "a.log"
+
+    async with running(tmp_path, yaml) as supervisor:
+        await supervisor.see("ready")
+        with trio.fail_after(30):
+            while not log.exists():
+                await trio.sleep(0.02)
+            log.rename(tmp_path / "moved")
+            supervisor.send(signal.SIGUSR1)
+            while not log.exists():
+                await trio.sleep(0.02)
+        supervisor.send(signal.SIGTERM)
+        assert await supervisor.end() == 0
+
+    said = (tmp_path / "moved").read_text() + log.read_text()
+    numbers = [int(line.rpartition(" ")[2]) for line in said.splitlines() if " | " in line]
+    assert numbers == list(range(len(numbers)))
+    assert "a | 0" not in supervisor.output
+    assert " a | 0\n" in (tmp_path / "state" / "logs" / "a.log").read_text()

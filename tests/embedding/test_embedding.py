@@ -1,5 +1,6 @@
 """The library as an embedding program uses it: real async functions in virtual time."""
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,7 +63,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 63
+    assert len(trio_supervisor.__all__) == 73
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 
@@ -496,3 +497,24 @@ async def test_the_spec_of_a_template_is_had_by_its_id(autojump_clock: MockClock
         assert await tree.get_child_spec("worker") is template
         with pytest.raises(CallError):
             await tree.get_child_spec("nobody")
+
+
+async def test_what_was_said_within_a_supervisor_is_closed_with_it_and_can_still_be_read() -> None:
+    async def say() -> None:
+        logging.getLogger("x").error("here")
+        await trio.sleep_forever()
+
+    async with Supervisor(supervisor("team", task("fixed", forever))) as tree:
+        await tree["team"].wait_ready()
+        dynamic = await tree.inner("team").start_child(task("dynamic", say))
+        fixed = tree["team/fixed"]
+        await dynamic.wait_ready()
+        ring = dynamic.ring
+
+        await tree["team"].restart()
+        after_restart = (ring.closed, fixed.ring.closed)
+        await tree["team"].remove()
+
+        assert after_restart == (True, False)
+        assert [entry.data for entry in ring.read().entries] == [b"ERROR x: here\n"]
+        assert fixed.ring.closed

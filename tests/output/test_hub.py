@@ -182,7 +182,8 @@ async def test_a_child_that_is_forgotten_ends_its_lines_and_leaves_nothing(
         await trio.sleep(1)
 
     assert [record.block for record in records] == [Block(b"a")]
-    assert hub._lines == {}
+    assert not hub._voices
+    assert not hub._due
 
 
 async def test_room_is_asked_of_every_listener_that_has_any() -> None:

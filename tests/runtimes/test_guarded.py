@@ -132,13 +132,18 @@ async def test_leaders_outlive_their_guardian_and_their_end_is_seen() -> None:
 
 
 HEIR = """
-import os, signal, trio
+import ctypes, os, signal, trio
 from tests.runtimes.contract import wait_bounded
 from tests.runtimes.process_helpers import eventually, life_of, shell
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.runtimes.process import orphans
 from trio_supervisor.runtimes.process.guarding import open_guarded
 from trio_supervisor.system.procfs import processes
+
+def is_heir():
+    answer = ctypes.c_int()
+    ctypes.CDLL(None).prctl(37, ctypes.byref(answer), 0, 0, 0)  # PR_GET_CHILD_SUBREAPER
+    return bool(answer.value)
 
 def ours():
     return {each.pid for each in processes() if each.parent == os.getpid()}
@@ -147,6 +152,7 @@ async def main():
     async with open_guarded(Guard(lambda text: None, heir=True)) as spawner:
         life, heard = life_of(*shell("(sleep 0.5 &); read line < gate; exit 7"))
         await life.start()
+        await eventually(is_heir)
         pid, lost = life.pid, spawner.pid
         os.kill(lost, signal.SIGKILL)
         await eventually(lambda: spawner.pid != lost)

@@ -3,6 +3,7 @@
 What a command needs is imported when it runs: most of the time of a short command is imports.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -69,7 +70,13 @@ def _run(options: "argparse.Namespace") -> int:
             guardian = _launch_guardian()
             from trio_supervisor.cli.run import run  # noqa: PLC0415
 
-            return run(options, guardian)
+            # What is imported stays: it need not be looked at again by each collection, nor once more in the end, which
+            # would take longer than the stop of a hundred agents.
+            gc.freeze()
+            try:
+                return run(options, guardian)
+            finally:
+                gc.freeze()
         case "completion":
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 

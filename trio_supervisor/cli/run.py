@@ -1,6 +1,7 @@
 """The command `run`: a tree of agents in the foreground of a terminal, a container or a unit."""
 
 import argparse
+import logging
 import os
 import sys
 from collections import Counter
@@ -39,6 +40,8 @@ def run(options: argparse.Namespace, guardian: Launched | None) -> int:
     watched = options.exit_code_from
     if watched is not None and watched not in loaded.agents:
         raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
     with claimed(loaded.path, options.state_dir, os.environ) as claim:
         return trio.run(_Run(loaded, options, guardian, claim).main)
 
@@ -55,7 +58,8 @@ class _Run:
     """The agent of --exit-code-from has ended for good."""
 
     async def main(self) -> int:
-        hub = Hub()
+        directory = self.claim.directory
+        hub = Hub(None if directory is None else os.fspath(directory / "logs"))
         with received() as signals:
             async with self._open_console() as (console, writer):
                 with hub.listening(console.record, writer.room):
@@ -74,12 +78,13 @@ class _Run:
         async with trio.open_nursery() as nursery:
             guard = self._guard(console)
             async with open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event), guard) as control:
-                nursery.start_soon(act_on, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
+                nursery.start_soon(act_on, signals, control, self.asked.set, hub.reopen_logs)  # noqa: ASYNC111 -- for that reason
                 control.stop(await self._wait(control))
                 await control.wait()
                 if self._exit_code(control.snapshot()) == exit_codes.NOT_KILLED:
                     hub.flush()
                     console.say(_summary(control.snapshot()), tone=Tone.BAD)
+                    await hub.aclose(LAST_WORDS)
                     await _leave_by_force(console, writer)
             nursery.cancel_scope.cancel()
             hub.flush()
@@ -133,6 +138,11 @@ class _Run:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         look = style.detect(terminal=os.isatty(_STDOUT), env=os.environ, encoding=encoding)
         return TextFormat(look, self.loaded.agents)
+
+
+def _is_shown_elsewhere(record: logging.LogRecord) -> bool:
+    """Whether the console shows it, as the words of the task that has logged it."""
+    return hasattr(record, "_of_supervised_task")
 
 
 async def _leave_by_force(console: Console, writer: Writer) -> NoReturn:

@@ -41,16 +41,17 @@ def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     """Neither end the program nor raise."""
 
 
-async def act_on(signals: AsyncIterator[int], control: Control, asked: Callable[[], None]) -> None:
+async def act_on(
+    signals: AsyncIterator[int], control: Control, asked: Callable[[], None], reopen: Callable[[], None]
+) -> None:
     """Act on signals until cancelled: the first stop is graceful, each later one cuts every grace; `asked` is called at
-    each.
+    each. `reopen` is called when log files were moved away.
     """
     stops = 0
     async for number in signals:
         match signal.Signals(number):
             case signal.SIGUSR1:
-                # Log files, which it would reopen, come with the output that is kept; it must not end the program.
-                continue
+                reopen()
             case signal.SIGUSR2:
                 _dump()
             case stop:

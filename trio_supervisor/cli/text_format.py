@@ -17,7 +17,7 @@ SUPERVISOR = "supervisor"
 """The name before what is not about one child."""
 
 _DIM = "2"
-_SIGNS = {Stream.STDOUT: "|", Stream.STDERR: ":", Stream.SUPERVISOR: "|"}
+_SIGNS = {Stream.STDOUT: "|", Stream.STDERR: ":", Stream.LOG: ":", Stream.SUPERVISOR: "|"}
 _STDERR_SIGN = "31"
 _TONES = {Tone.QUIET: "2", Tone.GOOD: "32", Tone.WARNING: "33", Tone.BAD: "31"}
 
@@ -75,7 +75,7 @@ class TextFormat:
     def _new_prefix(self, name: str, stream: Stream) -> bytes:
         colour = _DIM if name == SUPERVISOR else self._palette.code(name)
         padded, sign = name.ljust(self._width), _SIGNS[stream]
-        if stream is Stream.STDERR:
+        if stream in (Stream.STDERR, Stream.LOG):
             return f"{self._style.paint(padded, colour)} {self._style.paint(sign, _STDERR_SIGN)} ".encode()
         return f"{self._style.paint(f'{padded} {sign}', colour)} ".encode()
 

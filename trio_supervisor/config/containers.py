@@ -17,7 +17,7 @@ from trio_supervisor.config.shapes import items, mapping, not_expected, scalar
 from trio_supervisor.config.source import Reference
 from trio_supervisor.core.policy import Condition, Strategy
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec import Inherit, ProcessSpec, SignalStep
+from trio_supervisor.spec import Inherit, LogFile, ProcessSpec, SignalStep
 
 
 def containers(made: Converter) -> dict[object, Read]:
@@ -31,6 +31,7 @@ def containers(made: Converter) -> dict[object, Read]:
         forms.Includes: partial(_references, _include),
         forms.Inherited: _inherited,
         forms.Json: _json,
+        forms.Logs: partial(_logs, made),
         forms.Stop: _stop(made),
         forms.StrategyOfFile: _strategy,
         forms.SubtreeStop: _subtree_stop(made),
@@ -69,6 +70,16 @@ def _subtree_stop(made: Converter) -> Read:
     misplaced = {"signal": "is for processes; a supervisor is told to stop its agents"}
     only = instance(SignalStep, reader_of(made, keys.SUBTREE_STOP, misplaced))
     return lambda node: (only(node),)
+
+
+def _logs(made: Converter, node: Node) -> tuple[LogFile, ...]:
+    if isinstance(node, Sequence):
+        return all_of(partial(made.structure, item, LogFile) for item in node.items)
+    if isinstance(node, Mapping):
+        return (made.structure(node, LogFile),)
+    if type(node.value) is not bool:
+        raise not_expected(node, "a mapping such as {file: agent.log}, a list of them, or true")
+    return (LogFile(),) if node.value else ()
 
 
 def _inherited(node: Node) -> Inherit | tuple[str, ...]:

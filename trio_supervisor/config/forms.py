@@ -20,6 +20,8 @@ Json = NewType("Json", object)
 Limit = NewType("Limit", float)
 """A duration, or infinity. A plain float is a duration."""
 Listen = NewType("Listen", str)
+Logs = NewType("Logs", object)
+"""Log files: one, several, or whether there is one."""
 Number = NewType("Number", float)
 PartialHealth = NewType("PartialHealth", object)
 PartialReadiness = NewType("PartialReadiness", object)
@@ -34,6 +36,8 @@ SecretOfFile = NewType("SecretOfFile", object)
 Size = NewType("Size", int)
 """Bytes, written with a unit."""
 StdinOfFile = NewType("StdinOfFile", object)
+SizeOrNot = NewType("SizeOrNot", object)
+"""Bytes, written with a unit, or no limit."""
 Step = NewType("Step", object)
 """One step of a stop."""
 Stop = NewType("Stop", object)

@@ -91,7 +91,7 @@ TASK: dict[str, Key] = keys_of(
 
 _ENABLED = Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True)
 
-COMMON: dict[str, Key] = {
+_COMMON: dict[str, Key] = {
     **keys_of(
         ChildSpec,
         {
@@ -104,9 +104,15 @@ COMMON: dict[str, Key] = {
             "health": "Whether it must be restarted although it runs; without it, never.",
             "depends_on": "What must be started, ready or finished before it starts; a list means ready.",
             "binds_to": "It is restarted and stopped together with these.",
+            "log": "Files that what it says is written to: one, a list, or `true` for one in the state directory.",
             "stop": "How it is asked to end: `{signal, grace}`, or a list of steps; TERM and 10s (in profile otp 5s).",
         },
-        types={"depends_on": forms.Dependencies, "start_timeout": forms.Limit, "stop": forms.Stop},
+        types={
+            "depends_on": forms.Dependencies,
+            "log": forms.Logs,
+            "start_timeout": forms.Limit,
+            "stop": forms.Stop,
+        },
         examples={"binds_to": ("database",)},
     ),
     "grace": Key(
@@ -126,6 +132,8 @@ COMMON: dict[str, Key] = {
     ),
     "enabled": _ENABLED,
 }
+
+COMMON: dict[str, Key] = {**_COMMON, "log": attrs.evolve(_COMMON["log"], nullable=True)}
 """The keys of every agent that is no supervisor."""
 
 AGENT: dict[str, Key] = {**PROCESS, **TASK, **COMMON}

@@ -60,6 +60,7 @@ SCALARS: dict[object, ScalarType] = {
     forms.RlimitName: ScalarType(system_values.rlimit_name, {"enum": list(RLIMITS)}),
     forms.SecretName: ScalarType(system_values.secret_name, {"pattern": "^[^=]+$"}),
     forms.Size: ScalarType(system_values.size, *_SIZE),
+    forms.SizeOrNot: ScalarType(system_values.size_or_not, {"anyOf": [*_SIZE, {"const": "unlimited"}]}),
     forms.StdinOfFile: ScalarType(system_values.stdin, {"enum": [*(one.value for one in Stdin), None]}),
     # A bare 022 is 22 in YAML 1.2 and 18 in YAML 1.1, as an editor may read it.
     forms.Umask: ScalarType(

@@ -13,7 +13,7 @@ from trio_supervisor.config.key import Key
 from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
-from trio_supervisor.spec import Health, Inherit, Readiness
+from trio_supervisor.spec import Health, Inherit, LogFile, Readiness
 
 Schema = dict[str, object]
 
@@ -76,6 +76,8 @@ def _shown_default(key: Key) -> object:
         return value.value
     if key.type in (float, forms.Limit) and isinstance(value, float):
         return format_duration(value)
+    if key.type in (forms.Size, forms.SizeOrNot) and isinstance(value, int):
+        return f"{value >> 20}M"
     return value if isinstance(value, str | int | float) else None
 
 
@@ -161,6 +163,7 @@ def _containers() -> dict[object, Schema]:
         forms.Inherited: {"anyOf": [_or_variable({"enum": [one.value for one in Inherit]}), _TEXTS]},
         forms.Json: {},
         forms.SecretOfFile: {"$ref": "#/$defs/secret"},
+        forms.Logs: {"anyOf": [_one_or_more(_closed(TABLES[LogFile])), {"type": "boolean"}]},
         forms.Stop: {"anyOf": [_closed(keys.SHORT_STOP), {"type": "array", "items": {"$ref": "#/$defs/step"}}]},
         forms.StrategyOfFile: _or_variable({"enum": [one.value for one in _OF_FILE]}),
         forms.SubtreeStop: _closed(keys.SUBTREE_STOP),

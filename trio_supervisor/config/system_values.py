@@ -26,6 +26,11 @@ def size(node: Node) -> int:
     return _size(one, "a size such as 500M")
 
 
+def size_or_not(node: Node) -> int | None:
+    """A size with its unit, in bytes; None for `unlimited`."""
+    return None if isinstance(node, Scalar) and node.text == "unlimited" else size(node)
+
+
 def _size(one: Scalar, expected: str) -> int:
     if not isinstance(one.value, str):
         raise not_expected(one, expected)

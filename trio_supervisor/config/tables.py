@@ -23,6 +23,7 @@ from trio_supervisor.spec import (
     Http,
     HttpStep,
     Limits,
+    LogFile,
     Readiness,
     Secret,
     SecretCommand,
@@ -167,6 +168,23 @@ TABLES: dict[type, dict[str, Key]] = {
             "rlimits": Mapping[forms.RlimitName, forms.Rlimit],
         },
         examples={"memory_soft": "1500M", "memory": "2G", "pids": 200},
+    ),
+    # As above: of `total` and `size` the first is blamed.
+    LogFile: keys_of(
+        LogFile,
+        {
+            "file": "The file; `{id}` is the agent's path. Without it `{id}.log` in `logs` of the state directory.",
+            "stream": "What goes into it: both streams, stdout or stderr.",
+            "format": "How it looks: text (time, name and line), json (an object per line), or raw (what was said).",
+            "total": "So much the file and the rotated ones may take together; the oldest are removed.",
+            "size": "A file that would become greater is rotated: to `.1`, that one to `.2`, ...; or `unlimited`.",
+            "age": "A file holds the output of one span of this length (24h: one day, UTC); then it is rotated.",
+            "keep": "So many rotated files are kept.",
+            "gzip": "Compress the rotated files.",
+            "console": "`false`: what is written here is not shown by `run`.",
+        },
+        types={"file": forms.Path, "size": forms.SizeOrNot, "total": forms.Size},
+        examples={"file": "logs/{id}.log", "total": "100M", "age": "24h"},
     ),
     SupervisorSpec: keys_of(
         SupervisorSpec,

@@ -25,6 +25,7 @@ from trio_supervisor.spec import (
     Health,
     Inherit,
     Limits,
+    LogFile,
     Port,
     Preset,
     ProcessSpec,
@@ -57,6 +58,8 @@ class ChildOptions(TypedDict, total=False):
     binds_to: Iterable[str]
     stop: tuple[StopStep, ...] | float | str | None
     """Steps, or OTP's shutdown: seconds, "kill" or "infinity"."""
+    log: LogFile | Iterable[LogFile]
+    """Files that what it says is written to."""
     port: Port | int | str | None
     """A number, "auto", "first-last"."""
     listen: str | bool | None
@@ -181,6 +184,7 @@ def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ..
         stop=stop if options.get("stop") is None else _stop(options.get("stop")),
         port=_port(options.get("port")),
         listen=_listen(options.get("listen")),
+        log=_log(options.get("log", ())),
     )
 
 
@@ -247,6 +251,13 @@ def _listen(value: str | bool | None) -> str | None:
     if isinstance(value, bool):
         return DEFAULT_LISTEN if value else None
     return value
+
+
+def _log(value: LogFile | Iterable[LogFile]) -> tuple[LogFile, ...]:
+    files = (value,) if isinstance(value, LogFile) else tuple(value)
+    if any(each.file is None for each in files):
+        raise SpecError("log: name the file: only what is run from a file has a directory for logs")
+    return files
 
 
 def _inherit(value: Inherit | str | Iterable[str]) -> Inherit | tuple[str, ...]:

@@ -26,6 +26,9 @@ from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 from trio_supervisor.vault import note_secret_sources, redact
 
+LAST_WRITES = 2.0
+"""So many seconds a slow disk has at the end for the log files."""
+
 _log = logging.getLogger(__name__)
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Awaitable[object]])
@@ -106,7 +109,15 @@ class Supervisor(Tree):
         """The top supervisor's engine."""
         if self._made is None:
             world = World(
-                self._runtime, open_probe, self._hub.sink, self._hub.room, random.random, send_request, redact
+                self._runtime,
+                open_probe,
+                self._hub.sink,
+                self._hub.room,
+                random.random,
+                send_request,
+                redact,
+                self._hub.ring,
+                self._hub.forget,
             )
             self._made = self._top = Engine(self._spec, world)
         return self._made
@@ -130,6 +141,13 @@ class Supervisor(Tree):
             ChildStartError: profile otp, a child failed in the first start.
         """
         note_secret_sources(self._spec)
+        try:
+            await self._run(task_status)
+        finally:
+            self._hub.flush()
+            await self._hub.aclose(LAST_WRITES)  # noqa: ASYNC102 -- it shields itself, and is bounded
+
+    async def _run(self, task_status: trio.TaskStatus["Supervisor"]) -> None:
         announcement = _Announcement(lambda: task_status.started(self))
         try:
             async with _without_groups(everywhere=True), self._guarded(), trio.open_nursery() as nursery:
@@ -143,7 +161,6 @@ class Supervisor(Tree):
             if error:
                 raise BaseExceptionGroup("a tree gave up, and more", [error, failure]) from None  # noqa: ASYNC104 -- within
             raise
-        self._hub.flush()
         if error := self._error():
             raise error
         # Stopped before all was started: no failure of whoever waits for that.

@@ -23,6 +23,9 @@ from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor as Engine
 from trio_supervisor.errors import CallError, ChildStartError, UnknownAgentError
+from trio_supervisor.output.reading import Line, LineReader
+from trio_supervisor.output.ring import Ring
+from trio_supervisor.output.selection import Selection
 from trio_supervisor.spec import ChildSpec
 
 _UP = frozenset({State.RUNNING, State.READY, State.UNHEALTHY})
@@ -168,6 +171,32 @@ class Handle:
     def snapshot(self) -> Snapshot:
         """As it is now."""
         return snapshot_of(self._engine, self._child, time.time() - trio.current_time())
+
+    # What it says
+
+    @property
+    def ring(self) -> Ring:
+        """The last of what it has said, as it was read, for any number of readers; also when it is down or removed."""
+        ring = self._engine.ring(self.id)
+        if ring is None:
+            # It was removed long ago: nothing is left, and nothing will come.
+            ring = Ring()
+            ring.close()
+        return ring
+
+    def output(self, since: int = 0, selection: Selection | None = None) -> tuple[Line, ...]:
+        """The lines that it has said from a cursor on (`line.seq + 1`), as far as they are kept; see `LineReader`."""
+        reader = LineReader(self.ring, since, selection)
+        found = list(reader.read())
+        while reader.cursor < self.ring.next:
+            found += reader.read()
+        return tuple(found)
+
+    def follow(self, since: int | None = None, selection: Selection | None = None) -> LineReader:
+        """What it says, line by line, from a cursor or from now on, in this life and all later ones; ends when it is
+        removed, or with the tree. `line.dropped` tells what was lost to a slow reader.
+        """
+        return LineReader(self.ring, self.ring.next if since is None else since, selection)
 
     async def wait_ready(self) -> None:
         """Wait until it is ready. Raises ChildStartError if it comes to rest instead."""

@@ -26,7 +26,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
-from trio_supervisor.spec import ChildSpec, StopStep
+from trio_supervisor.spec import ChildSpec, StopStep, TaskSpec
 
 
 @frozen
@@ -48,7 +48,7 @@ class ChildLife:
         self._generation = order.generation
         self._world = world
         self._post = post
-        self._output = world.sink(kept.path)
+        self._output = world.sink(kept.path, order.generation, kept.spec.log)
         self.life: Life = kept.runtime.life(
             Launch(
                 child=kept.path,
@@ -162,8 +162,8 @@ class ChildLife:
         self._take_output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")
 
     def _take_output(self, stream: Stream, chunk: bytes) -> None:
-        # What the child itself says is for whoever keeps its output to redact, across the borders of chunks.
-        if stream is Stream.SUPERVISOR:
+        # What a process says its runtime redacts, across the borders of chunks; all else comes in whole texts.
+        if stream is Stream.SUPERVISOR or (chunk and isinstance(self._kept.spec.run, TaskSpec)):
             chunk = self._world.redact(chunk.decode(errors="backslashreplace")).encode(errors="backslashreplace")
         self._output(stream, chunk)
 

@@ -44,6 +44,7 @@ from trio_supervisor.engine.policies import child_policy, stop_steps, tree_polic
 from trio_supervisor.engine.subtree import SubtreeRuntime
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import SpecError
+from trio_supervisor.output.ring import Ring
 from trio_supervisor.runtimes.base import Runtime
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 
@@ -136,6 +137,11 @@ class Supervisor:
         inner = kept.runtime.inner
         assert inner is None or isinstance(inner, Supervisor)
         return inner
+
+    def ring(self, child: str) -> Ring | None:
+        """What a child has said lately; None if nobody keeps it."""
+        there = child in self._machine.children and not self.over
+        return self._world.ring(self.path_of(child), there=there)
 
     def path_of(self, child: str) -> str:
         """The path of a child from the top."""
@@ -365,6 +371,9 @@ class Supervisor:
     def _close(self) -> None:
         for kept in self._kept.values():
             kept.runtime.close()
+        # Those of the spec come again with the next life of this supervisor, and go on where they were.
+        for child in self._kept.keys() - {each.id for each in self.spec.children}:
+            self._forget_words(child)
         self._ended.set()
         for number in list(self._calls):
             self._answer(Reply(number, Answer.SHUTTING_DOWN))
@@ -411,6 +420,7 @@ class Supervisor:
                 self._lives[command.child].cut_grace()
             case ForgetChild():
                 self._lives.pop(command.child, None)
+                self._forget_words(command.child)
                 self._kept.pop(command.child).runtime.close()
             case AdmitChild():
                 call = self._calls[command.call]
@@ -420,6 +430,13 @@ class Supervisor:
                 call.runtime = None
             case Reply():
                 self._answer(command)
+
+    def _forget_words(self, child: str) -> None:
+        """What it has said, and what all in it have, is of the past."""
+        if inner := self.inner(child):
+            for each in inner._kept:
+                inner._forget_words(each)
+        self._world.forget(self.path_of(child))
 
     def _stop_life(self, command: StopChild) -> None:
         assert self._nursery is not None

@@ -1,16 +1,34 @@
 """What the engine is given: who makes lives and probes, who takes output, where randomness comes from."""
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from attrs import frozen
 
 from trio_supervisor.engine.stopping import Request
+from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import ProbeFactory
 from trio_supervisor.runtimes.base import RuntimeFactory, Stream
+from trio_supervisor.spec import LogFile
 
 
 def _as_it_is(text: str) -> str:
     return text
+
+
+class FindRing(Protocol):
+    """Gives for a child's path what it has said lately, also for a while after it was removed."""
+
+    def __call__(self, child: str, *, there: bool = False) -> Ring | None:
+        """`there`: it is not removed, so there is one."""
+
+
+def _without_ring(child: str, *, there: bool = False) -> Ring | None:  # noqa: ARG001 -- a `FindRing`
+    return None
+
+
+def _forget_nothing(_path: str) -> None:
+    """Nothing was kept."""
 
 
 @frozen
@@ -19,8 +37,9 @@ class World:
 
     runtime: RuntimeFactory
     probe: ProbeFactory
-    sink: Callable[[str], Callable[[Stream, bytes], None]]
-    """Gives for a child's path what takes its output; that must not raise or block."""
+    sink: Callable[[str, int, tuple[LogFile, ...]], Callable[[Stream, bytes], None]]
+    """Gives for a child's path, its generation and its log files what takes its output; that must not raise or block.
+    """
     room: Callable[[], Awaitable[None]]
     """Waits, within bounds, until more output can be taken without loss."""
     draw: Callable[[], float]
@@ -29,3 +48,7 @@ class World:
     """Sends the HTTP request of a stop."""
     redact: Callable[[str], str] = _as_it_is
     """Takes the secrets out of a text that is to be stored or shown."""
+    ring: FindRing = _without_ring
+    """What a child has said lately."""
+    forget: Callable[[str], None] = _forget_nothing
+    """Called with the path of a child that is removed."""

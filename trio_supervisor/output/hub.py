@@ -1,7 +1,8 @@
-"""The hub: all chunks of all children arrive here, leave as records of whole lines, and go to everybody who listens.
+"""The hub: all chunks of all children arrive here; they are kept in rings, written to log files, and leave as records
+of whole lines to everybody who listens.
 
-A partial line (a prompt) is passed on as far as it has come after `PARTIAL_AFTER`; nothing runs while there is none.
-Times are seconds.
+A partial line (a prompt) is passed on as far as it has come after `PARTIAL_AFTER`; in the ring it is at once. Nothing
+runs while there is none. Times are seconds.
 """
 
 import time
@@ -12,8 +13,12 @@ from functools import partial
 
 import trio
 
+from trio_supervisor.output.files import Log, LogFiles
 from trio_supervisor.output.lines import Block, Lines
+from trio_supervisor.output.ring import Ring
+from trio_supervisor.output.rings import Rings
 from trio_supervisor.runtimes.base import Stream
+from trio_supervisor.spec import LogFile
 
 __all__ = ["PARTIAL_AFTER", "Block", "Hub", "Listener", "Record", "Room", "Stream"]
 
@@ -39,16 +44,34 @@ Room = Callable[[], Awaitable[None]]
 _Key = tuple[str, Stream]
 
 
+class _Voice:
+    """One child, as far as its output goes."""
+
+    __slots__ = ("child", "generation", "lines", "log_specs", "logs", "quiet", "ring")
+
+    def __init__(self, child: str, ring: Ring) -> None:
+        self.child = child
+        self.ring = ring
+        self.generation = 0
+        self.lines: dict[Stream, Lines] = {}
+        self.log_specs: tuple[LogFile, ...] = ()
+        self.logs: tuple[Log, ...] = ()
+        self.quiet: frozenset[Stream] = frozenset()
+
+
 class Hub:
     """Where the output of all children comes together. Belongs to one Trio run; `run()` must run for partial lines."""
 
-    def __init__(self) -> None:
-        self._lines: dict[_Key, Lines] = {}
+    def __init__(self, log_directory: str | None = None) -> None:
+        """`log_directory`: where log files are whose place is not given."""
+        self._rings = Rings()
+        self._files = LogFiles(log_directory, self._say)
+        self._voices: dict[str, _Voice] = {}
         # When the partial line of a stream is due. All wait equally long: the order of insertion is the order of time.
         self._due: dict[_Key, float] = {}
         self._idle: trio.Event | None = None
         self._listeners: list[Listener] = []
-        self._rooms: list[Room] = []
+        self._rooms: list[Room] = [self._files.room]
 
     @contextmanager
     def listening(self, listener: Listener, room: Room | None = None) -> Iterator[None]:
@@ -63,9 +86,23 @@ class Hub:
             if room is not None:
                 self._rooms.remove(room)
 
-    def sink(self, child: str) -> Callable[[Stream, bytes], None]:
-        """The function that takes the chunks of `child` in; b"" ends a stream (another life may go on with it)."""
-        return partial(self._take, child)
+    def sink(self, child: str, generation: int = 1, log: tuple[LogFile, ...] = ()) -> Callable[[Stream, bytes], None]:
+        """The function that takes the chunks of a life of `child` in; b"" ends a stream (another life may go on with
+        it). `log`: the files that they are written to.
+        """
+        voice = self._voices.get(child)
+        if voice is None:
+            voice = self._voices[child] = _Voice(child, self._rings.of(child))
+        voice.generation = generation
+        if voice.log_specs != log:
+            self._set_logs(voice, log)
+        return partial(self._take, voice)
+
+    def ring(self, child: str, *, there: bool = False) -> Ring | None:
+        """What a child has said lately, also for a while after it was removed; of one that is `there`, also before it
+        says anything.
+        """
+        return self._rings.of(child) if there else self._rings.find(child)
 
     async def room(self) -> None:
         """Wait until every listener can take more, each at most as long as it asks for.
@@ -82,11 +119,26 @@ class Hub:
             self._flush(key)
 
     def forget(self, child: str) -> None:
-        """The child is gone: end its streams and keep nothing of it."""
-        for stream in Stream:
-            if lines := self._lines.pop((child, stream), None):
+        """The child is gone: end its streams. Its ring can be read for a while. Harmless if it is unknown."""
+        voice = self._voices.pop(child, None)
+        if voice is not None:
+            for stream, lines in voice.lines.items():
                 self._due.pop((child, stream), None)
-                self._tell((child, stream), lines.end())
+                self._tell(voice, stream, lines.end())
+            for log in voice.logs:
+                log.close()
+        self._rings.retire(child)
+
+    def reopen_logs(self) -> None:
+        """Go on in the log files that have the names by now, as the old ones were moved away."""
+        self._files.reopen()
+
+    async def aclose(self, grace: float) -> bool:
+        """All has been said: those who follow come to an end, and what waits for the disk is written within `grace`;
+        returns whether all of it was.
+        """
+        self._rings.close()
+        return await self._files.aclose(grace)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Pass partial lines on when they are due, until cancelled."""
@@ -98,12 +150,20 @@ class Hub:
             self._idle = trio.Event()
             await self._idle.wait()
 
-    def _take(self, child: str, stream: Stream, chunk: bytes) -> None:
-        key = (child, stream)
-        lines = self._lines.get(key)
+    def _take(self, voice: _Voice, stream: Stream, chunk: bytes) -> None:
+        voice.ring.append(stream, chunk, voice.generation)
+        for log in voice.logs:
+            if stream in log.streams:
+                log.take(stream, chunk)
+        if stream not in voice.quiet:
+            self._cut(voice, stream, chunk)
+
+    def _cut(self, voice: _Voice, stream: Stream, chunk: bytes) -> None:
+        lines = voice.lines.get(stream)
         if lines is None:
-            lines = self._lines[key] = Lines()
+            lines = voice.lines[stream] = Lines()
         blocks = lines.feed(chunk) if chunk else lines.end()
+        key = (voice.child, stream)
         if not lines.due:
             self._due.pop(key, None)
         elif blocks or key not in self._due:
@@ -112,17 +172,34 @@ class Hub:
             self._due[key] = trio.current_time() + PARTIAL_AFTER
             if self._idle is not None:
                 self._idle.set()
-        self._tell(key, blocks)
+        self._tell(voice, stream, blocks)
 
-    def _tell(self, key: _Key, blocks: list[Block]) -> None:
+    def _tell(self, voice: _Voice, stream: Stream, blocks: list[Block]) -> None:
         if not blocks:
             return
-        child, stream = key
         now = time.time()
         for block in blocks:
-            record = Record(child, stream, now, block)
+            record = Record(voice.child, stream, now, block)
             for listener in tuple(self._listeners):
                 listener(record)
+
+    def _set_logs(self, voice: _Voice, specs: tuple[LogFile, ...]) -> None:
+        for log in voice.logs:
+            log.close()
+        voice.log_specs = specs
+        opened = [(spec, self._files.open(voice.child, spec)) for spec in specs]
+        voice.logs = tuple(log for _, log in opened if log is not None)
+        quiet = [log.streams for spec, log in opened if log is not None and not spec.console]
+        voice.quiet = frozenset().union(*quiet) - {Stream.SUPERVISOR}
+
+    def _say(self, child: str, text: str) -> None:
+        """Tell something of the log file of a child; not in that file."""
+        voice = self._voices.get(child)
+        if voice is None:
+            return
+        line = text.encode(errors="backslashreplace") + b"\n"
+        voice.ring.append(Stream.SUPERVISOR, line, voice.generation)
+        self._cut(voice, Stream.SUPERVISOR, line)
 
     def _flush_due(self, now: float) -> None:
         for key, due in tuple(self._due.items()):
@@ -132,4 +209,6 @@ class Hub:
 
     def _flush(self, key: _Key) -> None:
         del self._due[key]
-        self._tell(key, self._lines[key].flush())
+        child, stream = key
+        voice = self._voices[child]
+        self._tell(voice, stream, voice.lines[stream].flush())

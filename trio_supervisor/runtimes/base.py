@@ -20,6 +20,8 @@ class Stream(Enum):
 
     STDOUT = "stdout"
     STDERR = "stderr"
+    LOG = "log"
+    """What an async function has logged: whole records, each begins with its level."""
     SUPERVISOR = "supervisor"
     """Not said by the child but about it."""
 

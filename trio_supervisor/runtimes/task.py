@@ -4,6 +4,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import import_module
 
 import trio
@@ -11,6 +12,7 @@ import trio
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import Ignore, Shutdown, SpecError, StartError
 from trio_supervisor.runtimes.base import Launch, Life, Ready, Stream
+from trio_supervisor.runtimes.task_log import logged
 from trio_supervisor.spec import AskStep, ChildSpec, TaskSpec
 
 Function = Callable[..., Awaitable[object]]
@@ -70,7 +72,7 @@ class TaskLife:
         """
         exit = Exit(How.CANCELLED)
         try:
-            with self._scope:
+            with self._scope, logged(partial(self._launch.output, Stream.LOG)):
                 await self._call()
                 exit = Exit(How.RETURNED)
             if self._overdue and exit.how is How.CANCELLED:

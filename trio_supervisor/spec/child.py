@@ -18,6 +18,7 @@ from trio_supervisor.core.policy import (
 )
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.checks import Health, Readiness
+from trio_supervisor.spec.log import LogFile
 from trio_supervisor.spec.process import ProcessSpec, Stdin, TaskSpec
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
@@ -85,10 +86,14 @@ class ChildSpec:
     """The supervisor listens on `port` at this address and hands the socket over (LISTEN_FDS, sd_listen_fds(3));
     None: the child listens itself.
     """
+    log: tuple[LogFile, ...] = ()
+    """The files that what it says is written to; not for supervisors."""
 
     def __attrs_post_init__(self) -> None:
         if self.listen is not None and (self.port is None or not isinstance(self.run, ProcessSpec)):
             raise SpecError(f"child {self.id!r}: listen needs a port, and a child that is a process")
+        if self.log and isinstance(self.run, SupervisorSpec):
+            raise SpecError(f"child {self.id!r}: log is for children that are no supervisor")
         reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
             raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe")

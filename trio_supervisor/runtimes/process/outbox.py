@@ -31,6 +31,9 @@ class Outbox:
         """
         packet, file = wire.pack(message)
         kept = [] if file is None else [file]
+        if not self._unsent and self._is_sent(packet, [*kept, *fds]):
+            _close_all(kept)
+            return
         try:
             for fd in fds:
                 kept.append(os.dup(fd))
@@ -39,6 +42,14 @@ class Outbox:
             raise
         self._unsent.append((packet, kept))
         self._flush()
+
+    def _is_sent(self, packet: bytes, fds: list[int]) -> bool:
+        """One try, without copies: mostly there is room."""
+        try:
+            wire.send_packet(self._link, packet, fds)
+        except OSError:
+            return False
+        return True
 
     def drop(self) -> None:
         """Nobody reads it any more: give up what is not sent."""

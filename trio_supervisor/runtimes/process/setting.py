@@ -6,6 +6,7 @@ from collections.abc import Callable
 from trio_supervisor.runtimes.base import Launch, Stream
 from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account, find_account
 from trio_supervisor.runtimes.process.command import capture_command
+from trio_supervisor.runtimes.process.current import current_environ
 from trio_supervisor.runtimes.process.environment import Environment, build_environment, child_command
 from trio_supervisor.runtimes.process.plan import plan_of
 from trio_supervisor.runtimes.process.ports import PortLease
@@ -86,7 +87,7 @@ class Setting:
             self.process,
             self._launch,
             self.port,
-            environ=os.environ,
+            environ=current_environ(),
             secrets=self._secrets,
             lineage_token=marker,
             account=self.account.entry,

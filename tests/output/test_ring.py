@@ -1,0 +1,201 @@
+"""The ring: what it keeps, what it drops and tells, and who reads it."""
+
+import time
+
+import pytest
+import trio
+import trio.testing
+
+from trio_supervisor.output import rings as rings_module
+from trio_supervisor.output.ring import ENTRY_COST, LONGEST_ENTRY, Limits, Ring
+from trio_supervisor.output.rings import KEPT_RINGS, Rings
+from trio_supervisor.runtimes.base import Stream
+
+OUT, ERR = Stream.STDOUT, Stream.STDERR
+
+
+def filled(*chunks: bytes, limits: Limits | None = None) -> Ring:
+    ring = Ring(limits)
+    for chunk in chunks:
+        ring.append(OUT, chunk, 1)
+    return ring
+
+
+def said(ring: Ring, since: int = 0) -> list[bytes]:
+    return [entry.data for entry in ring.read(since).entries]
+
+
+def test_the_order_of_both_streams_is_that_of_reading_and_each_entry_says_whose_it_is() -> None:
+    ring = Ring()
+    before, before_mono = time.time(), time.monotonic()
+
+    ring.append(OUT, b"one\n", 1)
+    ring.append(ERR, b"two\nthree\n", 1)
+    ring.append(OUT, b"four\n", 2)
+
+    entries = ring.read().entries
+    assert [(one.seq, one.stream, one.generation, one.data) for one in entries] == [
+        (1, OUT, 1, b"one\n"),
+        (2, ERR, 1, b"two\nthree\n"),
+        (4, OUT, 2, b"four\n"),
+    ]
+    assert all(before <= one.at <= time.time() and before_mono <= one.mono <= time.monotonic() for one in entries)
+
+
+def test_a_partial_line_is_there_at_once_and_goes_on_later() -> None:
+    ring = filled(b">>> ")
+    shown = ring.read()
+
+    ring.append(ERR, b"warning\n", 1)
+    ring.append(OUT, b"1 + 1\n", 1)
+
+    assert [(one.data, one.begun, one.open) for one in shown.entries] == [(b">>> ", False, True)]
+    assert [(one.data, one.begun, one.open) for one in ring.read(shown.next).entries] == [
+        (b"warning\n", False, False),
+        (b"1 + 1\n", True, False),
+    ]
+
+
+def test_the_end_of_a_stream_within_a_line_is_an_empty_entry_and_elsewhere_none() -> None:
+    ring = filled(b"whole\n", b"", b"part", b"", b"new\n")
+
+    assert said(ring) == [b"whole\n", b"part", b"", b"new\n"]
+    assert not ring.read().entries[-1].begun
+
+
+def test_bytes_are_kept_as_they_are() -> None:
+    data = b"\0\xff\xfe half \xe2\x82"
+
+    assert said(filled(data, b"\xac\r\n")) == [data, b"\xac\r\n"]
+
+
+def test_a_long_chunk_becomes_several_entries_and_nothing_of_it_is_lost() -> None:
+    data = bytes(range(256)) * 1024
+
+    entries = filled(data).read(most=1 << 30).entries
+
+    assert b"".join(one.data for one in entries) == data
+    assert max(len(one.data) for one in entries) == LONGEST_ENTRY
+
+
+def test_a_cursor_may_be_within_an_entry() -> None:
+    ring = filled(b"a\nb\nc\nd")
+
+    assert said(ring, 3) == [b"c\nd"]
+    assert said(ring, 4) == [b"d"]
+    assert said(ring, 5) == []
+
+
+def test_a_page_ends_when_it_is_great_and_the_next_one_goes_on() -> None:
+    ring = filled(*(b"x" * 99 + b"\n" for _ in range(10)))
+
+    first = ring.read(0, most=250)
+    second = ring.read(first.next)
+
+    assert (len(first.entries), len(second.entries)) == (3, 7)
+
+
+def test_the_oldest_go_when_there_are_too_many_bytes_and_readers_are_told_how_much_they_missed() -> None:
+    ring = filled(*(b"%d\n" % number for number in range(100)), limits=Limits(bytes=10 * (ENTRY_COST + 3)))
+
+    page = ring.read(1)
+
+    assert [one.data for one in page.entries] == [b"%d\n" % number for number in range(90, 100)]
+    assert page.dropped == 90
+    assert ring.read(50).dropped == 41
+    assert ring.read(page.next).dropped == 0
+
+
+def test_the_oldest_go_when_there_are_too_many_lines() -> None:
+    ring = filled(*[b"a\nb\n"] * 50, limits=Limits(pieces=10))
+
+    assert len(ring.read().entries) == 5
+    assert ring.read().dropped == 90
+
+
+@pytest.mark.parametrize("line", [b"x" * 50, b"", b"x" * 5000, b"abc"])
+def test_lines_are_counted_right_however_long_they_are(line: bytes) -> None:
+    ring = filled((line + b"\n") * 1000, limits=Limits(bytes=1 << 30, pieces=1 << 30))
+
+    assert ring.next == 1001 or len(line) * 1000 > LONGEST_ENTRY
+    assert sum(one.data.count(b"\n") for one in ring.read(most=1 << 30).entries) == 1000
+
+
+def test_the_tail_is_the_last_pieces_and_no_loss() -> None:
+    ring = filled(b"a\nb\nc\n", b"d\n")
+
+    assert [one.data for one in ring.tail(2).entries] == [b"c\n", b"d\n"]
+    assert ring.tail(2).dropped == 0
+    assert ring.tail(0).entries == ()
+    assert len(ring.tail(100).entries) == 2
+
+
+async def test_who_follows_gets_what_is_there_and_what_comes_until_the_child_is_gone() -> None:
+    ring = filled(b"before\n")
+    got: list[bytes] = []
+
+    async def read(since: int | None) -> None:
+        async for page in ring.follow(since):
+            got.extend(entry.data for entry in page.entries)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read, 0)
+        nursery.start_soon(read, None)
+        await trio.testing.wait_all_tasks_blocked()
+        ring.append(OUT, b"after\n", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        ring.close()
+
+    assert sorted(got) == [b"after\n", b"after\n", b"before\n"]
+
+
+async def test_a_reader_that_stops_reading_holds_up_nobody_and_is_told_what_it_missed() -> None:
+    ring = Ring(Limits(pieces=10))
+    pages = ring.follow(0)
+    ring.append(OUT, b"first\n", 1)
+    await anext(pages)
+
+    for number in range(100):
+        ring.append(OUT, b"%d\n" % number, 1)
+    page = await anext(pages)
+
+    assert page.dropped == 90
+    assert page.entries[0].data == b"90\n"
+
+
+def test_the_ring_of_a_removed_child_can_be_read_for_a_while_and_is_its_own_again_when_it_comes_back() -> None:
+    rings = Rings()
+    rings.of("a").append(OUT, b"last words\n", 1)
+    rings.retire("a")
+
+    found = rings.find("a")
+
+    assert found is not None
+    assert found.closed
+    assert said(found) == [b"last words\n"]
+    assert rings.of("a") is found
+    assert not found.closed
+
+
+def test_of_removed_children_only_so_many_are_kept_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    rings = Rings()
+    for number in range(KEPT_RINGS + 10):
+        rings.of(f"a{number}").append(OUT, b"x\n", 1)
+        rings.retire(f"a{number}")
+
+    assert rings.find("a9") is None
+    assert rings.find("a10") is not None
+    monkeypatch.setattr(rings_module, "KEPT_FOR", -1.0)
+    assert rings.find("a100") is None
+
+
+def test_very_many_children_share_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rings_module, "TOTAL_BYTES", 1 << 20)
+    rings = Rings()
+
+    for number in range(8):
+        ring = rings.of(f"a{number}")
+        for _ in range(400):
+            ring.append(OUT, b"x" * 999 + b"\n", 1)
+
+    assert rings.of("a7").size <= (1 << 20) // 8

@@ -1,0 +1,228 @@
+"""Log files of all children: Trio hands over what is to be written, one thread writes it.
+
+The thread is there as soon as there is a log file, and sleeps while nothing is said. A disk that takes its time holds
+up neither children nor supervision: what can't be kept for it is dropped and counted. Times are seconds.
+"""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from queue import Empty, SimpleQueue
+
+import trio
+
+from trio_supervisor.output.appender import Appender
+from trio_supervisor.output.looks import Writing
+from trio_supervisor.runtimes.base import Stream
+from trio_supervisor.spec import LogFile, LogFormat, LogStream
+
+LIMIT_BYTES = 4 << 20
+"""So much may wait for the disk."""
+PATIENCE = 1.0
+"""A disk that takes nothing for so long is stuck; nobody waits longer than this for it."""
+
+_SLICE_BYTES = 1 << 18
+# In a flood the next slice is let grow: to be woken for each chunk costs as much again as to write it.
+_FLOOD_BYTES = 1 << 14
+_PAUSE = 0.0002
+_TOO_SLOW = "the disk is too slow"
+
+_Job = tuple[Appender, bytes] | tuple[Appender, int] | Callable[[], None] | None
+"""What to write to a file, how much was dropped for it, something else to do, or that this is all."""
+
+_STREAMS = {
+    LogStream.BOTH: frozenset(Stream),
+    LogStream.STDOUT: frozenset({Stream.STDOUT}),
+    LogStream.STDERR: frozenset({Stream.STDERR, Stream.LOG}),
+}
+
+
+class Log:
+    """What one child says, on its way into one file."""
+
+    def __init__(self, files: "LogFiles", appender: Appender, child: str, spec: LogFile) -> None:
+        self._files = files
+        self._appender = appender
+        self._writing = Writing(child, spec.format)
+        self.streams = _STREAMS[spec.stream]
+        """What goes into it."""
+        if spec.format is LogFormat.RAW:
+            self.streams -= {Stream.SUPERVISOR}
+
+    def close(self) -> None:
+        """The child is gone, or writes elsewhere."""
+        self._files.release(self._appender)
+
+    def take(self, stream: Stream, chunk: bytes) -> None:
+        """Take in a chunk of one of its streams; b"" ends the stream."""
+        if data := self._writing.take(stream, chunk, time.time()):
+            self._files.put(self._appender, data)
+
+
+class LogFiles:
+    """The log files of one Trio run. `say` is called, by Trio, with a child and what people should know of its file."""
+
+    def __init__(self, directory: str | None, say: Callable[[str, str], None], limit_bytes: int = LIMIT_BYTES) -> None:
+        self._directory = directory
+        self._say = say
+        self._limit = limit_bytes
+        self._appenders: dict[str, Appender] = {}
+        self._users: Counter[Appender] = Counter()
+        self._refused: dict[Appender, int] = {}
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._given = 0  # Bytes ever; written by Trio only.
+        self._done = 0  # Bytes ever; written by the thread only.
+        self._progress_at = 0.0
+        self._roomy: trio.Event | None = None
+        self._ended = trio.Event()
+        self._closed = False
+
+    def open(self, child: str, spec: LogFile) -> Log | None:
+        """Where the output of a child goes; None when nobody says which file that is. Nothing is opened before
+        something is said. Of a file that several write to, the first one's rotation counts.
+        """
+        if spec.file is None and self._directory is None:
+            self._say(child, "log: there is no directory for logs: name a file")
+            return None
+        name = os.path.join(self._directory or "", "{id}.log") if spec.file is None else spec.file
+        path = os.path.abspath(name.replace("{id}", child))
+        appender = self._appenders.get(path)
+        if appender is None:
+            appender = self._appenders[path] = Appender(path, spec, partial(self._tell, child))
+        self._users[appender] += 1
+        if self._token is None:
+            self._token = trio.lowlevel.current_trio_token()
+            # A daemon: a write to a disk that is stuck can't be interrupted, and must not hold up the end.
+            threading.Thread(target=self._run, name="log files", daemon=True).start()
+        return Log(self, appender, child, spec)
+
+    def release(self, appender: Appender) -> None:
+        """One child less writes to it; after the last one it is closed."""
+        self._users[appender] -= 1
+        if not self._users[appender]:
+            del self._users[appender], self._appenders[appender.path]
+            if refused := self._refused.pop(appender, 0):
+                self._jobs.put((appender, refused))
+            self._jobs.put(appender.finish)
+
+    def put(self, appender: Appender, data: bytes) -> None:
+        """Have it written, or drop and count it when too much waits already."""
+        pending = self._given - self._done
+        if self._closed or pending >= self._limit:
+            self._refused[appender] = self._refused.get(appender, 0) + len(data)
+            return
+        if self._refused and appender in self._refused:
+            self._jobs.put((appender, self._refused.pop(appender)))
+        if not pending:
+            self._progress_at = time.monotonic()
+        self._given += len(data)
+        self._jobs.put((appender, data))
+
+    async def room(self) -> None:
+        """Wait for room, at most `PATIENCE`, and not at all while the disk is stuck.
+
+        No checkpoint where there is room.
+        """
+        if not self._must_wait:
+            return
+        with trio.move_on_after(PATIENCE):
+            while self._must_wait:
+                if self._roomy is None:
+                    self._roomy = trio.Event()
+                if self._has_room:
+                    # The thread may have looked before there was anybody to tell.
+                    return
+                await self._roomy.wait()
+
+    def reopen(self) -> None:
+        """Go on in the files that have the names by now: they were moved away (logrotate)."""
+        for appender in self._appenders.values():
+            self._jobs.put(appender.reopen)
+
+    async def aclose(self, grace: float) -> bool:
+        """Write what waits for at most `grace`, and take nothing more; returns whether all was written."""
+        if not self._closed:
+            for appender, size in self._refused.items():
+                self._jobs.put((appender, size))
+            self._refused.clear()
+            self._jobs.put(None)
+        self._closed = True
+        if self._token is None:
+            return True
+        with trio.move_on_after(grace, shield=True):
+            await self._ended.wait()
+        return self._ended.is_set()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._given - self._done <= self._limit // 2
+
+    @property
+    def _must_wait(self) -> bool:
+        full = self._given - self._done >= self._limit and not self._closed
+        return full and time.monotonic() - self._progress_at < PATIENCE
+
+    def _tell_room(self) -> None:
+        roomy, self._roomy = self._roomy, None
+        if roomy is not None:
+            roomy.set()
+
+    # In the thread
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            before = self._done
+            more = self._write_some()
+            self._progress_at = time.monotonic()
+            if self._done - before > _FLOOD_BYTES:
+                time.sleep(_PAUSE)
+            if self._roomy is not None and self._has_room:
+                self._in_trio(self._tell_room)
+        for appender in self._appenders.values():
+            appender.finish()
+        self._in_trio(self._ended.set)
+
+    def _write_some(self) -> bool:
+        """Wait for something to write, and write what there is up to a slice; whether there will be more."""
+        parts: dict[Appender, list[bytes]] = {}
+        size = 0
+        job = self._jobs.get()
+        while isinstance(job, tuple):
+            appender, data = job
+            if isinstance(data, int):
+                appender.lose(data, _TOO_SLOW)
+            else:
+                parts.setdefault(appender, []).append(data)
+                size += len(data)
+            if size >= _SLICE_BYTES:
+                job = _nothing
+                break
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                job = _nothing
+        for appender, found in parts.items():
+            appender.write(found)
+        self._done += size
+        if job is not None and not isinstance(job, tuple):
+            job()
+        return job is not None
+
+    def _tell(self, child: str, text: str) -> None:
+        self._in_trio(partial(self._say, child, text))
+
+    def _in_trio(self, call: Callable[[], object]) -> None:
+        assert self._token is not None
+        try:
+            self._token.run_sync_soon(call)
+        except trio.RunFinishedError:
+            return
+
+
+def _nothing() -> None:
+    """There was nothing else to do."""

@@ -1,0 +1,221 @@
+"""The ring: the last of what one child has said, in the order it was read, for any number of readers at their own pace.
+
+It keeps chunks as they were read: a chunk costs a few microseconds, whatever is in it, and nobody who reads can make
+the child wait. What is said is numbered in pieces, which are lines or parts of lines; a cursor is the number of the
+next piece. Times are seconds.
+"""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import trio
+
+from trio_supervisor.runtimes.base import Stream
+
+LIMIT_BYTES = 1 << 20
+LIMIT_PIECES = 10_000
+LONGEST_ENTRY = 65536
+"""Bytes; a longer chunk becomes several entries."""
+ENTRY_COST = 256
+"""An entry counts as so many bytes more than it holds: what it costs to keep it."""
+
+_SAMPLE = 512
+_MANY = 16
+
+
+class Entry(NamedTuple):
+    """A chunk as it was read; an empty one: the stream is over within a line, which ends with it."""
+
+    seq: int
+    """The number of its first piece."""
+    pieces: int
+    """How many lines end in it, and one more if it does not end with a line end."""
+    at: float
+    """When it came, since the epoch."""
+    mono: float
+    """The same on the clock that can't jump (`time.monotonic`)."""
+    stream: Stream
+    generation: int
+    """Which life of the child said it."""
+    data: bytes
+    begun: bool
+    """Its beginning goes on with a line of an earlier entry of the same stream."""
+
+    @property
+    def open(self) -> bool:
+        """Whether its last line goes on in a later entry of the same stream."""
+        return bool(self.data) and self.data[-1] != _LF
+
+
+_LF = 0x0A
+
+
+class Page(NamedTuple):
+    """What a reader gets at once."""
+
+    entries: tuple[Entry, ...]
+    next: int
+    """The cursor to go on with."""
+    dropped: int
+    """So many pieces after the reader's cursor are gone: they were dropped before they were read."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """How much a ring may keep; may be changed, and shared by rings."""
+
+    bytes: int = LIMIT_BYTES
+    pieces: int = LIMIT_PIECES
+
+
+class Ring:
+    """What one child says, in all of its lives. Belongs to one Trio run."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.closed = False
+        """Nothing more will be said."""
+        self._entries: deque[Entry] = deque()
+        self._size = 0
+        self._next = 1
+        self._open: set[Stream] = set()
+        self._readers = trio.lowlevel.ParkingLot()
+
+    @property
+    def first(self) -> int:
+        """The cursor of the oldest that is kept."""
+        return self._entries[0].seq if self._entries else self._next
+
+    @property
+    def next(self) -> int:
+        """The cursor of what will be said next."""
+        return self._next
+
+    @property
+    def size(self) -> int:
+        """What is kept, in bytes, with what it costs to keep it."""
+        return self._size
+
+    def append(self, stream: Stream, chunk: bytes, generation: int) -> None:
+        """Take in a chunk; b"" ends the stream."""
+        if chunk:
+            for start in range(0, len(chunk), LONGEST_ENTRY):
+                # A slice of the whole is no copy.
+                self._add(stream, chunk[start : start + LONGEST_ENTRY], generation)
+        elif stream in self._open:
+            self._add(stream, b"", generation)
+        self._trim()
+        if self._readers:
+            self._readers.unpark_all()
+
+    def read(self, since: int = 0, most: int = LIMIT_BYTES) -> Page:
+        """What was said from the cursor on, up to about `most` bytes of it."""
+        found: list[Entry] = []
+        for entry in reversed(self._entries):
+            if entry.seq + entry.pieces <= since:
+                break
+            found.append(entry)
+        found.reverse()
+        dropped = max(0, self.first - max(since, 1))
+        if found and found[0].seq < since:
+            found[0] = _from(found[0], since)
+        size = 0
+        for count, entry in enumerate(found, 1):
+            size += len(entry.data)
+            if size >= most:
+                del found[count:]
+        return Page(tuple(found), _after(found[-1]) if found else max(self._next, since), dropped)
+
+    def tail(self, pieces: int) -> Page:
+        """The last so many pieces, or as many as are kept; it is no loss that there were more."""
+        since = max(self.first, self._next - max(0, pieces))
+        return self.read(since, self.limits.bytes)
+
+    def follow(self, since: int | None = None, most: int = LIMIT_BYTES) -> "Follower":
+        """What was said from the cursor on (None: from now on), and all that will be; ends when nothing more can
+        come.
+        """
+        return Follower(self, self._next if since is None else since, most)
+
+    async def wait_beyond(self, cursor: int) -> None:
+        """Wait until something is there at the cursor, or nothing more can come."""
+        while self._next <= cursor and not self.closed:
+            await self._readers.park()
+
+    def reopen(self) -> None:
+        """There is a child again whose ring it is."""
+        self.closed = False
+
+    def close(self) -> None:
+        """The child is gone for good: those who follow come to an end."""
+        self.closed = True
+        self._readers.unpark_all()
+
+    def _add(self, stream: Stream, data: bytes, generation: int) -> None:
+        begun = stream in self._open
+        pieces = _pieces(data)
+        entry = Entry(self._next, pieces, time.time(), time.monotonic(), stream, generation, data, begun)
+        if entry.open:
+            self._open.add(stream)
+        elif begun:
+            self._open.discard(stream)
+        self._entries.append(entry)
+        self._next += pieces
+        self._size += len(data) + ENTRY_COST
+
+    def _trim(self) -> None:
+        entries, limits = self._entries, self.limits
+        while len(entries) > 1 and (self._size > limits.bytes or self._next - entries[0].seq > limits.pieces):
+            self._size -= len(entries.popleft().data) + ENTRY_COST
+
+
+class Follower:
+    """Reads a ring to its end, page by page. There is nothing to close: who stops reading just stops."""
+
+    def __init__(self, ring: Ring, cursor: int, most: int) -> None:
+        self._ring = ring
+        self._most = most
+        self.cursor = cursor
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Page:
+        await trio.lowlevel.checkpoint()
+        while True:
+            page = self._ring.read(self.cursor, self._most)
+            if page.entries or page.dropped:
+                self.cursor = page.next
+                return page
+            if self._ring.closed:
+                raise StopAsyncIteration
+            await self._ring.wait_beyond(self.cursor)
+
+
+def _pieces(data: bytes) -> int:
+    """How many pieces are in it; an empty one counts too, so that a reader can be told of it."""
+    if not data or data[-1] != _LF:
+        return _line_ends(data) + 1
+    return _line_ends(data)
+
+
+def _line_ends(data: bytes) -> int:
+    # To take them out goes from one to the next and costs a sixth of counting, as long as there are not very many.
+    if len(data) > _SAMPLE and data.count(b"\n", 0, _SAMPLE) <= _MANY:
+        return len(data) - len(data.replace(b"\n", b""))
+    return data.count(b"\n")
+
+
+def _from(entry: Entry, cursor: int) -> Entry:
+    """What is left of an entry from a cursor within it on."""
+    skipped = cursor - entry.seq
+    at = 0
+    for _ in range(skipped):
+        at = entry.data.index(b"\n", at) + 1
+    return entry._replace(seq=cursor, pieces=entry.pieces - skipped, data=entry.data[at:], begun=False)
+
+
+def _after(entry: Entry) -> int:
+    return entry.seq + entry.pieces
