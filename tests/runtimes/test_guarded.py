@@ -150,7 +150,7 @@ def ours():
 
 async def main():
     async with open_guarded(Guard(lambda text: None, heir=True)) as spawner:
-        life, heard = life_of(*shell("(sleep 0.5 &); read line < gate; exit 7"))
+        life, heard = life_of(*shell("(sleep 3 &); read line < gate; exit 7"))
         await life.start()
         await eventually(is_heir)
         pid, lost = life.pid, spawner.pid
