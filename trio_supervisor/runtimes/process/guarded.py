@@ -112,7 +112,7 @@ class GuardedSpawner:
         if self._children is None or self._losses:
             return True
         children = self._children.read()
-        return children is None or any(pid not in self._known for pid in children)
+        return children is None or not children <= self._known.keys()
 
     # The guardian
 

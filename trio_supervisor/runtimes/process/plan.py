@@ -1,6 +1,7 @@
 """The plan of a process: from its spec, and what the supervisor has prepared for this life, to what its birth takes."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 
 from trio_supervisor.errors import StartError
@@ -8,6 +9,9 @@ from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
 from trio_supervisor.runtimes.process.explain import find_program
 from trio_supervisor.spec import RLIMITS, ProcessSpec
 from trio_supervisor.system.birth import Plan
+
+_FRESH = 0.2
+"""Seconds."""
 
 
 def plain_plan(command: Sequence[str], cwd: str | None, env: Mapping[str, str], account: Account = NOBODY_ELSE) -> Plan:
@@ -44,7 +48,7 @@ def plan_of(
 
 
 def _plan(command: Sequence[str], cwd: str | None, env: Mapping[str, str], account: Account) -> Plan:
-    program = find_program(command[0], cwd, env)
+    program = _lookups.find(command[0], cwd, env)
     if program is None:
         raise StartError(f"{command[0]!r} not found on PATH")
     ids = (account.uid, account.gid, account.groups)
@@ -57,3 +61,26 @@ def _absolute(cwd: str | None) -> str | None:
         return os.path.abspath(cwd or os.curdir)
     except FileNotFoundError:
         return None
+
+
+class _Lookups:
+    """Programs that were found just now: a thousand agents that start together are mostly a few programs."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str | None, str | None], str] = {}
+        self._until = 0.0
+
+    def find(self, program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
+        """As `find_program`; what was found is believed for `_FRESH`."""
+        now = time.monotonic()
+        if now >= self._until:
+            self._found.clear()
+            self._until = now + _FRESH
+        key = (program, cwd, env.get("PATH"))
+        found = self._found.get(key) or find_program(program, cwd, env)
+        if found is not None:
+            self._found[key] = found
+        return found
+
+
+_lookups = _Lookups()

@@ -141,23 +141,24 @@ class Tree:
                 self.leader.abandon()
                 return self._unkillable(rest)
         exit = self.leader.take_exit(spare_group=self._asked and not self._killed.is_set())
-        if self._asked:
-            await self._wait_for_rest()
-        rest = await self._sweep()
+        rest = [] if self._asked and await self._is_rest_gone() else await self._sweep()
         self.leader.close()
         return self._unkillable(rest) if rest else exit
 
-    async def _wait_for_rest(self) -> None:
-        """Wait until nobody is left, or `kill`."""
-        while not self._killed.is_set() and not self._surely_empty():
+    async def _is_rest_gone(self) -> bool:
+        """Wait until nobody is left (True), or `kill`."""
+        while not self._killed.is_set():
+            if self._surely_empty():
+                return True
             rest = await self.members()
             if not rest:
-                return
+                return True
             # One after the other: all have to go.
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_wait_end, rest[0], nursery.cancel_scope)
                 await self._killed.wait()
                 nursery.cancel_scope.cancel()
+        return False
 
     async def _sweep(self) -> list[Process]:
         """Kill what is left, for at most `KILL_PATIENCE`; returns what would not go."""
