@@ -117,10 +117,13 @@ class RedactedStream:
         return self._give_up() if self.due else b""
 
     def end(self) -> bytes:
-        """The stream is over: give what is held."""
-        given = self._give_up()
+        """The stream is over: give what is held; of what is no accident any more, as it is long, only a mark."""
+        given = self._give_up() if len(self._tail) < SHORTEST or self._passed else self._mark_of_tail()
         self._tail, self._passed, self._marked = b"", 0, False
         return given
+
+    def _mark_of_tail(self) -> bytes:
+        return b"" if self._marked else MARK
 
     def _give_up(self) -> bytes:
         given = self._pass_on(self._tail, self._redactor.spans(self._tail), len(self._tail))

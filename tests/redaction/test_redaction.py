@@ -217,10 +217,13 @@ def test_a_flush_does_not_show_most_of_a_secret() -> None:
     assert stream.feed(b"ret\n") == MARK + b"\n"
 
 
-def test_the_end_gives_what_is_held_and_begins_anew() -> None:
+@pytest.mark.parametrize(
+    ("cut", "shown"), [(b"supers", b"supers"), (b"supersec", b"[redacted]"), (b"supersecre", b"[redacted]")]
+)
+def test_the_end_gives_what_is_held_unless_it_is_a_secret_cut_off_and_begins_anew(cut: bytes, shown: bytes) -> None:
     stream = RedactedStream(Redactor([b"supersecret"]))
 
-    assert (stream.feed(b"supersec"), stream.end(), stream.feed(b"ret")) == (b"", b"supersec", b"ret")
+    assert (stream.feed(cut), stream.end(), stream.feed(b"t")) == (b"", shown, b"t")
 
 
 @pytest.mark.parametrize("text", ["\udcff \ud800 supersecret", "\udcff supersecret", "é supersecret"])

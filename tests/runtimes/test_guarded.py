@@ -498,11 +498,13 @@ async def test_a_life_that_is_killed_in_the_middle_of_its_birth_does_not_live() 
 # The end
 
 ESCAPE = """
-import os, time
+import os, resource
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         os.closerange(0, 3)
+        if UNTAGGED:
+            resource.setrlimit(resource.RLIMIT_RTTIME, (-1, -1))
         os.execve("/bin/sleep", ["sleep", "300"], {})
     os._exit(0)
 os.wait()
@@ -512,7 +514,7 @@ os.wait()
 async def test_what_has_left_all_trees_is_killed_at_the_end_and_named() -> None:
     async with opened() as (spawner, told):
         without_cgroups(spawner, told)
-        assert (await run(*python(ESCAPE)))[0].clean
+        assert (await run(*python("UNTAGGED = True" + ESCAPE)))[0].clean
         guardian = pid_of(spawner)
 
         def found() -> list[int]:
@@ -524,10 +526,22 @@ async def test_what_has_left_all_trees_is_killed_at_the_end_and_named() -> None:
     assert not is_alive(escaped)
 
 
+async def test_what_has_left_its_session_and_its_environment_is_found_by_its_tag() -> None:
+    async with opened() as (spawner, told):
+        without_cgroups(spawner, told)
+        life, heard = life_of(*python("UNTAGGED = False" + ESCAPE + "print('out', flush=True)"))
+
+        assert (await live(life)).clean
+
+        assert heard.said() == b"out\n"
+        assert [each for each in processes() if each.parent == pid_of(spawner) and each.name == "sleep"] == []
+    assert told == []
+
+
 async def test_a_guardian_that_is_stopped_still_kills_what_is_left() -> None:
     async with opened() as (spawner, told):
         without_cgroups(spawner, told)
-        assert (await run(*python(ESCAPE)))[0].clean
+        assert (await run(*python("UNTAGGED = True" + ESCAPE)))[0].clean
         guardian = pid_of(spawner)
         os.kill(guardian, signal.SIGSTOP)
     assert told[0].startswith("killed what had left all trees")

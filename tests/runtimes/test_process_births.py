@@ -433,8 +433,11 @@ async def test_a_socket_is_handed_over_to_another_user() -> None:
 async def test_the_socket_that_is_handed_over_is_a_socket_and_nothing_else_is() -> None:
     life, heard = life_of("sleep", "300")
     await life.start()
-    assert life.pid is not None
-    kinds = {fd: stat.S_ISSOCK(os.stat(f"/proc/{life.pid}/fd/{fd}").st_mode) for fd in descriptors(life.pid)}
+    pid = life.pid
+    assert pid is not None
+    # The loader opens files of its own first.
+    await eventually(lambda: len(descriptors(pid)) == 3)
+    kinds = {fd: stat.S_ISSOCK(os.stat(f"/proc/{pid}/fd/{fd}").st_mode) for fd in descriptors(pid)}
     await ended(life)
 
     assert kinds == {0: False, 1: False, 2: False}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import running
-from tests.survivors.cases import CLEANED, DAEMON, ONLY_GUARDIAN, SLEEPER, Case, told
+from tests.survivors.cases import CLEANED, DAEMON, LEFT_TREES, SLEEPER, Case, told
 from tests.survivors.ground import Ground
 from tests.survivors.staged import agent_of, end, kill, staged
 from tests.survivors.table import Record
@@ -49,7 +49,7 @@ async def test_nothing_outlives_a_supervisor_that_has_too_few_descriptors_for_al
 async def test_nothing_outlives_a_supervisor_that_has_no_descriptors_left(
     number: signal.Signals, tmp_path: Path, ground: Ground, record: Record
 ) -> None:
-    case = Case("no descriptors left", MANY, tells=(*ONLY_GUARDIAN, NO_MORE), may_tell=("held",))
+    case = Case("no descriptors left", MANY, tells=(NO_MORE,), may_tell=("held", LEFT_TREES))
     async with staged(tmp_path, ground, case.agents) as it:
         await it.see("| in place", 2)
         await it.see("ready after", 3)
@@ -65,9 +65,7 @@ async def test_nothing_outlives_a_supervisor_without_a_state_directory(
     number: signal.Signals, tmp_path: Path, ground: Ground, record: Record
 ) -> None:
     (tmp_path / "state").write_text("a file")
-    case = Case(
-        "unwritable state directory", {"agent": CLEANED.agents["agent"]}, tells=(*ONLY_GUARDIAN, "no state directory")
-    )
+    case = Case("unwritable state directory", {"agent": CLEANED.agents["agent"]}, tells=("no state directory",))
     async with staged(tmp_path, ground, case.agents) as it:
         await it.see("| in place")
 

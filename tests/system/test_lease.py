@@ -215,7 +215,7 @@ _CHURN = """
 import sys
 from trio_supervisor.system import lease as leases
 leases._NEEDLESS_LINES = 10
-lease = leases.Lease(sys.argv[1], "i1", "", lambda error: sys.exit(str(error)))
+lease = leases.Lease(sys.argv[1], sys.argv[2], "", lambda error: sys.exit(str(error)))
 for number in range(3):
     lease.born(100 + number, 5, "a", 1)
 print("up", flush=True)
@@ -231,8 +231,8 @@ while True:
 def test_who_reads_at_any_moment_or_after_a_kill_at_any_moment_misses_nobody(path: str) -> None:
     steady = {(100, 5), (101, 5), (102, 5)}
 
-    for _ in range(5):
-        with subprocess.Popen([sys.executable, "-c", _CHURN, path], stdout=subprocess.PIPE) as writer:
+    for instance in ("i1", "i2", "i3", "i4", "i5"):
+        with subprocess.Popen([sys.executable, "-c", _CHURN, path, instance], stdout=subprocess.PIPE) as writer:
             try:
                 assert writer.stdout is not None
                 assert writer.stdout.readline() == b"up\n"

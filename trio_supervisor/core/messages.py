@@ -70,7 +70,8 @@ class Exit:
                 ended = "ended" if self.code is None else f"exit code {self.code}"
                 return f"{ended} ({self.detail})" if self.detail else ended
             case How.SIGNALED:
-                return f"signal {_signal_name(self.signal)}"
+                name = f"signal {_signal_name(self.signal)}"
+                return f"{name} ({self.detail})" if self.detail else name
             case How.RETURNED:
                 return "returned"
             case How.RAISED:

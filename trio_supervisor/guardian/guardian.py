@@ -53,6 +53,15 @@ class Guardian:
         """Serve until the supervisor is gone, or asks for the end; then leave nothing alive."""
         self._woken = _wake_up_at_exits()
         self._poll.register(self._woken, select.EPOLLIN)
+        try:
+            self._serve()
+        except Exception as error:
+            # A fault of ours: another guardian takes over, and somebody should know why.
+            self._say(("trouble", f"the guardian fails: {type(error).__name__}: {error}"))
+            raise
+        self._leave_nothing()
+
+    def _serve(self) -> None:
         while self._supervised:
             ready = {fd for fd, _ in self._poll.poll()}
             # What the supervisor said comes first: it may be that a group is to be spared whose leader has ended since.
@@ -64,7 +73,6 @@ class Guardian:
                 with suppress(BlockingIOError):
                     os.read(self._woken, 4096)
                 self._reap()
-        self._leave_nothing()
 
     def _take_messages(self) -> None:
         while self._supervised:

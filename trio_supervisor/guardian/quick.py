@@ -6,10 +6,10 @@ in the child's directory and in its cgroup, as a child is born where its parent 
 
 import errno
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from trio_supervisor.system import lineage
 from trio_supervisor.system.birth import IGNORABLE, Plan
 from trio_supervisor.system.cgroup import write
 
@@ -26,7 +26,11 @@ class QuickBirths:
 
     def set_home(self, path: str) -> None:
         """`path`: the `cgroup.procs` of this process's own cgroup v2. Raises OSError."""
+        if self._home >= 0:
+            os.close(self._home)
         self._home = os.open(path, os.O_WRONLY)
+        # We may have been in the cgroup of a child while everybody else moved, and not have found the way back.
+        os.write(self._home, b"0")
 
     def can(self, plan: Plan) -> bool:
         """Whether a plan is plain enough."""
@@ -37,7 +41,6 @@ class QuickBirths:
 
         0: its cgroup has no room for a process beside this one, and nothing was started. Raises OSError.
         """
-        pid = 0
         try:
             with ExitStack() as undo:
                 if plan.cwd is not None:
@@ -45,15 +48,15 @@ class QuickBirths:
                     os.chdir(plan.cwd)
                 for path in plan.join:
                     undo.enter_context(self._in_cgroup(path))
-                pid = _spawn(plan, fds)
+                if (tag := lineage.tag(plan.env)) is not None:
+                    # For this moment it is ours too; whoever looks knows that we are older than any child.
+                    undo.callback(lineage.wear, None)
+                    lineage.wear(tag)
+                return _spawn(plan, fds)
         except OSError as error:
-            if pid:
-                # We could not leave its cgroup again.
-                os.kill(pid, signal.SIGKILL)
-            elif plan.join and error.errno == errno.EAGAIN:
+            if plan.join and error.errno == errno.EAGAIN:
                 return 0
             raise
-        return pid
 
     @contextmanager
     def _in_cgroup(self, path: str) -> Iterator[None]:
@@ -64,7 +67,15 @@ class QuickBirths:
         try:
             yield
         finally:
+            self._go_home()
+
+    def _go_home(self) -> None:
+        try:
             os.write(self._home, b"0")
+        except OSError:
+            # The supervisor has just moved to another one, and is about to tell where that is.
+            os.close(self._home)
+            self._home = -1
 
 
 def _spawn(plan: Plan, fds: list[int]) -> int:

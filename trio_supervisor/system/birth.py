@@ -9,6 +9,8 @@ import os
 import resource
 import signal
 
+from trio_supervisor.system import lineage
+
 IGNORABLE = [
     number
     for number in signal.valid_signals()
@@ -24,6 +26,7 @@ class Plan:
     __slots__ = (
         "account",
         "argv",
+        "ceilings",
         "cwd",
         "env",
         "join",
@@ -48,11 +51,12 @@ class Plan:
         oom_score_adj: int | None = None,
         rlimits: tuple[tuple[int, int, int], ...] = (),
         listen: bool = False,
+        ceilings: bool = False,
     ) -> None:
         """`program`: a path. `join`: `cgroup.procs` files. `account`: user, group, supplementary groups, by number.
 
         `rlimits`: (which, soft, hard). `listen`: descriptors after the third are sockets, and it is told so by
-        LISTEN_PID, as `env` has LISTEN_FDS.
+        LISTEN_PID, as `env` has LISTEN_FDS. `ceilings`: the cgroup has some, and kills who is over them.
         """
         self.program = program
         self.argv = argv
@@ -65,6 +69,7 @@ class Plan:
         self.oom_score_adj = oom_score_adj
         self.rlimits = rlimits
         self.listen = listen
+        self.ceilings = ceilings
 
     def pack(self) -> bytes:
         """As bytes, for the same Python elsewhere."""
@@ -83,7 +88,7 @@ class Plan:
         """Whether nothing has to happen but a cgroup, a session, a directory, standard descriptors and exec."""
         special = (self.umask, self.nice, self.oom_score_adj)
         unchanged = self.account == (None, None, None) and special == (None, None, None)
-        return unchanged and not (self.rlimits or self.listen)
+        return unchanged and not (self.rlimits or self.listen or self.ceilings)
 
 
 def become(plan: Plan, fds: list[int], failures: int) -> None:
@@ -150,6 +155,12 @@ def _rlimits(plan: Plan) -> None:
             raise OSError(number or 1, str(which)) from error
 
 
+def _tag(plan: Plan) -> None:
+    value = lineage.tag(plan.env)
+    if value is not None and all(which != resource.RLIMIT_RTTIME for which, _, _ in plan.rlimits):
+        lineage.wear(value)
+
+
 def _umask(plan: Plan) -> None:
     if plan.umask is not None:
         os.umask(plan.umask)
@@ -176,6 +187,7 @@ _STEPS = (
     ("session", _session),
     ("oom_score_adj", _oom_score_adj),
     ("nice", _nice),
+    ("tag", _tag),
     ("rlimits", _rlimits),
     ("umask", _umask),
     ("user", _account),

@@ -103,6 +103,12 @@ class GuardedSpawner:
         if leader.pid in self._known:
             self._send(("spare", leader.pid))
 
+    def hurry(self) -> None:
+        """Wake the guardian up, should somebody have stopped it (SIGSTOP)."""
+        if self._guardian is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._guardian.pidfd, signal.SIGCONT)
+
     def kill_cgroup(self, path: str) -> None:
         """Have the guardian kill all in a cgroup."""
         self._send(("kill", path))

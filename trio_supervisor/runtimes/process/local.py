@@ -59,6 +59,9 @@ class LocalSpawner:
     def spare(self, leader: Leader) -> None:
         """Nothing: this process takes its status itself, and knows."""
 
+    def hurry(self) -> None:
+        """Nothing: we are awake."""
+
     def kill_cgroup(self, path: str) -> None:
         """Nothing: there is nobody else who could."""
 

@@ -1,6 +1,7 @@
 """Whether a life ended because memory ran out: a kill that nobody of us sent, and a counter of the kernel went up."""
 
 import time
+from dataclasses import replace
 from signal import SIGKILL
 
 from attrs import frozen
@@ -31,7 +32,8 @@ def judge_exit(exit: Exit, evidence: Evidence) -> Exit:
     """The same exit, or `OUT_OF_MEMORY` with the reason, where that is what it was.
 
     The counter of its own cgroup explains every failure, also that of a leader whose worker was killed. Without one,
-    only a SIGKILL can be it, and only probably. A kill of ours explains itself.
+    nobody knows; of a SIGKILL it is told what the kernel has done on the whole machine meanwhile. A kill of ours
+    explains itself.
     """
     if evidence.killed_by_us or exit.clean or exit.how not in (How.EXITED, How.SIGNALED):
         return exit
@@ -39,7 +41,8 @@ def judge_exit(exit: Exit, evidence: Evidence) -> Exit:
         handed_on = f" ({exit})" if exit.how is How.EXITED else ""
         return out_of_memory(exit, _ceiling(evidence) + handed_on)
     if evidence.own_kills is None and exit.signal == SIGKILL and evidence.kills_everywhere > 0:
-        return out_of_memory(exit, "probably: the kernel killed it when memory ran out")
+        count = evidence.kills_everywhere
+        return replace(exit, detail=f"the kernel has killed {count} for want of memory on this machine meanwhile")
     return exit
 
 

@@ -44,6 +44,7 @@ def plan_of(
     plan.oom_score_adj = process.oom_score_adj
     plan.rlimits = tuple((RLIMITS[name], value, value) for name, value in process.limits.rlimits.items())
     plan.listen = listen
+    plan.ceilings = process.limits.memory is not None or process.limits.pids is not None
     return plan
 
 

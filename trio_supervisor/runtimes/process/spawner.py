@@ -88,6 +88,9 @@ class Spawner(Protocol):
     def spare(self, leader: Leader) -> None:
         """Do not kill the group when this leader ends: it is asked to end, and has its grace."""
 
+    def hurry(self) -> None:
+        """Something is being killed: whoever reaps it must not sleep."""
+
     def kill_cgroup(self, path: str) -> None:
         """Kill all in a cgroup, as this process has no descriptor left to do it."""
 

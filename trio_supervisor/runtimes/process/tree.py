@@ -11,7 +11,7 @@ import math
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import trio
 
@@ -32,6 +32,8 @@ _QUICK_LOOKS = (0.001, 0.002)
 _LONGEST_PAUSE = 0.1
 _BLIND_PAUSE = 0.05
 """So long (seconds) until the next look when there was no descriptor to look with."""
+_BLIND_PATIENCE = 1.0
+"""So long (seconds) descriptors are waited for where only a search could find more."""
 
 
 class Tree:
@@ -46,6 +48,8 @@ class Tree:
         self._spawner = spawner
         self._marker = marker
         self._asked = False
+        self._last_signal = 0
+        """What the whole tree was asked with, and only the leader's group has got so far."""
         self._killed = trio.Event()
         self._give_up_at = math.inf
         self._waiting: trio.CancelScope | None = None
@@ -66,6 +70,7 @@ class Tree:
         if not self._asked:
             self._asked = True
             self._spawner.spare(self.leader)
+        self._last_signal = number if group else 0
         if self.leader.reaped:
             for member in await self.members():
                 signal_exactly(member, number)
@@ -82,6 +87,8 @@ class Tree:
 
     def kill(self) -> None:
         """SIGKILL to all of it, again and again if need be; what lives `KILL_PATIENCE` after the first is given up."""
+        if not self._killed.is_set():
+            self._spawner.hurry()
         self._killed.set()
         with suppress(PermissionError):
             self.leader.signal(signal.SIGKILL, group=True)
@@ -100,6 +107,7 @@ class Tree:
         Raises:
             OSError: there are none `KILL_PATIENCE` after the first kill.
         """
+        blind_until = trio.current_time() + (_BLIND_PATIENCE if self._cgroup is None else 0)
         while True:
             try:
                 everybody = await census()
@@ -108,8 +116,9 @@ class Tree:
                     members_of, everybody, self.leader.pid, self.leader.started, self._marker, inside
                 )
             except OSError:
-                if self._cgroup is not None and not self._number_in_use() and not self._cgroup.populated():
-                    # Who may have left the cgroup is the guardian's, in the end.
+                seen = not self._number_in_use() and (self._cgroup is None or not self._cgroup.populated())
+                if seen and trio.current_time() >= blind_until:
+                    # Who may have left these is the guardian's, in the end.
                     return []
                 if trio.current_time() >= self._give_up_at:
                     raise
@@ -153,12 +162,34 @@ class Tree:
             rest = await self.members()
             if not rest:
                 return True
-            # One after the other: all have to go.
+            self._ask_others(rest)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_wait_end, rest[0], nursery.cancel_scope)
+                nursery.start_soon(self._wait_fewer, rest, nursery.cancel_scope)
                 await self._killed.wait()
                 nursery.cancel_scope.cancel()
         return False
+
+    async def _wait_fewer(self, rest: list[Process], over: trio.CancelScope) -> None:
+        """Wait until the cgroup is empty, or else until one of `rest` is gone; then cancel `over`."""
+        try:
+            events = None if self._cgroup is None else self._cgroup.open_events()
+        except OSError:  # no descriptors
+            events = None
+        if events is not None:
+            with closing(events):
+                if events.populated():
+                    while events.populated():
+                        await trio.lowlevel.wait_readable(events.fileno())
+                    over.cancel()
+                    return
+        await _wait_end(rest[0], over)
+
+    def _ask_others(self, rest: list[Process]) -> None:
+        """Ask, once, those that are in groups of their own: their leader is gone, and nobody else will."""
+        number, self._last_signal = self._last_signal, 0
+        for member in rest:
+            if number and member.group != self.leader.pid:
+                signal_exactly(member, number)
 
     async def _sweep(self) -> list[Process]:
         """Kill what is left, for at most `KILL_PATIENCE`; returns what would not go."""
