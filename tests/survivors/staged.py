@@ -63,7 +63,15 @@ async def see_nothing_left(it: Running, ground: Ground, name: str, how: str, rec
 def guardian_of(it: Running) -> int:
     """The pid of the guardian of a running supervisor."""
     children = (one.pid for one in processes() if one.parent == it.process.pid)
-    return next(pid for pid in children if b"guardian/__main__.py" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return next(pid for pid in children if b"guardian/__main__.py" in command_line(pid))
+
+
+def command_line(pid: int) -> bytes:
+    """What a process was started with; nothing, if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def agent_of(it: Running, agent: str = "agent") -> int:

@@ -11,9 +11,6 @@ from trio_supervisor.runtimes.process.guarded import GuardedSpawner
 from trio_supervisor.runtimes.process.local import LocalSpawner
 from trio_supervisor.runtimes.process.orphans import become_heir, reap_orphans
 
-_BUSY_TIME = 1.0
-"""So many seconds after the start there is time for what nobody waits for."""
-
 
 @asynccontextmanager
 async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
@@ -28,7 +25,8 @@ async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
     async with trio.open_nursery() as nursery:
         if guard.heir:
             settle_environ()
-            nursery.start_soon(_become_heir_soon)
+            # In a thread, as it takes some milliseconds and nobody waits for it.
+            nursery.start_soon(trio.to_thread.run_sync, become_heir)
             nursery.start_soon(reap_orphans, spawner.waited_for)
         try:
             yield spawner
@@ -40,12 +38,6 @@ async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
                 if current_spawner() is spawner:
                     set_spawner(LocalSpawner())
             nursery.cancel_scope.cancel()
-
-
-async def _become_heir_soon() -> None:
-    # Later and in a thread: it takes 10 ms, while all the children start.
-    await trio.sleep(_BUSY_TIME)
-    await trio.to_thread.run_sync(become_heir)
 
 
 async def _say_farewell(spawner: GuardedSpawner, tell: Callable[[str], None]) -> None:
