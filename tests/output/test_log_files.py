@@ -249,4 +249,4 @@ async def test_the_end_does_not_wait_for_a_disk_that_is_stuck(tmp_path: Path, mo
         assert not await files.aclose(0.05)
     finally:
         disk.let_go.set()
-        await files._ended.wait()
+        await files._ended.wait()  # noqa: ASYNC102 -- of a test

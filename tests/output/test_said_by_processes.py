@@ -98,7 +98,7 @@ async def test_who_follows_comes_to_an_end_with_the_tree() -> None:
         got.extend([line.text async for line in handle.follow(0)])
 
     async with trio.open_nursery() as nursery, running("print('x'); import time; time.sleep(100)") as handle:
-        nursery.start_soon(follow, handle)
+        nursery.start_soon(follow, handle)  # noqa: ASYNC111 -- it ends with the child
         await until(lambda: bool(handle.output()))
 
     assert "".join(got) == "x"

@@ -261,7 +261,7 @@ async def test_each_stream_is_redacted_by_itself_and_ended_once() -> None:
         (Stream.SUPERVISOR, b"it has [redacted]\n"),
         (Stream.STDOUT, b"[redacted]"),
         (Stream.STDOUT, b""),
-        (Stream.STDERR, b"supersec"),
+        (Stream.STDERR, b"[redacted]"),
         (Stream.STDERR, b""),
     ]
 

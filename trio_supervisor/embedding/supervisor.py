@@ -131,7 +131,8 @@ class Supervisor(Tree):
 
     # Living
 
-    async def run(self, *, task_status: trio.TaskStatus["Supervisor"] = trio.TASK_STATUS_IGNORED) -> None:
+    # `_run` calls started().
+    async def run(self, *, task_status: trio.TaskStatus["Supervisor"] = trio.TASK_STATUS_IGNORED) -> None:  # noqa: ASYNC128
         """Supervise until `stop()`, or until the tree ends by itself; for `await nursery.start(tree.run)`.
 
         Cancelled, it stops all children in order before it returns.

@@ -106,7 +106,7 @@ def become(plan: Plan, fds: list[int], failures: int) -> None:
         step = "exec"
         env = plan.env | {"LISTEN_PID": str(os.getpid())} if plan.listen else plan.env
         os.execve(plan.program, plan.argv, env)
-    except BaseException as error:
+    except BaseException as error:  # noqa: ASYNC103 -- this process ends here
         number = error.errno if isinstance(error, OSError) else 0
         os.write(failures, marshal.dumps((step, number or 0, str(error))))
     finally:
