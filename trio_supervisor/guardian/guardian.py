@@ -123,17 +123,30 @@ class Guardian:
     # Births
 
     def _spawn(self, number: int, child: str, generation: int, cgroup: str | None, plan: Plan, fds: list[int]) -> None:
+        pid = 0
         try:
             pid = self._quick.spawn(plan, fds) if self._quick.can(plan) else 0
-            if pid:
-                self._born(number, Ward(pid, child, generation, cgroup))
-            else:
+            if not pid:
                 self._fork(number, child, generation, cgroup, plan, fds)
         except (OSError, ValueError) as error:
-            self._say_failed(number, "cgroup" if isinstance(error, CgroupError) else "exec", error)
+            step = "cgroup" if isinstance(error, CgroupError) else "exec"
+            self._say_failed(number, step, error)
         finally:
+            # Before it is told: whoever hears of the child may rely on it being the only one at its end of the pipes.
             for fd in fds:
                 os.close(fd)
+        if pid:
+            self._spawned(number, pid, child, generation, cgroup)
+
+    def _spawned(self, number: int, pid: int, child: str, generation: int, cgroup: str | None) -> None:
+        try:
+            ward = Ward(pid, child, generation, cgroup)
+        except OSError as error:
+            # No descriptor was left to look at it, and whom we don't know we can't answer for.
+            _kill_group(pid)
+            self._say_failed(number, "descriptors", error)
+        else:
+            self._born(number, ward)
 
     def _born(self, number: int, ward: Ward) -> None:
         # Nobody can have its number before it is reaped, and that is done by this thread.
