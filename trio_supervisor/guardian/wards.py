@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from trio_supervisor.system.kill import descendants, signal_exactly
+from trio_supervisor.system.kill import descendants, own_ancestry, signal_exactly
 from trio_supervisor.system.lineage import carriers
 from trio_supervisor.system.procfs import Process, process, processes
 
@@ -101,18 +101,8 @@ def _left(wards: list[Ward], instance: str, *, thorough: bool) -> list[Process]:
     if thorough:
         ours |= {each.pid: each for each in carriers(everybody, instance)}
     ours |= {each.pid: each for each in descendants(everybody, set(ours))}
-    spared = _spared(everybody)
+    spared = own_ancestry(everybody)
     return [each for each in ours.values() if each.pid not in spared]
-
-
-def _spared(everybody: list[Process]) -> set[int]:
-    """This process and those that it descends from."""
-    parents = {each.pid: each.parent for each in everybody}
-    spared, pid = set(), os.getpid()
-    while pid > 0 and pid not in spared:
-        spared.add(pid)
-        pid = parents.get(pid, 0)
-    return spared
 
 
 def _kill_cgroup(ward: Ward) -> None:

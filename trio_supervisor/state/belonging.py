@@ -8,8 +8,8 @@ ours unless so many processes have started since that the numbers may have come 
 import os
 from collections.abc import Iterable
 
-from trio_supervisor.state import cgroups
-from trio_supervisor.system.kill import descendants
+from trio_supervisor.system.cgroup import Cgroup
+from trio_supervisor.system.kill import descendants, own_ancestry
 from trio_supervisor.system.lease import Born, Leftovers, came_round
 from trio_supervisor.system.lineage import carriers
 from trio_supervisor.system.procfs import Process
@@ -45,7 +45,7 @@ class _Search:
         self._add(carriers(self._others, left.instance))
 
     def add_cgroup(self, born: Born) -> None:
-        pids = cgroups.members(born.cgroup)
+        pids = set(Cgroup(born.cgroup or None).members())
         self._add(one for one in self._others if one.pid in pids and one.started >= born.started)
 
     def add_session(self, born: Born) -> None:
@@ -75,9 +75,4 @@ class _Search:
 
 def _spared(everybody: list[Process]) -> set[int]:
     """This process, its ancestors and its descendants."""
-    parents = {one.pid: one.parent for one in everybody}
-    pid = os.getpid()
-    spared = {pid, *(one.pid for one in descendants(everybody, {pid}))}
-    while pid := parents.get(pid, 0):
-        spared.add(pid)
-    return spared
+    return own_ancestry(everybody) | {one.pid for one in descendants(everybody, {os.getpid()})}

@@ -10,10 +10,9 @@ from pathlib import Path
 import trio
 from attrs import frozen
 
-from trio_supervisor.state import cgroups
 from trio_supervisor.state.belonging import belonging
 from trio_supervisor.system import lease
-from trio_supervisor.system.cgroup import remove
+from trio_supervisor.system.cgroup import Cgroup, kill, remove
 from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.kill import signal_exactly
 from trio_supervisor.system.lease import Leftovers
@@ -53,7 +52,8 @@ async def clear(path: Path, patience: float = PATIENCE) -> Cleared:
     alive = await hunt.run(patience)
     if not alive:
         for one in left.living:
-            cgroups.remove(one.cgroup)
+            if one.cgroup:
+                remove(one.cgroup)
         for path_of_slice in filter(None, left.cgroup.split(os.pathsep)):
             remove(path_of_slice)
             leave(path_of_slice + ".self")
@@ -122,6 +122,7 @@ class _Hunt:
 
     def _kill(self, alive: Iterable[Process]) -> None:
         for born in self._left.living:
-            cgroups.kill(born.cgroup)
+            if born.cgroup and os.getpid() not in Cgroup(born.cgroup).members():
+                kill(born.cgroup)
         for one in alive:
             signal_exactly(one)

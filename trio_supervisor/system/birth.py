@@ -16,8 +16,6 @@ IGNORABLE = [
     for number in signal.valid_signals()
     if number not in (signal.SIGKILL, signal.SIGSTOP) and number < signal.SIGRTMIN
 ]
-PASSED_FIRST = 3
-"""SD_LISTEN_FDS_START of sd_listen_fds(3)."""
 
 
 class Plan:

@@ -38,3 +38,13 @@ def descendants(everybody: list[Process], roots: set[int]) -> list[Process]:
                 found.append(child)
                 queue.append(child.pid)
     return found
+
+
+def own_ancestry(everybody: list[Process]) -> set[int]:
+    """The numbers of this process and of those that it descends from."""
+    parents = {one.pid: one.parent for one in everybody}
+    found, pid = set(), os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        pid = parents.get(pid, 0)
+    return found
