@@ -82,11 +82,12 @@ async def test_nothing_outlives_a_supervisor_that_is_stopped_and_killed(
 async def test_a_guardian_that_is_killed_is_replaced_and_nothing_is_lost(
     number: signal.Signals, tmp_path: Path, ground: Ground, record: Record
 ) -> None:
+    go = tmp_path / "go"
     agents = {
         "a": SLEEPER,
         "b": {**SLEEPER, "backoff": {"initial": "10ms"}},
         "daemon": DAEMON.agents["agent"],
-        "late": {"command": shell("sleep 1; exit 7"), "restart": "temporary"},
+        "late": {"command": shell(f"until [ -e '{go}' ]; do sleep 0.01; done; exit 7"), "restart": "temporary"},
     }
     case = Case("guardian killed", agents, tells=(GUARDIAN_LOST,), may_tell=("failed",))
     async with staged(tmp_path, ground, agents) as it:
@@ -99,6 +100,7 @@ async def test_a_guardian_that_is_killed_is_replaced_and_nothing_is_lost(
         await it.see(GUARDIAN_LOST)
         assert guardian_of(it) != first
         assert all(is_alive(pid) for pid in pids)
+        go.touch()
         kill(pids[1])
         await it.see("ready after", 5)
         await it.see("exit code 7")
