@@ -11,7 +11,7 @@ import pytest
 from trio_supervisor.system.cgroup import Cgroup, destroy
 from trio_supervisor.system.cgroup_slice import Slice
 
-_BORN = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 99; shift; done; shift; exec "$@"'
+_BORN = 'while [ "$1" != -- ]; do mkdir -p "${1%/*}"; echo 0 > "$1" || exit 99; shift; done; shift; exec "$@"'
 
 
 @contextmanager

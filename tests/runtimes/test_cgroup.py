@@ -40,7 +40,7 @@ def two_numbers(process: "subprocess.Popen[bytes]") -> list[int]:
 
 
 def make(cgroups: Slice, *, memory: int | None = None, pids: int | None = None, count: bool = False) -> Cgroup:
-    made = cgroups.make("agent", 1, memory=memory, pids=pids, count=count)
+    made = cgroups.make("agent", 1, memory=memory, pids=pids, counted=count)
     assert made is not None
     return made
 

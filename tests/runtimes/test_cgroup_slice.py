@@ -172,17 +172,17 @@ class TestVersion2:
         made = kernel.slice().make("team/planner", 3, memory=1000, pids=20)
 
         assert made is not None
-        assert made.directories == (f"{kernel.own.parent}/{SLICE}/team_planner-3",)
-        assert made.join_files == (f"{kernel.own.parent}/{SLICE}/team_planner-3/cgroup.procs",)
+        assert made.directories == (f"{kernel.own.parent}/{SLICE}/team_planner-3.1",)
+        assert made.join_files == (f"{kernel.own.parent}/{SLICE}/team_planner-3.1/cgroup.procs",)
         assert kernel.writes == [
             ("own/cgroup.subtree_control", "+memory"),
             (f"{SLICE}/cgroup.subtree_control", "+memory"),
-            (f"{SLICE}/team_planner-3/memory.oom.group", "1"),
-            (f"{SLICE}/team_planner-3/memory.swap.max", "0"),
-            (f"{SLICE}/team_planner-3/memory.max", "1000"),
+            (f"{SLICE}/team_planner-3.1/memory.oom.group", "1"),
+            (f"{SLICE}/team_planner-3.1/memory.swap.max", "0"),
+            (f"{SLICE}/team_planner-3.1/memory.max", "1000"),
             ("own/cgroup.subtree_control", "+pids"),
             (f"{SLICE}/cgroup.subtree_control", "+pids"),
-            (f"{SLICE}/team_planner-3/pids.max", "20"),
+            (f"{SLICE}/team_planner-3.1/pids.max", "20"),
         ]
 
     def test_without_ceilings_nothing_is_switched_on_and_nobody_moves(self, kernel: Kernel) -> None:
@@ -195,7 +195,7 @@ class TestVersion2:
         assert kernel.writes == []
 
     def test_who_only_counts_memory_sets_no_ceiling(self, kernel: Kernel) -> None:
-        made = kernel.slice().make("a", 1, count=True)
+        made = kernel.slice().make("a", 1, counted=True)
 
         assert made is not None
         assert made.memory == made.tree
@@ -289,28 +289,28 @@ class TestVersion2:
     def test_a_kernel_without_accounting_of_swap_is_no_obstacle(self, kernel: Kernel) -> None:
         cgroups = kernel.slice()
         assert cgroups.without("memory") == ""
-        kernel.refuse[f"{SLICE}/a-1/memory.swap.max"] = errno.ENOENT
+        kernel.refuse[f"{SLICE}/a-1.1/memory.swap.max"] = errno.ENOENT
 
         made = cgroups.make("a", 1, memory=1000)
 
         assert made is not None
-        assert kernel.read(f"{SLICE}/a-1/memory.max") == "1000"
+        assert kernel.read(f"{SLICE}/a-1.1/memory.max") == "1000"
 
     def test_a_ceiling_that_is_refused_leaves_no_group_behind(
         self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cgroups = kernel.slice()
         assert cgroups.without("memory") == ""
-        kernel.refuse[f"{SLICE}/a-1/memory.max"] = errno.EINVAL
+        kernel.refuse[f"{SLICE}/a-1.1/memory.max"] = errno.EINVAL
         removed: list[tuple[str, ...]] = []
         monkeypatch.setattr(
             "trio_supervisor.system.cgroup.Cgroup.remove", lambda self: removed.append(self.directories)
         )
 
-        with pytest.raises(OSError, match=re.escape("a-1/memory.max")):
+        with pytest.raises(OSError, match=re.escape("a-1.1/memory.max")):
             cgroups.make("a", 1, memory=1000)
 
-        assert removed == [(f"{kernel.own.parent}/{SLICE}/a-1",)]
+        assert removed == [(f"{kernel.own.parent}/{SLICE}/a-1.1",)]
 
     @pytest.mark.parametrize(
         ("number", "words"),
@@ -356,7 +356,7 @@ class TestReal:
             made = [cgroups.make("team/planner", 1) for _ in range(3)]
 
             names = [os.path.basename(one.directories[0]) for one in made if one is not None]
-            assert names == ["team_planner-1", "team_planner-1.2", "team_planner-1.3"]
+            assert names == ["team_planner-1.1", "team_planner-1.2", "team_planner-1.3"]
 
     def test_ceilings_of_version_1_hold_for_memory_with_swap(self) -> None:
         with a_slice("memory", "pids") as cgroups:
@@ -374,7 +374,7 @@ class TestReal:
 
     def test_a_run_that_is_over_leaves_no_directory(self) -> None:
         with a_slice("tree") as cgroups:
-            assert cgroups.make("a", 1, memory=2**30, pids=10, count=True)
+            assert cgroups.make("a", 1, memory=2**30, pids=10, counted=True)
             assert cgroups.directories
             assert any(os.path.exists(path) for path in cgroups.directories)
 

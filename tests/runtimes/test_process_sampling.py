@@ -173,7 +173,7 @@ class TestWithCgroup:
 
     async def test_the_soft_ceiling_is_measured_in_the_cgroup(self) -> None:
         with a_slice("memory") as cgroups:
-            cgroup = cgroups.make("agent", 1, count=True)
+            cgroup = cgroups.make("agent", 1, counted=True)
             assert cgroup is not None
             heard = Heard(Limits(memory_soft=64 * MIB), cgroup)
             with born(cgroup, *python(allocating(100 * MIB))) as process:

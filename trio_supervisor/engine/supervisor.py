@@ -1,5 +1,6 @@
 """The task that owns a machine: a mailbox of facts, the lives that follow from its commands, and the shielded end."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -77,9 +78,9 @@ class Supervisor:
         self.path = path
         self._world = world
         self._machine = Machine(tree_policy(spec))
-        self._send, self._inbox = trio.open_memory_channel[Fact](float("inf"))
-        self._untaken = 0
-        """Facts that were posted and are not taken in yet."""
+        self._inbox: deque[Fact] = deque()
+        self._posted = trio.lowlevel.ParkingLot()
+        """Where the loop waits while the inbox is empty."""
         self._kept: dict[str, Kept] = {}
         self._lives: dict[str, ChildLife] = {}
         self._nursery: trio.Nursery | None = None
@@ -111,8 +112,7 @@ class Supervisor:
     @property
     def busy(self) -> bool:
         """Whether it has something to do that it does one after the other, or facts to take in."""
-        # Not the length of the inbox: a fact that was handed to the waiting loop is in no buffer any more.
-        return self._machine.busy or self._untaken > 0
+        return self._machine.busy or bool(self._inbox)
 
     @property
     def over(self) -> bool:
@@ -195,8 +195,8 @@ class Supervisor:
 
     def post(self, fact: Fact) -> None:
         """Send a fact to the machine."""
-        self._untaken += 1
-        self._send.send_nowait(fact)
+        self._inbox.append(fact)
+        self._posted.unpark()
 
     async def start_child(self, spec: ChildSpec | None = None) -> tuple[str, Reply]:
         """Add a child and start it; returns its id and the answer. Without a spec it is an instance of the template.
@@ -334,26 +334,22 @@ class Supervisor:
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):
             deadline = self._machine.next_deadline()
-            posted: Fact | None = None
-            with trio.move_on_at(deadline):
-                posted = await self._inbox.receive()
+            if self._inbox:
+                await trio.lowlevel.checkpoint()
+            else:
+                with trio.move_on_at(deadline):
+                    await self._posted.park()
             # Before anything else: nobody is too late to start or to stop by time in which nobody ran.
             if lost := time_lost(deadline):
                 self._take(TimeLost(lost))
-            if posted is not None:
-                self._take_posted(posted)
             self._take_waiting()
             if trio.current_time() >= self._machine.next_deadline():
                 self._take(TimePassed())
             self._waiters.unpark_all()
 
     def _take_waiting(self) -> None:
-        while self._inbox.statistics().current_buffer_used:
-            self._take_posted(self._inbox.receive_nowait())
-
-    def _take_posted(self, fact: Fact) -> None:
-        self._untaken -= 1
-        self._take(fact)
+        while self._inbox:
+            self._take(self._inbox.popleft())
 
     async def _end(self) -> None:
         """Stop all that is left. Bounded: by the stop deadline, after which everything is killed."""

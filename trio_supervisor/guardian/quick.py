@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from trio_supervisor.system import lineage
 from trio_supervisor.system.birth import IGNORABLE, Plan
-from trio_supervisor.system.cgroup import write
+from trio_supervisor.system.cgroup import join
 
 
 class CgroupError(OSError):
@@ -61,7 +61,7 @@ class QuickBirths:
     @contextmanager
     def _in_cgroup(self, path: str) -> Iterator[None]:
         try:
-            write(path, "0")
+            join(path)
         except OSError as error:
             raise CgroupError(error.errno, error.strerror, path) from error
         try:

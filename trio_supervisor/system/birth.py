@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 
-from trio_supervisor.system import lineage
+from trio_supervisor.system import cgroup, lineage
 
 IGNORABLE = [
     number
@@ -120,9 +120,7 @@ def _signals(_plan: Plan) -> None:
 
 def _join(plan: Plan) -> None:
     for path in plan.join:
-        fd = os.open(path, os.O_WRONLY)
-        os.write(fd, b"0")
-        os.close(fd)
+        cgroup.join(path)
 
 
 def _session(_plan: Plan) -> None:

@@ -224,6 +224,18 @@ def _with_groups_below(path: str) -> list[str]:
     return found
 
 
+def join(path: str) -> None:
+    """Bring this process, which has one thread, into a group by its `cgroup.procs` or `tasks` file; makes the group if
+    it was only named.
+
+    Raises:
+        OSError: it can't be made, or joined.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(os.path.dirname(path))
+    write(path, "0")
+
+
 def write(path: str, text: str) -> None:
     """Write to a file of a group, in the one call that the kernel takes as one wish. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from itertools import count
 
 from trio_supervisor.system.cgroup import Cgroup, remove, write
 from trio_supervisor.system.cgroup_leaf import leave, words
@@ -32,6 +33,7 @@ class Slice:
         self._name = "trio-supervisor-" + instance
         self._own = own
         self._companions = companions
+        self._numbers = count(1)
         self._enabled: list[str] = []
         self._missing: dict[str, str] = {}
 
@@ -93,22 +95,26 @@ class Slice:
         write(self._own[V2] + "/cgroup.procs", "0")
 
     def make(
-        self, child: str, generation: int, *, memory: int | None = None, pids: int | None = None, count: bool = False
+        self, child: str, generation: int, *, memory: int | None = None, pids: int | None = None, counted: bool = False
     ) -> Cgroup | None:
         """The groups of one life, fresh: a group that was killed once may kill whoever is cloned into it.
 
-        `memory`: bytes; `count`: count memory without a ceiling too. None: there is nothing that it could be kept in.
-        A ceiling that `without` has a reason for is left out.
+        `memory`: bytes; `counted`: count memory without a ceiling too. None: there is nothing that it could be kept in.
+        A ceiling that `without` has a reason for is left out. Without any, the group is only named here, and made by
+        who is born in it (see `join`).
 
         Raises:
             OSError: the system would not have it.
         """
         made = Cgroup()
-        name = group_name(child, generation)
+        name = f"{group_name(child, generation)}.{next(self._numbers)}"
+        if memory is None and pids is None and not counted:
+            # The kernel makes and joins groups under one lock: better all by one process than by two in turns.
+            return None if self.without("tree") else Cgroup(f"{self._in(V2)}/{name}")
         try:
             if not self.without("tree"):
                 made.tree = self._fresh(V2, name)
-            if (memory is not None or count) and (where := self._controller("memory")) is not None:
+            if (memory is not None or counted) and (where := self._controller("memory")) is not None:
                 made.memory = made.tree if where == V2 else self._fresh(where, name)
                 _limit_memory(made, memory)
             if pids is not None and (where := self._controller("pids")) is not None:
@@ -134,20 +140,15 @@ class Slice:
         return f"{self._own[hierarchy].rstrip('/')}/{self._name}"
 
     def _fresh(self, hierarchy: str, name: str) -> str:
-        above = self._in(hierarchy)
-        for number in range(1, 1000):
-            path = f"{above}/{name}" + (f".{number}" if number > 1 else "")
-            try:
-                os.mkdir(path)
-            except FileNotFoundError:
-                # The one above is made with the first that is needed.
-                with suppress(FileExistsError):
-                    os.mkdir(above)
-                os.mkdir(path)
-            except FileExistsError:
-                continue
-            return path
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        path = f"{self._in(hierarchy)}/{name}"
+        try:
+            os.mkdir(path)
+        except FileNotFoundError:
+            # The one above is made with the first that is needed.
+            with suppress(FileExistsError):
+                os.mkdir(self._in(hierarchy))
+            os.mkdir(path)
+        return path
 
     def _controller(self, name: str) -> str | None:
         """The hierarchy whose groups have this controller; None, with the reason noted, when there is none."""
@@ -215,7 +216,7 @@ class Slice:
 
 
 def group_name(child: str, generation: int) -> str:
-    """A name for the group of one life that any file system takes, and that tells people whose it is."""
+    """The first part of the name of a life's group, which any file system takes, and which tells people whose it is."""
     safe = re.sub(r"[^A-Za-z0-9-]", lambda found: "_" if found[0] == "/" else f"_{ord(found[0]):x}_", child)
     return f"{safe[:_LONGEST_NAME]}-{generation}"
 

@@ -45,7 +45,7 @@ class Cgroups:
                 generation,
                 memory=limits.memory,
                 pids=limits.pids,
-                count=limits.memory_soft is not None,
+                counted=limits.memory_soft is not None,
             )
         except OSError as error:
             self.give_up(str(error))
