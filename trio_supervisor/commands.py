@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import frozen
+from trio_supervisor.record import record
 
 
-@frozen
+@record
 class Completed:
     """How a short command ended."""
 
@@ -26,7 +26,7 @@ CAPTURED = 128 * 1024
 """Bytes of standard output that are kept; no variable of a process can be longer (execve(2), MAX_ARG_STRLEN)."""
 
 
-@frozen
+@record
 class Captured:
     """How a short command ended whose standard output is wanted."""
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from attrs import field, frozen
 
-from trio_supervisor.config import Loaded, load
+from trio_supervisor.config.load import load
+from trio_supervisor.config.loaded import Loaded
 from trio_supervisor.errors import ConfigError
 from trio_supervisor.spec import ChildSpec, ProcessSpec
 

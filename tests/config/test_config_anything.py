@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trio_supervisor.config import load
 from trio_supervisor.config.keys import AGENT, ROOT, SUBTREE
+from trio_supervisor.config.load import load
 from trio_supervisor.config.tables import PROBE_KINDS, TABLES
 from trio_supervisor.errors import ConfigError
 from trio_supervisor.spec import Health, SupervisorSpec

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.config_files import Files
-from trio_supervisor.config import load
+from trio_supervisor.config.load import load
 from trio_supervisor.errors import ConfigError
 
 

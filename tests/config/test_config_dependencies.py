@@ -3,7 +3,7 @@
 import pytest
 
 from tests.config.config_files import Files
-from trio_supervisor.config import load
+from trio_supervisor.config.load import load
 from trio_supervisor.core.policy import Condition
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.spec import SupervisorSpec

@@ -8,7 +8,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tests.config.config_files import Files
-from trio_supervisor.config import schema, template
+from trio_supervisor.config.schema import schema
+from trio_supervisor.config.template import template
 from trio_supervisor.errors import ConfigError
 
 EXAMPLE = """

@@ -9,7 +9,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from trio_supervisor.config import load, schema
+from trio_supervisor.config.load import load
+from trio_supervisor.config.schema import schema
 from trio_supervisor.errors import ConfigError
 
 Strategy = st.SearchStrategy[object]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from tests.config.config_files import Files
-from trio_supervisor.config import template
+from trio_supervisor.config.template import template
 from trio_supervisor.core.policy import Condition
 from trio_supervisor.spec import Limits, ProcessSpec, SecretFile
 

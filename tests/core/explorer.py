@@ -49,6 +49,7 @@ from trio_supervisor.core.messages import (
 from trio_supervisor.core.policy import ChildPolicy, Condition, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
 from trio_supervisor.core.window import Window
+from trio_supervisor.record import is_record
 
 _ALIVE = {State.STARTING, State.RUNNING, State.READY, State.STOPPING}
 _DONE = {State.STOPPED, State.FINISHED, State.FAILED, State.HELD}
@@ -301,7 +302,7 @@ def _health_key(child: Child, health: Health | None) -> object:
 def _never_changes(kind: type) -> bool:
     """Whether objects of this class are values."""
     frozen = is_dataclass(kind) and getattr(kind, "__dataclass_params__").frozen  # noqa: B009 - typeshed does not know it
-    return frozen or issubclass(kind, Enum | str | int | float | tuple | MappingProxyType | NoneType)
+    return frozen or is_record(kind) or issubclass(kind, Enum | str | int | float | tuple | MappingProxyType | NoneType)
 
 
 _is_value: Callable[[type], bool] = cache(_never_changes)

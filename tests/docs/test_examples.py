@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trio_supervisor.config import load
+from trio_supervisor.config.load import load
 from trio_supervisor.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,6 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -16,6 +15,7 @@ from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
+from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Launch, Life, Ownership, Stream
 from trio_supervisor.spec import Check, Health, Readiness, Tcp
 from trio_supervisor.testing import Script, ScriptedLife, ScriptedRuntime, ScriptedWorld
@@ -52,7 +52,7 @@ async def test_a_question_that_cannot_be_put_is_said_once_and_counts_as_nothing(
         yield OpenProbe(ask)
 
     spec = tree(child("a", health=Health(Tcp("1"), period=1, failures=1)))
-    async with Supervisor(spec, attrs.evolve(world.world, probe=open_probe)).open() as supervisor:
+    async with Supervisor(spec, changed(world.world, probe=open_probe)).open() as supervisor:
         await trio.sleep(5.5)
         assert supervisor.children["a"].state is State.READY
 
@@ -71,7 +71,7 @@ async def test_a_probe_that_cannot_be_opened_is_said_and_the_start_fails_at_its_
         yield
 
     spec = tree(child("a", readiness=Readiness(Tcp("1"), deadline=9), restart=Restart.TEMPORARY))
-    async with Supervisor(spec, attrs.evolve(world.world, probe=open_probe)).open() as supervisor:
+    async with Supervisor(spec, changed(world.world, probe=open_probe)).open() as supervisor:
         await supervisor.wait()
         assert trio.current_time() == 9
         assert supervisor.children["a"].state is State.FAILED
@@ -110,8 +110,8 @@ async def test_an_answer_counts_only_when_the_child_owns_the_port_and_a_failure_
 
     notices: list[Notice] = []
     spec = tree(child("a", readiness=Readiness(Tcp("80"), period=1, failures=1)))
-    changed = attrs.evolve(world.world, probe=open_probe, runtime=lambda spec: Runtime(spec.id, (), world.note))
-    supervisor = Supervisor(spec, changed)
+    other = changed(world.world, probe=open_probe, runtime=lambda spec: Runtime(spec.id, (), world.note))
+    supervisor = Supervisor(spec, other)
     supervisor.listen(lambda _, notice: notices.append(notice))
     async with supervisor.open():
         while answers:

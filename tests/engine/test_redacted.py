@@ -12,6 +12,7 @@ from trio_supervisor.engine.redacted import redacted
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer
+from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Launch, Life, Stream
 from trio_supervisor.spec import CommandStep, Health, Readiness, Tcp
 from trio_supervisor.testing import Script, ScriptedLife, ScriptedRuntime, ScriptedWorld
@@ -55,7 +56,7 @@ async def test_no_word_of_a_child_carries_a_secret(autojump_clock: MockClock, sc
         "restart": Restart.TEMPORARY,
     }
     heard = Heard(world)
-    supervisor = Supervisor(tree(child("a", **probes)), attrs.evolve(world.world, redact=hide))
+    supervisor = Supervisor(tree(child("a", **probes)), changed(world.world, redact=hide))
     supervisor.listen(heard.hear)
 
     async with supervisor.open():
@@ -79,9 +80,9 @@ async def test_limits_and_what_is_said_about_a_child_carry_none(autojump_clock: 
         def life(self, launch: Launch) -> Life:
             return Talker(Script(), launch, world.note)
 
-    changed = attrs.evolve(world.world, redact=hide, runtime=lambda spec: Runtime(spec.id, (), world.note))
+    other = changed(world.world, redact=hide, runtime=lambda spec: Runtime(spec.id, (), world.note))
     spec = child("a", restart=Restart.TEMPORARY, stop=(CommandStep((f"/{SECRET}",)),))
-    async with Supervisor(tree(spec), changed).open() as supervisor:
+    async with Supervisor(tree(spec), other).open() as supervisor:
         await supervisor.wait()
         assert supervisor.children["a"].state is State.FAILED
         assert supervisor.children["a"].reason == "memory of ***; temporary: never restarted"

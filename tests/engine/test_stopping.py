@@ -15,6 +15,7 @@ from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import ProbeError, StepError
+from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Launch, Life, Ownership, Stream
 from trio_supervisor.spec import (
     AskStep,
@@ -54,7 +55,7 @@ class Stage:
 
     @property
     def world(self) -> World:
-        return attrs.evolve(self.scripted.world, runtime=lambda spec: _Runtime(self, spec), request=self.request)
+        return changed(self.scripted.world, runtime=lambda spec: _Runtime(self, spec), request=self.request)
 
     async def request(self, step: HttpStep, child: str, port: int | None) -> None:
         self.requests.append((step.http, child, port))

@@ -13,6 +13,7 @@ from trio_supervisor.cli import wording
 from trio_supervisor.cli.wording import About, Tone
 from trio_supervisor.control.api import State, StateChanged
 from trio_supervisor.output.hub import Record, Stream
+from trio_supervisor.record import record
 
 
 class Out(Protocol):
@@ -29,7 +30,7 @@ class Out(Protocol):
         """Why there was no room, for people."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """Something that the supervisor says."""
 

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from trio_supervisor.cli import exit_codes
-from trio_supervisor.config import load, template
-from trio_supervisor.config import schema as make_schema
+from trio_supervisor.config.load import load
+from trio_supervisor.config.schema import schema as make_schema
+from trio_supervisor.config.template import template
 from trio_supervisor.errors import ConfigError
 
 

@@ -67,6 +67,9 @@ def _code_of(error: "SupervisorError") -> int:
 def _run(options: "argparse.Namespace") -> int:
     match options.command:
         case "run":
+            from trio_supervisor.config import apart  # noqa: PLC0415
+
+            reading = apart.begin(options.file, options.agents)
             guardian = _launch_guardian()
             from trio_supervisor.cli.run import run  # noqa: PLC0415
 
@@ -74,7 +77,7 @@ def _run(options: "argparse.Namespace") -> int:
             # would take longer than the stop of a hundred agents.
             gc.freeze()
             try:
-                return run(options, guardian)
+                return run(options, guardian, reading)
             finally:
                 gc.freeze()
         case "completion":

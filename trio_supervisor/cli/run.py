@@ -19,7 +19,8 @@ from trio_supervisor.cli.signals import act_on, received
 from trio_supervisor.cli.text_format import TextFormat
 from trio_supervisor.cli.wording import Tone
 from trio_supervisor.cli.writer import Writer
-from trio_supervisor.config import Loaded, load
+from trio_supervisor.config.apart import Reading
+from trio_supervisor.config.loaded import Loaded
 from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
@@ -31,12 +32,12 @@ LAST_WORDS = 2.0
 _STDOUT = 1
 
 
-def run(options: argparse.Namespace, guardian: Launched | None) -> int:
+def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading) -> int:
     """Run the tree of a file; returns the exit code. Signals are held back (see `mask`).
 
-    `guardian`: launched before, as far as that was possible.
+    `guardian`: launched before, as far as that was possible. `reading`: the file, whose reading has begun before.
     """
-    loaded = load(options.file, environ=os.environ, only=options.agents)
+    loaded = reading()
     watched = options.exit_code_from
     if watched is not None and watched not in loaded.agents:
         raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")

@@ -2,7 +2,8 @@
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from trio_supervisor.record import record
 
 _RESET = "\x1b[0m"
 # The colours that people have set up in their terminal, without red (which means failure), and without black and white
@@ -10,7 +11,7 @@ _RESET = "\x1b[0m"
 _COLOURS = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Style:
     """What the output may use."""
 

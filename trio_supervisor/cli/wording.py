@@ -1,10 +1,10 @@
 """Wording: what a change of state is called when it is told to people. Pure functions."""
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 
 from trio_supervisor.control.api import State, StateChanged
+from trio_supervisor.record import record
 
 
 class Tone(Enum):
@@ -27,7 +27,7 @@ class Tone(Enum):
                 return "error"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class About:
     """What the notice itself does not tell. Times by the clock of the notice."""
 

@@ -3,35 +3,17 @@
 import os
 from collections.abc import Container, Mapping, Sequence
 
-from attrs import frozen
-
 from trio_supervisor.config.agents import read_agents
 from trio_supervisor.config.dependencies import check_dependencies
 from trio_supervisor.config.drafts import Group
 from trio_supervisor.config.environment import warn_of_owned, warn_of_owned_for_all
 from trio_supervisor.config.footguns import find_footguns
 from trio_supervisor.config.include import Files
+from trio_supervisor.config.loaded import Loaded
 from trio_supervisor.config.mistakes import Mistake, Mistakes
 from trio_supervisor.config.ports import check_exec, check_port_use, check_ports
 from trio_supervisor.config.selection import build_supervisor, check_names, disabled, mark_named, select
 from trio_supervisor.config.supervisors import check_significant, warn_of_auto_shutdown
-from trio_supervisor.spec import SupervisorSpec
-
-
-@frozen
-class Loaded:
-    """A configuration that can be used."""
-
-    spec: SupervisorSpec
-    """The root supervisor, with the agents that are to run."""
-    path: str
-    """The real path of its file."""
-    disabled: tuple[str, ...]
-    """The paths of the agents and supervisors that `enabled: false` leaves out."""
-    warnings: tuple[str, ...]
-    """What is hardly meant, a line each, with its place."""
-    agents: tuple[str, ...] = ()
-    """The paths of the agents that are to run, of all supervisors, without these themselves."""
 
 
 def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequence[str] = ()) -> Loaded:

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from attrs import frozen
-
 from trio_supervisor.core.messages import Exit, How, StateChanged
 from trio_supervisor.core.state import Desired, State
+from trio_supervisor.record import record
 
 __all__ = ["Control", "Desired", "Event", "Exit", "How", "Snapshot", "State", "StateChanged"]
 
 
-@frozen
+@record
 class Event:
     """A change of state, as it is told to people and programs. Wall times are seconds since the epoch."""
 
@@ -25,7 +24,7 @@ class Event:
     port: int | None
 
 
-@frozen
+@record
 class Snapshot:
     """A child as it is. Wall times are seconds since the epoch."""
 

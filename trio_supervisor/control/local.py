@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import trio
 
@@ -10,6 +9,7 @@ from trio_supervisor.control.api import Event, Snapshot
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.messages import Notice, StateChanged
 from trio_supervisor.engine.supervisor import Supervisor
+from trio_supervisor.record import changed
 
 
 class LocalControl:
@@ -38,7 +38,7 @@ class LocalControl:
         supervisor = find(self._supervisor, path)
         event = Event(
             at=time.time(),
-            change=replace(notice, child=agent) if path else notice,
+            change=changed(notice, child=agent) if path else notice,
             next_in=None if notice.next_at is None else max(0.0, notice.next_at - now),
             lasted=now - self._since.get(agent, now),
             pid=pid_of(supervisor, notice.child) if supervisor else None,

@@ -1,7 +1,8 @@
 """The calls that a supervisor answers, and OTP's answers to them (rules 41 to 47)."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from trio_supervisor.record import record
 
 
 class Verb(Enum):
@@ -55,7 +56,7 @@ class Condition(Enum):
     """No process: stopped, finished, ignored, not started."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """A child in the answer to WHICH."""
 
@@ -66,7 +67,7 @@ class Row:
     supervisor: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Counts:
     """The answer to COUNT."""
 

@@ -1,6 +1,5 @@
 """What the machine remembers of one child."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from trio_supervisor.core.health import Health
@@ -8,9 +7,10 @@ from trio_supervisor.core.messages import Exit
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.core.state import TRANSITIONS, Desired, State
 from trio_supervisor.core.window import Window
+from trio_supervisor.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ended:
     """The end of a life that nobody asked for. `draw` is a random number in [0, 1), for the delay before the next
     one.

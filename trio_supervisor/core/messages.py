@@ -5,12 +5,12 @@ Every fact about a life carries its generation: what an older life says changes 
 """
 
 import signal as signals
-from dataclasses import dataclass, field
 from enum import Enum
 
 from trio_supervisor.core.answers import Answer, Counts, Row, Verb
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.core.state import State
+from trio_supervisor.record import record, unseen
 
 
 class How(Enum):
@@ -46,7 +46,7 @@ class How(Enum):
     """It was killed, but something of it is still there; `detail` names what."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exit:
     """How a life ended, in full."""
 
@@ -55,7 +55,7 @@ class Exit:
     signal: int | None = None
     detail: str = ""
     """In words what the fields above don't tell: the exception, the reason of the failed start."""
-    exception: BaseException | None = field(default=None, compare=False, repr=False)
+    exception: BaseException | None = unseen(default=None)
     value: object = None
     """With SHUT_DOWN: what `Shutdown` was raised with."""
 
@@ -111,7 +111,7 @@ class Role(Enum):
 # Facts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChildAdded:
     """A child joined the supervisor; it is not started by that."""
 
@@ -119,7 +119,7 @@ class ChildAdded:
     policy: ChildPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartAsked:
     """Somebody wants the child up."""
 
@@ -127,7 +127,7 @@ class StartAsked:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StopAsked:
     """Somebody wants the child down."""
 
@@ -135,7 +135,7 @@ class StopAsked:
     reason: str = "stopped by hand"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestartAsked:
     """Somebody wants a new life of the child; it does not count as a failure."""
 
@@ -143,7 +143,7 @@ class RestartAsked:
     reason: str = "restarted by hand"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RemoveAsked:
     """Somebody wants the child gone for good."""
 
@@ -151,7 +151,7 @@ class RemoveAsked:
     reason: str = "removed by hand"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HoldAsked:
     """Somebody wants the child down until `ResumeAsked`, whatever becomes of its siblings."""
 
@@ -159,7 +159,7 @@ class HoldAsked:
     reason: str = "held by hand"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResumeAsked:
     """Somebody ends a hold; of a child that is not held nothing changes."""
 
@@ -167,7 +167,7 @@ class ResumeAsked:
     reason: str = "resumed by hand"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Called:
     """Somebody makes one of OTP's calls (rules 41 to 47) and waits for the `Reply`."""
 
@@ -179,12 +179,12 @@ class Called:
     """Of the child to be added by START."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TreeStartAsked:
     """All children that were added are to start: in order with rollback (profile otp), or by dependency."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Started:
     """The runtime has started this life."""
 
@@ -193,7 +193,7 @@ class Started:
     pid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BecameReady:
     """The child itself said that it is ready."""
 
@@ -203,7 +203,7 @@ class BecameReady:
     """What it said with it; for whoever asked for the start."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProbeAnswered:
     """A probe was asked once, and this is what came of it."""
 
@@ -214,7 +214,7 @@ class ProbeAnswered:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LimitReached:
     """This life is over a soft limit: it must end, and counts as failed."""
 
@@ -224,7 +224,7 @@ class LimitReached:
     """For people."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exited:
     """This life is over and nothing of it is left (unless `exit.how` says so); a failed start comes as this fact too.
 
@@ -237,7 +237,7 @@ class Exited:
     draw: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShutdownAsked:
     """Everything is to end."""
 
@@ -248,19 +248,19 @@ class ShutdownAsked:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HurryAsked:
     """No grace any more, for any stop."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimePassed:
     """`next_deadline()` may have come; harmless when it has not."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimeLost:
     """Nobody ran for so long (the program or the machine was suspended): that was no time to start or to stop in."""
 
@@ -274,7 +274,7 @@ Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked
 # Commands
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartChild:
     """Begin a life."""
 
@@ -285,7 +285,7 @@ class StartChild:
     """Why there is a restart; empty for a first start."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WatchHealth:
     """Begin to ask the health probe of this life."""
 
@@ -293,7 +293,7 @@ class WatchHealth:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StopChild:
     """End this life by its stop steps; `hurry`: by force at once."""
 
@@ -303,7 +303,7 @@ class StopChild:
     hurry: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CutGrace:
     """End this life, whose stop is under way, by force at once."""
 
@@ -311,14 +311,14 @@ class CutGrace:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ForgetChild:
     """The child is removed; free what was kept for it."""
 
     child: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AdmitChild:
     """The child of this call of START is accepted; keep what it needs."""
 
@@ -326,7 +326,7 @@ class AdmitChild:
     child: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """The answer to a call."""
 
@@ -347,7 +347,7 @@ Command = StartChild | WatchHealth | StopChild | CutGrace | ForgetChild | AdmitC
 # Notices
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StateChanged:
     """A child went from one state to another."""
 
@@ -377,7 +377,7 @@ class Context(Enum):
     """The restart limit is reached."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """One of OTP's supervisor reports (section 1.11)."""
 
@@ -393,7 +393,7 @@ class Report:
     """How many children it is about; more than one only for instances of a template (rule 37)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LifeEnded:
     """A life is over. Told at once, while what follows from it may have to wait."""
 
@@ -413,12 +413,12 @@ class Cause(Enum):
     KILLED = "killed"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TreeStarted:
     """The first start of all children is over."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TreeEnding:
     """The supervisor has begun to end; nothing starts any more."""
 

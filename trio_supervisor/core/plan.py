@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from trio_supervisor.core.messages import AskFact, Called, Exit, ShutdownAsked
+from trio_supervisor.record import record
 
 
 class Purpose(Enum):
@@ -51,7 +52,7 @@ class Plan:
     """With `together`: the ends that were none as asked for, and how often each came."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DecideExit:
     """A life is over; what follows?"""
 
@@ -59,7 +60,7 @@ class DecideExit:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Retry:
     """A restart failed, or its delay is over: try again."""
 

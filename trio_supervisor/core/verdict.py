@@ -1,9 +1,9 @@
 """What becomes of a child whose life has ended by itself (OTP rules 13 and 14)."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from trio_supervisor.core.policy import Restart
+from trio_supervisor.record import record
 
 
 class Fate(Enum):
@@ -14,7 +14,7 @@ class Fate(Enum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """The fate, and the rule behind it for people."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 import trio
-from attrs import frozen
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import (
@@ -25,11 +24,12 @@ from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, Target
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
 from trio_supervisor.spec import ChildSpec, StopStep, TaskSpec
 
 
-@frozen
+@record
 class Kept:
     """What the engine keeps of a child for all its lives."""
 

@@ -2,20 +2,20 @@
 
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.errors import StartError
+from trio_supervisor.record import changed
 
 
 def redacted(exit: Exit, redact: Callable[[str], str]) -> Exit:
     """The same end; what holds a secret, in its words or its exception, is made anew without it, or left out."""
     if (detail := redact(exit.detail)) != exit.detail:
-        exit = replace(exit, detail=detail)
+        exit = changed(exit, detail=detail)
     if exit.value is not None and (value := redact(str(exit.value))) != str(exit.value):
-        exit = replace(exit, value=value)
+        exit = changed(exit, value=value)
     if exit.exception is not None and _holds_secret(exit.exception, redact):
-        exit = replace(exit, exception=_made_anew(exit.exception, redact))
+        exit = changed(exit, exception=_made_anew(exit.exception, redact))
     return exit
 
 

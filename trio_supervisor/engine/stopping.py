@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 
 import trio
-from attrs import frozen
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.errors import ProbeError, StepError
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import Life, ListsMembers, Ownership, OwnsPorts, RunsCommands, Runtime
 from trio_supervisor.spec import (
     CloseStdinStep,
@@ -47,7 +47,7 @@ Raises StepError when it can't be sent, or is refused. A server that dies over i
 """
 
 
-@frozen
+@record
 class Stopped:
     """What is to be stopped, and by what means."""
 

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import count
 
 import trio
@@ -46,6 +45,7 @@ from trio_supervisor.engine.subtree import SubtreeRuntime
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import SpecError
 from trio_supervisor.output.ring import Ring
+from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Runtime
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 
@@ -387,7 +387,7 @@ class Supervisor:
     def _note(self, notice: Notice) -> None:
         if isinstance(notice, TreeEnding):
             if self._killed:
-                notice = replace(notice, cause=Cause.KILLED)
+                notice = changed(notice, cause=Cause.KILLED)
             self.ending = notice
         elif isinstance(notice, Report) and self._killed:
             # Who was killed reports nothing any more.

@@ -3,11 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from attrs import frozen
-
 from trio_supervisor.engine.stopping import Request
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import ProbeFactory
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import RuntimeFactory, Stream
 from trio_supervisor.spec import LogFile
 
@@ -31,7 +30,7 @@ def _forget_nothing(_path: str) -> None:
     """Nothing was kept."""
 
 
-@frozen
+@record
 class World:
     """Everything outside that the engine acts by."""
 

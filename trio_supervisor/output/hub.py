@@ -8,7 +8,6 @@ runs while there is none. Times are seconds.
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import trio
@@ -17,6 +16,7 @@ from trio_supervisor.output.files import Log, LogFiles
 from trio_supervisor.output.lines import Block, Lines
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.rings import Rings
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.spec import LogFile
 
@@ -26,7 +26,7 @@ PARTIAL_AFTER = 0.1
 """A partial line is shown at the latest so long after its first byte."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """What one chunk of a child has completed."""
 

@@ -5,7 +5,8 @@ LF or CR LF; a CR elsewhere is part of its line.
 """
 
 import re
-from dataclasses import dataclass
+
+from trio_supervisor.record import record
 
 LONGEST_LINE = 65536
 """Bytes; a longer line comes in pieces."""
@@ -15,7 +16,7 @@ _HALF = re.compile(rb"(?:\r|\x1b(?:\[[0-9;:]{0,32})?|[\xc2-\xf4]|[\xe0-\xf4][\x8
 _LONGEST_HALF = 34
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Block:
     """Lines of one stream in a row; at least one, which may be empty."""
 

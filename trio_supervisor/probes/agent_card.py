@@ -6,7 +6,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from attrs import frozen
+from trio_supervisor.record import record
 
 Fields = Mapping[str, type]
 
@@ -26,7 +26,7 @@ _OF_EACH: Mapping[str, Fields] = {
 _KINDS: Mapping[type, str] = {str: "a text", dict: "an object", list: "a list"}
 
 
-@frozen
+@record
 class Edition:
     """A version of the protocol, as far as cards differ."""
 

@@ -7,13 +7,12 @@ and never raises for a child that does not answer: that is an answer too.
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
-from attrs import frozen
-
 from trio_supervisor.commands import RunCommand
+from trio_supervisor.record import record
 from trio_supervisor.spec import Check
 
 
-@frozen
+@record
 class Answer:
     """What came of asking once."""
 
@@ -22,7 +21,7 @@ class Answer:
     """For people: why it failed, or what was seen ("200 OK in 3 ms"). Never longer than a line."""
 
 
-@frozen
+@record
 class Target:
     """Whom to ask."""
 
@@ -32,7 +31,7 @@ class Target:
     """None where a child has no directory and environment of its own."""
 
 
-@frozen
+@record
 class OpenProbe:
     """A probe that is ready to be asked."""
 

@@ -13,11 +13,11 @@ from functools import cache
 
 import httpx
 import trio
-from attrs import frozen
 
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.network import at, why
 from trio_supervisor.probes.words import one_line
+from trio_supervisor.record import record
 
 _LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110, 9.2.2
@@ -33,7 +33,7 @@ class NoReplyError(Exception):
         """Whether the whole request was sent, so that the target may have acted on it."""
 
 
-@frozen
+@record
 class Reply:
     """What a target answered."""
 
@@ -46,7 +46,7 @@ class Reply:
     """Whether `body` is all of it."""
 
 
-@frozen
+@record
 class Question:
     """What to send to a target."""
 

@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
-from attrs import frozen
-
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit
+from trio_supervisor.record import record
 from trio_supervisor.spec import AskStep, ChildSpec
 
 
@@ -36,7 +35,7 @@ def _ignore(_reason: str) -> None:
     """Take in what nobody wants to know."""
 
 
-@frozen
+@record
 class Launch:
     """What one life gets from the engine."""
 

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import trio
-from attrs import frozen
+
+from trio_supervisor.record import record
 
 SLICE = 0.005
 """So long (seconds) output is read before others have their turn."""
@@ -38,7 +39,7 @@ def current_reactor() -> "Reactor":
         return reactor
 
 
-@frozen
+@record
 class _Watch:
     readable: Readable
     room: Room

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import frozen
-
+from trio_supervisor.record import record
 from trio_supervisor.state.directory import find, make
 from trio_supervisor.state.leftovers import PATIENCE, Cleared, clear
 from trio_supervisor.state.lock import Lock
 
 
-@frozen
+@record
 class Claim:
     """What a run may use."""
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import trio
-from attrs import frozen
 
+from trio_supervisor.record import record
 from trio_supervisor.state.belonging import belonging
 from trio_supervisor.system import lease
 from trio_supervisor.system.cgroup import Cgroup, kill, remove
@@ -28,7 +28,7 @@ _FREEZES = 10
 """So many looks may find processes that the one before has not; then what is known is killed."""
 
 
-@frozen
+@record
 class Cleared:
     """What became of what a run has left."""
 

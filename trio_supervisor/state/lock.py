@@ -10,9 +10,8 @@ import os
 import time
 from pathlib import Path
 
-from attrs import frozen
-
 from trio_supervisor.errors import LockedError
+from trio_supervisor.record import record
 from trio_supervisor.system.procfs import command_line, process
 
 PATIENCE = 1.0
@@ -20,7 +19,7 @@ PATIENCE = 1.0
 _PAUSE = 0.01
 
 
-@frozen
+@record
 class Holder:
     """Who holds a lock, as it has written there."""
 

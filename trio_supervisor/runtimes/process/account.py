@@ -4,12 +4,11 @@ import grp
 import os
 import pwd
 
-from attrs import frozen
-
 from trio_supervisor.errors import StartError
+from trio_supervisor.record import record
 
 
-@frozen
+@record
 class Account:
     """Whom a child runs as."""
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 import trio
-from attrs import frozen
 
 from trio_supervisor.errors import StartError
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.process.census import census, in_thread
 from trio_supervisor.runtimes.process.explain import about_directory, explain
 from trio_supervisor.runtimes.process.inheritance import make_room_for_descriptors
@@ -28,7 +28,7 @@ _LOST_PATIENCE = 5.0
 _BETWEEN_LOOKS = 0.005
 
 
-@frozen
+@record
 class Newborn:
     """A birth that is under way, and our ends of its pipes, which belong to whoever gets this."""
 

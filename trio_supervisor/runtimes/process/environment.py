@@ -3,8 +3,7 @@
 import pwd
 from collections.abc import Collection, Mapping
 
-from attrs import frozen
-
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import Launch
 from trio_supervisor.spec import Inherit, ProcessSpec, expand, is_owned
 from trio_supervisor.system import lineage
@@ -13,7 +12,7 @@ MINIMAL = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "LC_*", "
 _OF_A_USER = ("HOME", "LOGNAME", "SHELL", "USER")
 
 
-@frozen
+@record
 class Environment:
     """What a child gets."""
 

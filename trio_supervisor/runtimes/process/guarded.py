@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import partial
 
 import trio
-from attrs import frozen
 
 from trio_supervisor.guardian.launch import Guard, Launched, launch
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.process.births import kill_lost
 from trio_supervisor.runtimes.process.cgroups import Cgroups
 from trio_supervisor.runtimes.process.children import Children
@@ -32,7 +32,7 @@ MOST_LOSSES = 5
 LOSSES_WITHIN = 60.0
 
 
-@frozen
+@record
 class Known:
     """A leader that the guardian watches, and what another guardian has to know of it."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from itertools import count
 
 import trio
@@ -10,6 +9,7 @@ import trio
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import StartError, StepError
+from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
 from trio_supervisor.runtimes.process.census import in_thread
@@ -258,8 +258,8 @@ class ProcessLife:
         ports = ports_in(self._setting.command) if own is None else [own]
         for port in ports:
             if holder := await in_thread(holder_of, port):
-                return replace(exit, detail=f"port {port} is held by {holder}")
-        return replace(exit, detail=f"port {own} is held by nobody any more" if own else "an address is in use")
+                return changed(exit, detail=f"port {port} is held by {holder}")
+        return changed(exit, detail=f"port {own} is held by nobody any more" if own else "an address is in use")
 
     def _start_error(self, error: BirthError) -> StartError:
         setting = self._setting

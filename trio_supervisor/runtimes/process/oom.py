@@ -1,19 +1,17 @@
 """Whether a life ended because memory ran out: a kill that nobody of us sent, and a counter of the kernel went up."""
 
 import time
-from dataclasses import replace
 from signal import SIGKILL
 
-from attrs import frozen
-
 from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.record import changed, record
 from trio_supervisor.system.memory import kills_everywhere
 
 _FRESH = 1.0
 """So long (seconds) what the machine's counter said is good enough for further starts."""
 
 
-@frozen
+@record
 class Evidence:
     """What is known about the kills of one life."""
 
@@ -42,7 +40,7 @@ def judge_exit(exit: Exit, evidence: Evidence) -> Exit:
         return out_of_memory(exit, _ceiling(evidence) + handed_on)
     if evidence.own_kills is None and exit.signal == SIGKILL and evidence.kills_everywhere > 0:
         count = evidence.kills_everywhere
-        return replace(exit, detail=f"the kernel has killed {count} for want of memory on this machine meanwhile")
+        return changed(exit, detail=f"the kernel has killed {count} for want of memory on this machine meanwhile")
     return exit
 
 

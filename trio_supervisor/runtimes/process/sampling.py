@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from signal import SIGKILL
 
 import trio
-from attrs import frozen
 
 from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.oom import MACHINE, Evidence, in_words, judge_exit, kills_since, out_of_memory
 from trio_supervisor.spec import Limits
@@ -30,7 +30,7 @@ NEARLY = 0.9
 _KILLED = Exit(How.SIGNALED, signal=SIGKILL)
 
 
-@frozen
+@record
 class Sample:
     """What a tree has at one moment; None is what was not asked for."""
 

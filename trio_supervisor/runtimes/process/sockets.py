@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 
-from attrs import frozen
-
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import Ownership
 from trio_supervisor.system.procfs import Process, command_line, pids, processes
 
@@ -16,7 +15,7 @@ _LISTEN = "0A"
 _TIME_WAIT = "06"
 
 
-@frozen
+@record
 class Entry:
     """A TCP socket that the kernel knows by its local port."""
 

@@ -3,14 +3,15 @@
 from typing import Protocol
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
+from trio_supervisor.record import record
 from trio_supervisor.runtimes.process.cgroups import Cgroups
 from trio_supervisor.runtimes.process.leader import Leader
 from trio_supervisor.system.birth import Plan
 
 
-@frozen
+@record
 class Order:
     """A process that is to be born."""
 

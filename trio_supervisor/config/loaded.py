@@ -1,0 +1,21 @@
+"""What becomes of a configuration file."""
+
+from attrs import frozen
+
+from trio_supervisor.spec import SupervisorSpec
+
+
+@frozen
+class Loaded:
+    """A configuration that can be used."""
+
+    spec: SupervisorSpec
+    """The root supervisor, with the agents that are to run."""
+    path: str
+    """The real path of its file."""
+    disabled: tuple[str, ...]
+    """The paths of the agents and supervisors that `enabled: false` leaves out."""
+    warnings: tuple[str, ...]
+    """What is hardly meant, a line each, with its place."""
+    agents: tuple[str, ...] = ()
+    """The paths of the agents that are to run, of all supervisors, without these themselves."""
