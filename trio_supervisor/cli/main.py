@@ -69,6 +69,8 @@ def _run(options: "argparse.Namespace") -> int:
         case "run":
             from trio_supervisor.config import apart  # noqa: PLC0415
 
+            # Nothing that is imported is garbage.
+            gc.disable()
             reading = apart.begin(options.file, options.agents)
             guardian = _launch_guardian()
             from trio_supervisor.cli.run import run  # noqa: PLC0415
@@ -76,6 +78,7 @@ def _run(options: "argparse.Namespace") -> int:
             # What is imported stays: it need not be looked at again by each collection, nor once more in the end, which
             # would take longer than the stop of a hundred agents.
             gc.freeze()
+            gc.enable()
             try:
                 return run(options, guardian, reading)
             finally:

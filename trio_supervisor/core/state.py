@@ -34,15 +34,13 @@ class State(Enum):
     REMOVED = "removed"
     """No longer a child."""
 
-    @property
-    def alive(self) -> bool:
-        """Whether there is a life."""
-        return self in _ALIVE
+    alive: bool
+    """Whether there is a life."""
+    resting: bool
+    """Whether nothing more happens unless somebody asks for it."""
 
-    @property
-    def resting(self) -> bool:
-        """Whether nothing more happens unless somebody asks for it."""
-        return self in _RESTING
+    # Members are what they are by identity; Enum's own is a function in Python, called some thirty times in a life.
+    __hash__ = object.__hash__
 
 
 class Desired(Enum):
@@ -55,6 +53,9 @@ class Desired(Enum):
 
 _ALIVE = frozenset({State.STARTING, State.RUNNING, State.READY, State.UNHEALTHY, State.STOPPING})
 _RESTING = frozenset({State.STOPPED, State.FINISHED, State.FAILED, State.HELD})
+for _state in State:
+    _state.alive, _state.resting = _state in _ALIVE, _state in _RESTING
+
 _AFTER_AN_END = frozenset({State.BACKOFF, State.WAITING, State.STOPPED, State.FINISHED, State.FAILED, State.HELD})
 _AT_REST = frozenset({State.WAITING, State.REMOVED, State.HELD, State.BACKOFF})
 

@@ -5,6 +5,7 @@ fork of a supervisor, which may be large and has threads.
 """
 
 import marshal
+import operator
 import os
 import resource
 import signal
@@ -21,19 +22,19 @@ IGNORABLE = [
 class Plan:
     """What a process is to be. Not to be changed; travels as bytes."""
 
-    __slots__ = (
-        "account",
+    __slots__ = (  # noqa: RUF023 -- in the order of the arguments: so it travels
+        "program",
         "argv",
-        "ceilings",
-        "cwd",
         "env",
+        "cwd",
         "join",
-        "listen",
+        "account",
+        "umask",
         "nice",
         "oom_score_adj",
-        "program",
         "rlimits",
-        "umask",
+        "listen",
+        "ceilings",
     )
 
     def __init__(
@@ -71,15 +72,12 @@ class Plan:
 
     def pack(self) -> bytes:
         """As bytes, for the same Python elsewhere."""
-        return marshal.dumps(tuple(getattr(self, name) for name in self.__slots__))
+        return marshal.dumps(_IN_ORDER(self))
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Plan":
         """The opposite of `pack`."""
-        plan = cls.__new__(cls)
-        for name, value in zip(cls.__slots__, marshal.loads(packed), strict=True):
-            setattr(plan, name, value)
-        return plan
+        return cls(*marshal.loads(packed))
 
     @property
     def plain(self) -> bool:
@@ -87,6 +85,9 @@ class Plan:
         special = (self.umask, self.nice, self.oom_score_adj)
         unchanged = self.account == (None, None, None) and special == (None, None, None)
         return unchanged and not (self.rlimits or self.listen or self.ceilings)
+
+
+_IN_ORDER = operator.attrgetter(*Plan.__slots__)
 
 
 def become(plan: Plan, fds: list[int], failures: int) -> None:

@@ -4,7 +4,6 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 
 import trio
 
@@ -80,31 +79,46 @@ def begin(
     if sys.platform != "linux":
         raise StartError("processes can only be supervised on Linux, so far")
     current_reactor()  # whoever gets the process will need one, and must not fail for want of it then
-    with ExitStack() as undo, ExitStack() as theirs:
-        stdout, their_stdout = _pipe(undo, theirs)
-        stderr, their_stderr = (stdout, their_stdout) if one_pipe else _pipe(undo, theirs)
-        our_stdin: int | None = None
-        if stdin:
-            their_stdin, our_stdin = os.pipe()
-            theirs.callback(os.close, their_stdin)
-            undo.callback(os.close, our_stdin)
-            os.set_blocking(our_stdin, False)
-        else:
-            their_stdin = os.open(os.devnull, os.O_RDWR)
-            theirs.callback(os.close, their_stdin)
-        make_room_for_descriptors(their_stdin)
-        fds = (their_stdin, their_stdout, their_stderr, *sockets)
+    ours: list[int] = []
+    theirs: list[int] = []
+    try:
+        stdout = _pipe(ours, theirs)
+        stderr = stdout if one_pipe else _pipe(ours, theirs)
+        their_output = theirs[0], theirs[-1]
+        our_stdin = _input(ours, theirs, pipe=stdin)
+        make_room_for_descriptors(theirs[-1])
+        fds = (theirs[-1], *their_output, *sockets)
         birth = spawner.begin(Order(child, generation, plan, fds, None if cgroup is None else cgroup.tree))
-        undo.pop_all()
-        return Newborn(birth, spawner, cgroup, our_stdin, stdout, stderr)
+    except BaseException:
+        _close_all(ours)
+        raise
+    finally:
+        _close_all(theirs)
+    return Newborn(birth, spawner, cgroup, our_stdin, stdout, stderr)
 
 
-def _pipe(undo: ExitStack, theirs: ExitStack) -> tuple[int, int]:
-    ours, end = os.pipe()
-    undo.callback(os.close, ours)
-    theirs.callback(os.close, end)
-    os.set_blocking(ours, False)
-    return ours, end
+def _pipe(ours: list[int], theirs: list[int]) -> int:
+    end, other = os.pipe()
+    ours.append(end)
+    theirs.append(other)
+    os.set_blocking(end, False)
+    return end
+
+
+def _input(ours: list[int], theirs: list[int], *, pipe: bool) -> int | None:
+    if not pipe:
+        theirs.append(os.open(os.devnull, os.O_RDWR))
+        return None
+    other, end = os.pipe()
+    ours.append(end)
+    theirs.append(other)
+    os.set_blocking(end, False)
+    return end
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def start_error(

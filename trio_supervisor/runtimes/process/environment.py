@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import Launch
-from trio_supervisor.spec import Inherit, ProcessSpec, expand, is_owned
+from trio_supervisor.spec import OWNED_NAMES, OWNED_PREFIXES, Inherit, ProcessSpec, expand, is_owned
 from trio_supervisor.system import lineage
 
 MINIMAL = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "LC_*", "TMPDIR")
@@ -68,9 +68,14 @@ def _inherited(
 ) -> dict[str, str]:
     match inherit:
         case Inherit.ALL:
-            wanted: tuple[str, ...] = ("*",)
+            # What nearly all children have, at each of their births.
+            return {
+                name: value
+                for name, value in environ.items()
+                if not name.startswith(OWNED_PREFIXES) and name not in OWNED_NAMES and name not in withheld
+            }
         case Inherit.MINIMAL:
-            wanted = MINIMAL
+            wanted: tuple[str, ...] = MINIMAL
         case Inherit.NONE:
             wanted = ()
         case tuple():

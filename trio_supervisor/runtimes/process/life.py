@@ -164,19 +164,28 @@ class ProcessLife:
         if self._tree is None:
             self._leave_cgroup()
             return Exit(How.CANCELLED)
-        async with self._watched():
-            exit = await self._tree.wait_over()
-            if self._input is not None:
-                self._input.close()
-            until = trio.current_time() + LAST_WORDS_PATIENCE
-            for pipe in self._pipes:
-                await pipe.finish(until - trio.current_time())
+        watches = self._watches()
+        if watches:
+            async with self._watched(watches):
+                exit = await self._wait_over(self._tree)
+        else:
+            exit = await self._wait_over(self._tree)
         if self._ceilings is not None:
             exit = self._ceilings.judge(exit, killed_by_us=self._killed)
         exit = await self._explained(exit)
         self._leave_cgroup()
         if self._lease is not None:
             self._lease.life_over()
+        return exit
+
+    async def _wait_over(self, tree: Tree) -> Exit:
+        """Wait until nothing is left of it, and all that it has said is handed over."""
+        exit = await tree.wait_over()
+        if self._input is not None:
+            self._input.close()
+        until = trio.current_time() + LAST_WORDS_PATIENCE
+        for pipe in self._pipes:
+            await pipe.finish(until - trio.current_time())
         return exit
 
     async def ask(self, step: AskStep) -> None:
@@ -265,17 +274,17 @@ class ProcessLife:
         setting = self._setting
         return start_error(error, setting.command, setting.process.cwd, setting.environment(self._marker))
 
-    @asynccontextmanager
-    async def _watched(self) -> AsyncIterator[None]:
-        """Keep to its ceilings, and pass on in time what is held back for the secrets; most lives have neither."""
+    def _watches(self) -> list[Callable[[], Awaitable[None]]]:
+        """What keeps to its ceilings, and passes on in time what is held back for secrets; most lives have neither."""
         watches: list[Callable[[], Awaitable[None]]] = []
         if self._setting.redacted is not None:
             watches.append(self._setting.redacted.run)
         if self._ceilings is not None and self._ceilings.needed:
             watches.append(self._ceilings.watch)
-        if not watches:
-            yield
-            return
+        return watches
+
+    @asynccontextmanager
+    async def _watched(self, watches: list[Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
         async with trio.open_nursery() as nursery:
             for watch in watches:
                 nursery.start_soon(watch)
