@@ -19,7 +19,8 @@ from trio_supervisor.system import lineage, wire
 from trio_supervisor.system.birth import Plan
 from trio_supervisor.system.procfs import Process, process, processes
 
-INSTANCE = "0123456789abcdef"
+INSTANCE = os.urandom(8).hex()
+"""Of this process: the guardian of another test run kills all that bear its own."""
 
 
 class Guarding:

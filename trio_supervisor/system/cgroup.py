@@ -191,13 +191,17 @@ def populated(path: str) -> bool:
 
 def remove(path: str) -> bool:
     """Remove a group and those below it; False as long as somebody lives in one of them."""
-    for group in reversed(_with_groups_below(path)):
-        try:
-            os.rmdir(group)
-        except FileNotFoundError:
-            pass
-        except OSError:
-            return False
+    # Hardly any child makes groups of its own.
+    return _remove_one(path) or all(_remove_one(group) for group in reversed(_with_groups_below(path)))
+
+
+def _remove_one(path: str) -> bool:
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
     return True
 
 

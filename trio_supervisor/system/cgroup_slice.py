@@ -34,6 +34,7 @@ class Slice:
         self._own = own
         self._companions = companions
         self._numbers = count(1)
+        self._stepped_aside = False
         self._enabled: list[str] = []
         self._missing: dict[str, str] = {}
 
@@ -63,8 +64,7 @@ class Slice:
         """The `cgroup.procs` of the group of version 2 that we are in; None when there is no group for lives."""
         if "tree" in self._missing:
             return None
-        stepped_aside = self.leaf is not None and os.path.isdir(self.leaf)
-        return f"{self.leaf if stepped_aside else self._own[V2]}/cgroup.procs"
+        return f"{self.leaf if self._stepped_aside else self._own[V2]}/cgroup.procs"
 
     def without(self, what: str) -> str:
         """Why there is no `tree` (a group of version 2 for every life), `memory` or `pids` (a ceiling); "" when there
@@ -133,7 +133,7 @@ class Slice:
                 with suppress(OSError):
                     write(self._own[V2] + "/cgroup.subtree_control", "-" + controller)
             self._enabled.clear()
-            leave(self.leaf)
+            self._stepped_aside = not leave(self.leaf)
         return not left
 
     def _in(self, hierarchy: str) -> str:
@@ -196,7 +196,7 @@ class Slice:
             try:
                 write(own + "/cgroup.subtree_control", "+" + name)
             except OSError:
-                leave(f"{self.leaf}")
+                self._stepped_aside = not leave(f"{self.leaf}")
                 raise
 
     def _step_aside(self, own: str) -> None:
@@ -213,6 +213,7 @@ class Slice:
         except OSError:
             leave(leaf)
             raise
+        self._stepped_aside = True
 
 
 def group_name(child: str, generation: int) -> str:
