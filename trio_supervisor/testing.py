@@ -7,6 +7,7 @@ happens at an exact second, and `events` tells them in order.
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import chain, repeat
 
 import trio
@@ -15,6 +16,7 @@ from attrs import define, field, frozen
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
+from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.runtimes.base import Launch, Life, Stream
 from trio_supervisor.spec import AskStep, Check, CloseStdinStep, HttpStep, SendStep, SignalStep
@@ -37,6 +39,10 @@ class Script:
     """So long after it was asked to, it ends; `math.inf` if it does not care."""
     kill_delay: float = 0.0
     """So long after it was killed, it is gone."""
+    says: tuple[tuple[float, str], ...] = ()
+    """Lines of output, each with the time after its start, in order."""
+    connections: int = 0
+    """So many are open on its port, always."""
 
 
 @define
@@ -52,6 +58,8 @@ class ScriptedWorld:
     events: list[tuple[float, str, str]] = field(factory=list)
     """(seconds since the clock's zero, child, what happened), in order."""
     output: list[tuple[str, Stream, bytes]] = field(factory=list)
+    rings: dict[str, Ring] = field(factory=dict)
+    """What each child has said."""
     _answers: dict[str, "chain[Answer | float]"] = field(factory=dict, init=False)
 
     @property
@@ -60,11 +68,19 @@ class ScriptedWorld:
         return World(
             runtime=lambda spec: ScriptedRuntime(spec.id, self.scripts.get(spec.id, (Script(),)), self.note),
             probe=self._open_probe,
-            sink=lambda child, _generation, _log: lambda stream, chunk: self.output.append((child, stream, chunk)),
+            sink=lambda child, generation, _log: partial(self._take, child, generation),
             room=trio.lowlevel.checkpoint,
             draw=self.draw,
             request=self._request,
+            ring=self._ring,
         )
+
+    def _ring(self, child: str, *, there: bool = False) -> Ring | None:
+        return self.rings.get(child)
+
+    def _take(self, child: str, generation: int, stream: Stream, chunk: bytes) -> None:
+        self.output.append((child, stream, chunk))
+        self.rings.setdefault(child, Ring()).append(stream, chunk, generation)
 
     def note(self, child: str, what: str) -> None:
         """Add an event."""
@@ -154,7 +170,23 @@ class ScriptedLife:
         self.gone = True
         return exit
 
+    async def connections(self) -> int:
+        """As many as the script says."""
+        return self._script.connections
+
     async def _live(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._speak)
+            await self._last()
+            nursery.cancel_scope.cancel()
+
+    async def _speak(self) -> None:
+        begun = trio.current_time()
+        for at, line in self._script.says:
+            await trio.sleep_until(begun + at)
+            self._launch.output(Stream.STDOUT, f"{line}\n".encode())
+
+    async def _last(self) -> None:
         ready_after = self._script.ready_after
         if ready_after is not None and ready_after < self._script.lifetime:
             await trio.sleep(ready_after)

@@ -11,7 +11,7 @@ from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS,
 from trio_supervisor.spec import ChildSpec, Health, ProcessSpec, Readiness, SupervisorSpec, TaskSpec
 
 NOT_WRITTEN = {
-    SupervisorSpec: {"children", "max_children", "template"},
+    SupervisorSpec: {"accounts", "children", "max_children", "template"},
     Readiness: {"check"},
     Health: {"check"},
     ChildSpec: {"id", "run"},

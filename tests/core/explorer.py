@@ -16,18 +16,25 @@ from typing import Any
 
 from tests.core.driver import CLEAN, CRASH, UNKILLABLE
 from trio_supervisor.core.backoff import delay
+from trio_supervisor.core.budget import Meter
 from trio_supervisor.core.child import Child
+from trio_supervisor.core.crashes import PATIENCE
 from trio_supervisor.core.health import Health
 from trio_supervisor.core.machine import Machine
 from trio_supervisor.core.messages import (
     BecameReady,
+    BusyChanged,
     ChildAdded,
+    CostReported,
     CutGrace,
     Exited,
     Fact,
     ForgetChild,
+    HeldByRule,
     HurryAsked,
     LimitReached,
+    LookAtLife,
+    Looked,
     Output,
     ProbeAnswered,
     RemoveAsked,
@@ -44,6 +51,7 @@ from trio_supervisor.core.messages import (
     TimeLost,
     TimePassed,
     TreeStarted,
+    Warned,
     WatchHealth,
 )
 from trio_supervisor.core.policy import ChildPolicy, Condition, TreePolicy
@@ -51,7 +59,7 @@ from trio_supervisor.core.state import TRANSITIONS, State
 from trio_supervisor.core.window import Window
 from trio_supervisor.record import is_record
 
-_ALIVE = {State.STARTING, State.RUNNING, State.READY, State.STOPPING}
+_ALIVE = {State.STARTING, State.RUNNING, State.READY, State.DRAINING, State.STOPPING}
 _DONE = {State.STOPPED, State.FINISHED, State.FAILED, State.HELD}
 _SATISFIED_BY = {
     Condition.STARTED: {State.RUNNING, State.READY, State.FINISHED},
@@ -84,6 +92,8 @@ class World:
     going: set[str] = field(default_factory=set)
     """Those that somebody wants gone for good."""
     ending: bool = False
+    resuming: set[str] = field(default_factory=set)
+    """Those whose hold ends by itself."""
 
     def take(self, fact: Fact, outputs: list[Output]) -> None:
         """A fact was handled with these outputs."""
@@ -97,6 +107,7 @@ class World:
                 del self.lives[fact.child]
             case ShutdownAsked() | HurryAsked():
                 self.ending = True
+                self.resuming.clear()
             case _:
                 pass
         for output in outputs:
@@ -119,6 +130,9 @@ class World:
                 assert output.new in TRANSITIONS[output.old]
                 assert output.generation == self.generations[child] + (output.new is State.STARTING)
                 self.states[child] = output.new
+                self.resuming.discard(child)
+                if output.new is State.HELD and output.next_at is not None:
+                    self.resuming.add(child)
                 if output.new is State.READY:
                     self.lives[child].was_ready = True
             case StartChild():
@@ -141,6 +155,11 @@ class World:
                 assert not self.lives[child].watched
                 assert self.policies[child].health is not None
                 self.lives[child].watched = True
+            case Warned(about=Meter()):
+                assert output.generation == self.generations[child]
+            case LookAtLife() | Warned():
+                assert self.lives[child].generation == output.generation
+                assert not self.lives[child].told_to_stop
             case ForgetChild():
                 assert child not in self.lives, "a child is forgotten when nothing of it is left"
                 assert self.states.pop(child) is State.REMOVED
@@ -168,7 +187,7 @@ class World:
         assert {name: child.state for name, child in machine.children.items()} == self.states
         assert {name for name, state in self.states.items() if state in _ALIVE} == set(self.lives)
         assert self.going <= set(self.lives), "only a life keeps a child from going"
-        assert machine.at_rest == set(self.states.values()).issubset(_DONE)
+        assert machine.at_rest == (set(self.states.values()).issubset(_DONE) and not self.resuming)
         assert not isinstance(fact, TimePassed) or machine.next_deadline() > now
         for name, child in machine.children.items():
             self.check_deadline(name, machine.deadline_of(name))
@@ -198,7 +217,9 @@ class World:
         life = self.lives.get(name)
         starting = life is not None and not (life.told_to_stop or life.was_ready or self.ending)
         bounded = starting and self.policies[name].start_deadline < math.inf
-        assert (due is not None) == (bounded or self.states[name] is State.BACKOFF)
+        draining = self.states[name] is State.DRAINING and not self.ending
+        waits = self.states[name] is State.BACKOFF or name in self.resuming
+        assert (due is not None) == (bounded or draining or waits)
 
 
 @dataclass(slots=True)
@@ -233,7 +254,7 @@ class Node:
     def check_given_back(self, before: Mapping[str, float], seconds: float) -> None:
         """Who starts and who stops has its time again, who waits for its start has waited."""
         for key, when in self.machine._tree.timers:
-            if key in self.world.states and self.world.states[key] is State.BACKOFF:
+            if key in self.world.states and self.world.states[key] in (State.BACKOFF, State.HELD):
                 assert when == before[key]
             else:
                 assert when - seconds >= min(before[key], self.now)
@@ -245,6 +266,7 @@ class Node:
         return (
             tuple(_child_key(child, self.now) for child in machine.children.values()),
             tuple(sorted((key, when - self.now) for key, when in machine._tree.timers._when.items())),
+            tuple(sorted((key, when - self.now) for key, when in machine._tree.clocks._when.items())),
             tuple(machine._tree.places._queue),
             frozenset(machine._tree.places._holders),
             machine.shutting_down,
@@ -265,7 +287,33 @@ def _child_key(child: Child, now: float) -> object:
         _health_key(child, child.readiness),
         _health_key(child, child.health),
         tuple(_window_key(window, now) for window in child.windows),
+        child.busy,
+        bool(child.hold),
+        max(0.0, child.hold_until - now),
+        max(0.0, child.resume_at - now),
+        _clocks_key(child, now),
+        _ledger_key(child, now),
+        _crashes_key(child, now),
     )
+
+
+def _crashes_key(child: Child, now: float) -> object:
+    if not child.policy.startup_crashes:
+        return None
+    return child.ended_early, min(child.crashes._startups, 1), min(now - child.crashes._first_at, PATIENCE)
+
+
+def _clocks_key(child: Child, now: float) -> object:
+    return tuple(
+        (clock.kind, min(now - clock.since, clock.within), clock.paused, clock.warned, clock.looking, clock.done)
+        for clock in child.clocks or ()
+    )
+
+
+def _ledger_key(child: Child, now: float) -> object:
+    if child.ledger is None:
+        return None
+    return tuple((meter, tuple(spending.export(now))) for meter, spending in child.ledger._meters.items())
 
 
 def _window_key(window: Window, now: float) -> object:
@@ -373,6 +421,11 @@ class Explorer:
             yield StopAsked(name)
             yield RestartAsked(name)
             yield RemoveAsked(name)
+            ledger = node.machine.children[name].ledger
+            if ledger:
+                if ledger._meters[Meter.USD].used(node.now) < 3:
+                    yield CostReported(name, 1.0)
+                yield HeldByRule(name, "out of quota", node.now + 1)
             if name in node.world.lives:
                 yield from self.about_life(name, node.world.lives[name].generation)
         yield ShutdownAsked("the end")
@@ -389,6 +442,11 @@ class Explorer:
             yield ProbeAnswered(name, generation, Role.READINESS, ok)
             yield ProbeAnswered(name, generation, Role.HEALTH, ok)
         yield LimitReached(name, generation, "over its limit")
+        if name in self.policies and self.policies[name].watched:
+            yield BusyChanged(name, generation, True)
+            yield BusyChanged(name, generation, False)
+            yield Looked(name, generation)
+            yield Looked(name, generation, connections=1)
         for exit in (CLEAN, CRASH, UNKILLABLE):
             yield Exited(name, generation, exit)
 

@@ -1,12 +1,15 @@
 """Every state of every small supervisor, every fact in each; `explorer` says what is checked after each step."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from tests.core.driver import CRASH, policy, tree
 from tests.core.explorer import Explorer, Node
+from trio_supervisor.core.budget import AtBudget, Budget, Rate
+from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.messages import Exited, RemoveAsked, ShutdownAsked, StopAsked
 from trio_supervisor.core.policy import Backoff, ChildPolicy, Condition, ReadyBy, Restart, Thresholds, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
@@ -65,7 +68,27 @@ def two_children() -> dict[str, Supervisor]:
     }
 
 
-SUPERVISORS = one_child() | one_child_in_time() | two_children()
+def one_child_with_limits() -> dict[str, Supervisor]:
+    """Each limit of a life, alone and all at once, with a drain; a budget, and holds that end by themselves."""
+    life = {
+        "lifetime": {"lifetime": Lifetime(2, variance=0)},
+        "idle": {"idle": Idle(2)},
+        "progress, held": {"progress": Progress(2, then=Then.HOLD)},
+        "a silent meter": {"silent_meter": 2.0},
+        "all at once": {"lifetime": Lifetime(1, variance=0), "idle": Idle(1), "progress": Progress(1)},
+    }
+    ways = {
+        f"limited by {name}": replace(policy(backoff=_WITHOUT_DELAY), drain=1.0, **limits)  # type: ignore[arg-type]
+        for name, limits in life.items()
+    }
+    for then in AtBudget:
+        budget = Budget(usd=Rate(2, 1), restarts=Rate(1, 1), then=then)
+        ways[f"a budget with {then.value}"] = replace(policy(Restart.TRANSIENT, backoff=_WITHOUT_DELAY), budget=budget)
+    ways["startup crashes"] = replace(policy(backoff=_WITHOUT_DELAY, ready_by=ReadyBy.ITSELF), startup_crashes=1)
+    return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}
+
+
+SUPERVISORS = one_child() | one_child_in_time() | two_children() | one_child_with_limits()
 
 
 @cache
@@ -129,8 +152,8 @@ GROUPS_AND_HOLDS = {
     # A group that restarts together waits together, whatever its members were in; and it may fail together.
     *((old, State.BACKOFF) for old in (State.STOPPED, State.FINISHED, State.FAILED)),
     (State.BACKOFF, State.FAILED),
-    # Whoever asks for a hold gets it in every state.
-    *((old, State.HELD) for old in (State.WAITING, State.BACKOFF, State.STOPPED, State.FINISHED, State.FAILED)),
+    # Whoever asks for a hold gets it in every state; a rule holds who is to be up.
+    *((old, State.HELD) for old in (State.STOPPED, State.FINISHED, State.FAILED)),
 }
 """Transitions that need a group strategy or a hold by hand, which the supervisors here do not have."""
 

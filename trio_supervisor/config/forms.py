@@ -4,6 +4,7 @@ from typing import NewType
 
 Account = NewType("Account", object)
 """A user or a group, by name or number."""
+AccountName = NewType("AccountName", str)
 Address = NewType("Address", str)
 """Where a TCP probe connects; a port may be a number."""
 Agents = NewType("Agents", object)
@@ -14,9 +15,12 @@ EnvFiles = NewType("EnvFiles", object)
 Function = NewType("Function", object)
 Grace = NewType("Grace", object)
 """OTP's `shutdown`: kill, a duration, or infinity."""
+IdleLimit = NewType("IdleLimit", object)
+"""A limit of a life: a duration, or a mapping."""
 Includes = NewType("Includes", object)
 Inherited = NewType("Inherited", object)
 Json = NewType("Json", object)
+LifetimeLimit = NewType("LifetimeLimit", object)
 Limit = NewType("Limit", float)
 """A duration, or infinity. A plain float is a duration."""
 Listen = NewType("Listen", str)
@@ -27,12 +31,21 @@ PartialHealth = NewType("PartialHealth", object)
 PartialReadiness = NewType("PartialReadiness", object)
 Path = NewType("Path", str)
 PresetName = NewType("PresetName", str)
+Pattern = NewType("Pattern", str)
+"""A regular expression."""
+ProgressLimit = NewType("ProgressLimit", object)
+Quotas = NewType("Quotas", object)
+"""Patterns, or mappings with more than that."""
+RateOfFile = NewType("RateOfFile", object)
+"""So much per time: `5/h`."""
 Replicas = NewType("Replicas", int)
 Rlimit = NewType("Rlimit", int)
 RlimitName = NewType("RlimitName", str)
 SecretName = NewType("SecretName", str)
 """The variable that a secret becomes."""
 SecretOfFile = NewType("SecretOfFile", object)
+Share = NewType("Share", float)
+"""A part of something: `10%`, or 0.1."""
 Size = NewType("Size", int)
 """Bytes, written with a unit."""
 StdinOfFile = NewType("StdinOfFile", object)

@@ -9,7 +9,7 @@ import attrs
 
 from trio_supervisor.config import forms
 from trio_supervisor.config.key import Key, keys_of
-from trio_supervisor.spec import ChildSpec, ProcessSpec, SignalStep, SupervisorSpec, TaskSpec
+from trio_supervisor.spec import Account, ChildSpec, ProcessSpec, SignalStep, SupervisorSpec, TaskSpec
 
 FILE: dict[str, Key] = {
     "path": Key("path", forms.Path, "The file, relative to the directory of this one.", required=True, example=".env"),
@@ -33,7 +33,6 @@ _PROCESS = {
             "umask": 'Its umask, octal: "022".',
             "nice": "Its niceness, -20 to 19.",
             "oom_score_adj": "How readily the kernel kills it when memory runs out: -1000 (never) to 1000.",
-            "limits": "What all its processes together may use, and limits of setrlimit(2).",
         },
         types={
             "command": forms.Command,
@@ -77,7 +76,6 @@ PROCESS: dict[str, Key] = {
     **_PROCESS,
     # `stdin: null` is what one writes for the null device, quotes or not.
     "stdin": attrs.evolve(_PROCESS["stdin"], takes_null=True),
-    "limits": attrs.evolve(_PROCESS["limits"], nullable=True),
 }
 """The keys of an agent that is a process."""
 
@@ -90,6 +88,8 @@ TASK: dict[str, Key] = keys_of(
 """The keys of an agent that is a function."""
 
 _ENABLED = Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True)
+
+_LIMITS = keys_of(ProcessSpec, {"limits": "Ceilings of what it may use; limits of its life: age, idleness, progress."})
 
 _COMMON: dict[str, Key] = {
     **keys_of(
@@ -106,15 +106,24 @@ _COMMON: dict[str, Key] = {
             "binds_to": "It is restarted and stopped together with these.",
             "log": "Files that what it says is written to: one, a list, or `true` for one in the state directory.",
             "stop": "How it is asked to end: `{signal, grace}`, or a list of steps; TERM and 10s (in profile otp 5s).",
+            "exit_codes": "What exit codes mean: 0 success, 75 restart, 78 hold (in profile otp only 0).",
+            "startup_crashes": "So many starts in a row that come to nothing hold it: 5 (0, otp: never).",
+            "same_exits": "So many bad ends in a row with the same last words hold it: 5 (0, otp: never).",
+            "account": "Whose quota and budget it shares with others: a name, of `accounts` where there are any.",
+            "budget": "What it may use up, by itself.",
+            "quota": "Lines that say that its quota is used up: all of its account are held until that is over.",
         },
         types={
+            "account": forms.AccountName,
+            "quota": forms.Quotas,
             "depends_on": forms.Dependencies,
             "log": forms.Logs,
             "start_timeout": forms.Limit,
             "stop": forms.Stop,
         },
-        examples={"binds_to": ("database",)},
+        examples={"binds_to": ("database",), "account": "team"},
     ),
+    "limits": attrs.evolve(_LIMITS["limits"], nullable=True),
     "grace": Key(
         "grace",
         forms.Grace,
@@ -204,5 +213,12 @@ INCLUDED: dict[str, Key] = {
 ROOT: dict[str, Key] = {
     **INCLUDED,
     "supervisor": Key("supervisor", SupervisorSpec, "The supervisor of all agents.", nullable=True),
+    "accounts": Key(
+        "accounts",
+        Mapping[forms.AccountName, Account],
+        "Budgets and quotas that agents share, by the name that they have as their `account`.",
+        nullable=True,
+        example={"team": {"budget": {"usd": "50/day"}}},
+    ),
 }
 """The keys of the file that is run."""

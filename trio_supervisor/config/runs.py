@@ -10,12 +10,13 @@ from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.environment import set_env
 from trio_supervisor.config.fields import build
 from trio_supervisor.config.include import File, Files, references
-from trio_supervisor.config.keys import PROCESS
+from trio_supervisor.config.keys import COMMON, PROCESS
 from trio_supervisor.config.mistakes import Mistake, did_you_mean, shown
+from trio_supervisor.config.nodes import Mapping
 from trio_supervisor.config.stops import apply_preset, check_steps_of_process, check_steps_of_task
-from trio_supervisor.spec import ProcessSpec, TaskSpec
+from trio_supervisor.spec import Limits, ProcessSpec, TaskSpec
 
-_RUN = {name: key for name, key in PROCESS.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
+_RUN = {name: key for name, key in {**PROCESS, **COMMON}.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
 
 
 def task_of(draft: Draft) -> TaskSpec | None:
@@ -27,7 +28,24 @@ def task_of(draft: Draft) -> TaskSpec | None:
             draft.fields.values.pop(PROCESS[name].attribute, None)
     check_steps_of_task(draft)
     found = draft.fields.values.get("task")
-    return found if isinstance(found, TaskSpec) else None
+    return attrs.evolve(found, limits=_limits_of_task(draft)) if isinstance(found, TaskSpec) else None
+
+
+def _limits_of_task(draft: Draft) -> Limits:
+    """Its limits without ceilings; those of `defaults` mean nothing to it, of its own they are a mistake."""
+    limits = draft.fields.values.get("limits")
+    if not isinstance(limits, Limits):
+        return Limits()
+    own = draft.written.get("limits")
+    for name in _CEILINGS:
+        if isinstance(own, Mapping) and name in own.entries:
+            place = own.entries[name][0].place
+            message = f"limits: {name} is for processes, which a task is not"
+            draft.fields.mistakes.append(Mistake(place, message))
+    return attrs.evolve(limits, memory=None, memory_soft=None, pids=None, rlimits={})
+
+
+_CEILINGS = ("memory", "memory_soft", "pids", "rlimits")
 
 
 def process_of(draft: Draft, file: File, files: Files) -> ProcessSpec | None:

@@ -13,7 +13,7 @@ from trio_supervisor.config.key import Key
 from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
-from trio_supervisor.spec import Health, Inherit, LogFile, Readiness
+from trio_supervisor.spec import Health, Idle, Inherit, Lifetime, LogFile, Progress, Quota, Readiness
 
 Schema = dict[str, object]
 
@@ -110,6 +110,10 @@ def _mapping(key_kind: object, value_kind: object) -> Schema:
     return {"type": "object", **names, "additionalProperties": _type(value_kind)}
 
 
+def _duration_or(kind: type) -> Schema:
+    return {"anyOf": [_type(float), _closed(TABLES[kind])]}
+
+
 def _one_or_more(found: Schema) -> Schema:
     return {"anyOf": [found, {"type": "array", "items": found}]}
 
@@ -163,6 +167,10 @@ def _containers() -> dict[object, Schema]:
         forms.Inherited: {"anyOf": [_or_variable({"enum": [one.value for one in Inherit]}), _TEXTS]},
         forms.Json: {},
         forms.SecretOfFile: {"$ref": "#/$defs/secret"},
+        forms.IdleLimit: _duration_or(Idle),
+        forms.LifetimeLimit: _duration_or(Lifetime),
+        forms.ProgressLimit: _duration_or(Progress),
+        forms.Quotas: _one_or_more({"anyOf": [_TEXT, _closed(TABLES[Quota])]}),
         forms.Logs: {"anyOf": [_one_or_more(_closed(TABLES[LogFile])), {"type": "boolean"}]},
         forms.Stop: {"anyOf": [_closed(keys.SHORT_STOP), {"type": "array", "items": {"$ref": "#/$defs/step"}}]},
         forms.StrategyOfFile: _or_variable({"enum": [one.value for one in _OF_FILE]}),

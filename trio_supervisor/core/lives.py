@@ -1,16 +1,19 @@
 """What a life tells: that it is started, ready, asked by a probe, over."""
 
-from trio_supervisor.core import advance, restarts
+from trio_supervisor.core import advance, expiry, restarts
 from trio_supervisor.core.child import Child, Ended, StopCause
+from trio_supervisor.core.draining import drain, may_drain
 from trio_supervisor.core.health import Edge, Health
 from trio_supervisor.core.messages import (
     BecameReady,
+    BusyChanged,
     Exit,
     Exited,
     How,
     LifeEnded,
     LifeFact,
     LimitReached,
+    Looked,
     ProbeAnswered,
     Role,
     Started,
@@ -31,8 +34,15 @@ def lived(tree: Tree, child: Child, fact: LifeFact, now: float) -> None:
             exited(tree, child, Ended(fact.exit, fact.draw), now)
         case _ if child.state is State.STOPPING:
             return
+        case Looked():
+            expiry.looked(tree, child, fact, now)
+        case BusyChanged():
+            expiry.busy_changed(tree, child, fact.busy, now)
+        case _ if child.state is State.DRAINING:
+            # It is to end anyway, and soon.
+            return
         case Started():
-            _started(tree, child, now)
+            _started(tree, child, fact, now)
         case BecameReady():
             # It may be told before the start is: the two come from different tasks.
             if child.state in (State.STARTING, State.RUNNING) and child.policy.ready_by is ReadyBy.ITSELF:
@@ -46,7 +56,12 @@ def lived(tree: Tree, child: Child, fact: LifeFact, now: float) -> None:
             _limit_reached(tree, child, fact, now)
 
 
-def _started(tree: Tree, child: Child, now: float) -> None:
+def _started(tree: Tree, child: Child, fact: Started, now: float) -> None:
+    if child.started_at is None:
+        child.started_at = now
+        expiry.watch(tree, child, now, fact.draw)
+        if child.was_ready:
+            expiry.watch_ready(tree, child, now)
     if child.state is not State.STARTING:
         return
     match child.policy.ready_by:
@@ -63,6 +78,7 @@ def _ready(tree: Tree, child: Child, now: float, reason: str) -> None:
     tree.enter(child, State.READY, now, reason)
     if not child.was_ready:
         child.was_ready = True
+        expiry.watch_ready(tree, child, now)
         if tree.plan is None or tree.plan.starting != child.id:
             tell_progress(tree, child, by_hand=False)
         if child.policy.health is not None:
@@ -96,7 +112,11 @@ def _health_answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) 
 
 def _limit_reached(tree: Tree, child: Child, fact: LimitReached, now: float) -> None:
     # Whoever is to end anyway ends in its turn.
-    if not tree.shutting_down:
+    if tree.shutting_down:
+        return
+    if may_drain(tree, child):
+        drain(tree, child, StopCause.FAILURE, fact.reason, now)
+    else:
         stop(tree, child, StopCause.FAILURE, fact.reason, now)
 
 
@@ -107,6 +127,7 @@ def exited(tree: Tree, child: Child, end: Ended, now: float) -> None:
     """A life is over: what follows, or what waits for its turn."""
     tree.say(LifeEnded(child.id, child.generation, end.exit))
     child.last_exit = end.exit
+    child.note_end(now)
     if is_failure(child, end.exit):
         child.last_failure = end.exit
     plan = tree.plan
@@ -114,7 +135,7 @@ def exited(tree: Tree, child: Child, end: Ended, now: float) -> None:
         advance.stopped(tree, plan, child, end.exit, now)
     elif plan and plan.starting == child.id and not child.was_ready and _went_by_itself(child):
         advance.start_ended(tree, plan, child, end, now, child.failure)
-    elif child.state is State.STOPPING and child.cause is StopCause.ASKED:
+    elif child.cause is StopCause.ASKED:
         _stopped_as_asked(tree, child, end.exit, now)
     elif tree.policy.ordered or tree.grouped:
         child.pending = end

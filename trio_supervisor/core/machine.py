@@ -10,21 +10,28 @@ from types import MappingProxyType
 
 from trio_supervisor.core.advance import advance
 from trio_supervisor.core.answers import Answer, Verb
-from trio_supervisor.core.asks import asked, start_asked
+from trio_supervisor.core.asks import ask_in_turn, asked, start_asked
 from trio_supervisor.core.calls import add, answer_callers, called
 from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.draining import drained
+from trio_supervisor.core.expenses import spent
+from trio_supervisor.core.expiry import clocks_due, give_back
+from trio_supervisor.core.limits import in_words
 from trio_supervisor.core.lives import decide, lived
 from trio_supervisor.core.messages import (
-    AskFact,
     BecameReady,
+    BusyChanged,
     Called,
     Cause,
     ChildAdded,
+    CostReported,
     Exited,
     Fact,
+    HeldByRule,
     HoldAsked,
     HurryAsked,
     LimitReached,
+    Looked,
     Output,
     ProbeAnswered,
     RemoveAsked,
@@ -32,6 +39,7 @@ from trio_supervisor.core.messages import (
     RestartAsked,
     ResumeAsked,
     ShutdownAsked,
+    SpendingRestored,
     StartAsked,
     Started,
     StopAsked,
@@ -81,11 +89,11 @@ class Machine:
     @property
     def busy(self) -> bool:
         """Whether a plan is under way, or something waits for its turn."""
-        return self._tree.plan is not None or bool(self._tree.queue)
+        return self._tree.busy
 
     def next_deadline(self) -> float:
         """When the machine wants `TimePassed`, at the latest; `math.inf` if never."""
-        return self._tree.timers.nearest()
+        return min(self._tree.timers.nearest(), self._tree.clocks.nearest())
 
     def deadline_of(self, child: str) -> float | None:
         """When the machine will act on a child by itself; None if it will not."""
@@ -117,11 +125,17 @@ class Machine:
                 add(tree, fact.child, fact.policy, now)
             case TreeStartAsked():
                 self._start_all(now)
-            case StartAsked() | StopAsked() | RestartAsked() | RemoveAsked() | HoldAsked() | ResumeAsked():
-                self._asked(fact, now)
+            case (
+                StartAsked() | StopAsked() | RestartAsked() | RemoveAsked() | HoldAsked() | ResumeAsked() | HeldByRule()
+            ):
+                if child := tree.children.get(fact.child):
+                    ask_in_turn(tree, child, fact, now)
+            case CostReported() | SpendingRestored():
+                if child := tree.children.get(fact.child):
+                    spent(tree, child, fact, now)
             case Called():
                 self._called(fact, now)
-            case Started() | BecameReady() | ProbeAnswered() | LimitReached() | Exited():
+            case Started() | BecameReady() | ProbeAnswered() | LimitReached() | Looked() | BusyChanged() | Exited():
                 child = tree.children.get(fact.child)
                 if child and child.is_present(fact.generation):
                     lived(tree, child, fact, now)
@@ -153,13 +167,6 @@ class Machine:
         if not tree.children:
             tree.say(TreeStarted())
 
-    def _asked(self, fact: AskFact, now: float) -> None:
-        child = self._tree.children.get(fact.child)
-        if child and self.policy.ordered and self.busy and not self.shutting_down:
-            self._tree.queue.append(fact)
-        elif child:
-            asked(self._tree, child, fact, now)
-
     def _called(self, fact: Called, now: float) -> None:
         tree = self._tree
         if tree.shutting_down and fact.verb not in _LOOKS:
@@ -176,7 +183,11 @@ class Machine:
                 make_haste(tree, f"stop deadline of {self.policy.stop_deadline:g} s", now)
                 continue
             child = tree.children[key]
-            if child.state is not State.BACKOFF:
+            if child.state is State.HELD:
+                ask_in_turn(tree, child, ResumeAsked(key, "the hold is over"), now)
+            elif child.state is State.DRAINING:
+                drained(tree, child, f"; not done within {in_words(child.policy.drain)}", now)
+            elif child.state is not State.BACKOFF:
                 reason = f"not ready {child.policy.start_deadline:g} s after its start"
                 if child.probe_failure:
                     reason += f"; the last answer: {child.probe_failure}"
@@ -185,6 +196,8 @@ class Machine:
                 tree.queue.append(Retry(child.id, child.generation))
             else:
                 want_start(tree, child, now, child.reason)
+        for key in tree.clocks.take_due(now):
+            clocks_due(tree, tree.children[key], now)
 
     def _time_lost(self, seconds: float, now: float) -> None:
         """Give starts and the whole stop their time back; delays before a start are over when they are."""
@@ -192,12 +205,16 @@ class Machine:
         for key, when in tree.timers:
             if key == TREE:
                 whole = self.policy.stop_deadline
-            elif (child := tree.children[key]).state is not State.BACKOFF:
-                whole = child.policy.start_deadline
-            else:
+            elif (child := tree.children[key]).state is State.DRAINING:
+                whole = child.policy.drain
+            elif child.state in (State.BACKOFF, State.HELD):
                 continue
+            else:
+                whole = child.policy.start_deadline
             # What came due meanwhile gets as much from now on: nobody knows how much of its time nobody ran.
             tree.timers.set(key, max(when + seconds, now + min(seconds, whole)))
+        for key, _ in tree.clocks:
+            give_back(tree, tree.children[key], seconds, now)
 
     # What follows
 

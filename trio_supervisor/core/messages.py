@@ -4,11 +4,15 @@ people (notices).
 Every fact about a life carries its generation: what an older life says changes nothing. Times are seconds.
 """
 
+import math
 import signal as signals
 from enum import Enum
 
 from trio_supervisor.core.answers import Answer, Counts, Row, Verb
+from trio_supervisor.core.budget import Meter
+from trio_supervisor.core.limits import LimitKind
 from trio_supervisor.core.policy import ChildPolicy
+from trio_supervisor.core.spending import Exported
 from trio_supervisor.core.state import State
 from trio_supervisor.record import record, unseen
 
@@ -58,6 +62,8 @@ class Exit:
     exception: BaseException | None = unseen(default=None)
     value: object = None
     """With SHUT_DOWN: what `Shutdown` was raised with."""
+    last_lines: tuple[str, ...] = unseen(default=())
+    """The last that it said, as far as that is known; not of an end that was asked for."""
 
     @property
     def clean(self) -> bool:
@@ -157,6 +163,8 @@ class HoldAsked:
 
     child: str
     reason: str = "held by hand"
+    until: float = math.inf
+    """When it is resumed by itself."""
 
 
 @record
@@ -165,6 +173,34 @@ class ResumeAsked:
 
     child: str
     reason: str = "resumed by hand"
+
+
+@record
+class HeldByRule:
+    """A rule from outside (its account is out of quota, or over its budget) wants the child down; one that somebody
+    wants down anyway stays as it is.
+    """
+
+    child: str
+    reason: str
+    until: float = math.inf
+    """When it is resumed by itself."""
+
+
+@record
+class CostReported:
+    """The child has cost so much more; no matter which of its lives says so, and when."""
+
+    child: str
+    usd: float
+
+
+@record
+class SpendingRestored:
+    """What the child had used up of its budget before this machine was made; see `Ledger.export`."""
+
+    child: str
+    exported: Exported
 
 
 @record
@@ -191,6 +227,8 @@ class Started:
     child: str
     generation: int
     pid: int | None = None
+    draw: float = 0.0
+    """A random number in [0, 1), for how long this life may last."""
 
 
 @record
@@ -222,6 +260,31 @@ class LimitReached:
     generation: int
     reason: str
     """For people."""
+
+
+@record
+class Looked:
+    """The answer to `LookAtLife`: when what was seen of this life last. `-math.inf`: never."""
+
+    child: str
+    generation: int
+    output_at: float = -math.inf
+    active_at: float = -math.inf
+    """Output or input."""
+    progress_at: float = -math.inf
+    meter_at: float = -math.inf
+    """A report of what it costs."""
+    connections: int = 0
+    """Open now, on its port; 0 where nobody can tell."""
+
+
+@record
+class BusyChanged:
+    """This life has begun or ended to be busy with something; told at the edges only."""
+
+    child: str
+    generation: int
+    busy: bool
 
 
 @record
@@ -267,9 +330,21 @@ class TimeLost:
     seconds: float
 
 
-LifeFact = Started | BecameReady | ProbeAnswered | LimitReached | Exited
-AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked
-Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked | HurryAsked | TimePassed | TimeLost
+LifeFact = Started | BecameReady | ProbeAnswered | LimitReached | Looked | BusyChanged | Exited
+AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked | HeldByRule
+Fact = (
+    ChildAdded
+    | AskFact
+    | CostReported
+    | SpendingRestored
+    | Called
+    | TreeStartAsked
+    | LifeFact
+    | ShutdownAsked
+    | HurryAsked
+    | TimePassed
+    | TimeLost
+)
 
 # Commands
 
@@ -291,6 +366,15 @@ class WatchHealth:
 
     child: str
     generation: int
+
+
+@record
+class LookAtLife:
+    """Tell by `Looked` when this life was last active; with `connections` also how many are open on its port."""
+
+    child: str
+    generation: int
+    connections: bool = False
 
 
 @record
@@ -342,7 +426,7 @@ class Reply:
     """To COUNT."""
 
 
-Command = StartChild | WatchHealth | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
+Command = StartChild | WatchHealth | LookAtLife | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
 
 # Notices
 
@@ -402,6 +486,20 @@ class LifeEnded:
     exit: Exit
 
 
+@record
+class Warned:
+    """A limit or a budget is not reached yet, but nearly. Told once for each life, or until it is far away again."""
+
+    child: str
+    generation: int
+    about: LimitKind | Meter
+    reason: str
+    """For people."""
+    value: float
+    """How much of it: seconds, or what the meter counts."""
+    limit: float
+
+
 class Cause(Enum):
     """Why a supervisor ended."""
 
@@ -430,5 +528,5 @@ class TreeEnding:
     """How its last life or start ended."""
 
 
-Notice = StateChanged | Report | LifeEnded | TreeStarted | TreeEnding
+Notice = StateChanged | Report | LifeEnded | Warned | TreeStarted | TreeEnding
 Output = Command | Notice

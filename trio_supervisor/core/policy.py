@@ -10,6 +10,9 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from trio_supervisor.core.budget import Budget
+from trio_supervisor.core.limits import Idle, Lifetime, Progress
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -144,6 +147,27 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class ExitCodes:
+    """What the exit codes of a process mean; any other is a failure. By itself only 0 is known, as to OTP."""
+
+    success: tuple[int, ...] = (0,)
+    restart: tuple[int, ...] = ()
+    """It wants to be started again, which is no failure; unless it is temporary."""
+    hold: tuple[int, ...] = ()
+    """Nothing but a change by a person can help (a wrong configuration): it is held."""
+
+    def __post_init__(self) -> None:
+        seen: set[int] = set()
+        for name, codes in (("success", self.success), ("restart", self.restart), ("hold", self.hold)):
+            for code in codes:
+                if not 0 <= code <= 255:
+                    raise ValueError(f"exit_codes: {name}: must be within 0 to 255, not {code}")
+                if code in seen:
+                    raise ValueError(f"exit_codes: {name}: {code} has a meaning already")
+                seen.add(code)
+
+
+@dataclass(frozen=True, slots=True)
 class ChildPolicy:
     """What the machine knows of one child."""
 
@@ -166,10 +190,34 @@ class ChildPolicy:
     """It is stopped by force at once; then that it was killed is no error (OTP rule 34)."""
     stop_signals: frozenset[int] = frozenset({signals.SIGTERM})
     """What its stop sends it before SIGKILL: to die of that, or to exit with 128 more, is to stop as asked."""
+    exit_codes: ExitCodes = field(default_factory=ExitCodes)
+    startup_crashes: int = 0
+    """So many starts in a row that came to nothing hold it; 0: never."""
+    same_exits: int = 0
+    """So many bad ends in a row of the same kind, with the same last lines, hold it; 0: never."""
+    lifetime: Lifetime | None = None
+    idle: Idle | None = None
+    progress: Progress | None = None
+    drain: float = 0.0
+    """Seconds that a planned restart waits for what the child is busy with; not in profile otp."""
+    budget: Budget | None = None
+    """Its own; that of its account is counted elsewhere."""
+    silent_meter: float = math.inf
+    """Seconds after which a meter that says nothing while there is output has failed, of its own budget or its
+    account's.
+    """
 
     def __post_init__(self) -> None:
         if not self.start_deadline > 0:
             raise ValueError(f"start_deadline must be > 0 seconds, not {self.start_deadline}")
+        for name in ("startup_crashes", "same_exits", "drain"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be >= 0, not {getattr(self, name)}")
+
+    @property
+    def watched(self) -> bool:
+        """Whether a life of it has limits that have to be watched."""
+        return bool(self.lifetime or self.idle or self.progress) or self.silent_meter < math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ class Ending(Enum):
     OTHER = "other"
 
 
-def ending(exit: Exit, *, asked: bool) -> Ending:
-    """The exit reason that OTP would name; `asked`: the child was being stopped."""
+def ending(exit: Exit, *, asked: bool, success: tuple[int, ...] = (0,)) -> Ending:
+    """The exit reason that OTP would name; `asked`: the child was being stopped; `success`: good exit codes."""
     match exit.how:
         case How.RETURNED:
             return Ending.NORMAL
@@ -36,7 +36,7 @@ def ending(exit: Exit, *, asked: bool) -> Ending:
         case How.EXITED | How.SIGNALED if asked:
             # A process has no better way to say that it ended because it was asked to.
             return Ending.SHUTDOWN
-        case How.EXITED if exit.code == 0:
+        case How.EXITED if exit.code in success:
             return Ending.NORMAL
         case _:
             return Ending.OTHER
@@ -56,7 +56,7 @@ def _as_asked(exit: Exit, by: frozenset[int]) -> bool:
 
 def is_failure(child: Child, exit: Exit) -> bool:
     """Whether this is a bad end of the present life; to end as asked is none, by force or not."""
-    match ending(exit, asked=child.state is State.STOPPING):
+    match ending(exit, asked=child.state is State.STOPPING, success=child.policy.exit_codes.success):
         case Ending.NORMAL | Ending.SHUTDOWN_VALUE:
             return False
         case Ending.SHUTDOWN:

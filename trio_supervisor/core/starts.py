@@ -7,7 +7,14 @@ from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop, stop_in_turn
 from trio_supervisor.core.tree import Tree
 
-_DOWN_FOR_BOUND = frozenset(State) - {State.STARTING, State.RUNNING, State.READY, State.UNHEALTHY, State.FINISHED}
+_DOWN_FOR_BOUND = frozenset(State) - {
+    State.STARTING,
+    State.RUNNING,
+    State.READY,
+    State.UNHEALTHY,
+    State.DRAINING,
+    State.FINISHED,
+}
 
 
 def begin(tree: Tree, child: Child, now: float) -> None:

@@ -2,6 +2,7 @@
 outputs.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable
 
@@ -18,6 +19,8 @@ from trio_supervisor.core.window import Window
 TREE = ""
 """The key of the timer that is not a child's: the deadline of the whole stop. No child has an empty id."""
 
+_WATCHED = frozenset({State.STARTING, State.RUNNING, State.READY})
+
 
 class Tree:
     """The shared state of one machine: all its parts read it, and write it through the methods here."""
@@ -29,6 +32,8 @@ class Tree:
         self.graph = Graph()
         self.window = Window(policy.intensity)
         self.timers = Timers()
+        self.clocks = Timers()
+        """When the limits of a life have to be looked at, by child."""
         self.places = Places(policy.max_parallel_starts)
         self.unsettled = 0
         self.stopping: str | None = None
@@ -62,6 +67,11 @@ class Tree:
         return self.unsettled == 0 and self.plan is None and not self.queue
 
     @property
+    def busy(self) -> bool:
+        """Whether a plan is under way, or something waits for its turn."""
+        return self.plan is not None or bool(self.queue)
+
+    @property
     def grouped(self) -> bool:
         """Whether a restart may concern more than one child."""
         return self.policy.strategy in (Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE)
@@ -80,18 +90,27 @@ class Tree:
         exit: Exit | None = None,
     ) -> None:
         """Bring a child into another state, with all that depends on it."""
-        old = child.state
+        old, before = child.state, child.unsettled
         child.enter(state, now, reason)
-        self.unsettled += _is_unsettled(state) - _is_unsettled(old)
+        self.unsettled += child.unsettled - before
         if old.alive != state.alive:
             self.graph.note_life(child.id, alive=state.alive)
         if next_at is None:
             self.timers.clear(child.id)
+        if state not in _WATCHED:
+            self.clocks.clear(child.id)
         self.places.step_back(child.id)
         if state not in (State.STARTING, State.RUNNING):
             self.places.give_back(child.id)
         self.changed.append(child.id)
         self.say(StateChanged(child.id, child.generation, old, state, reason, next_at, child.restarts, exit))
+
+    def hold_for_good(self, child: Child) -> None:
+        """A child that is held is not resumed by itself any more."""
+        before = child.unsettled
+        child.resume_at = math.inf
+        self.unsettled += child.unsettled - before
+        self.timers.clear(child.id)
 
     def remove(self, child: Child, now: float, reason: str, exit: Exit | None = None) -> None:
         """Forget a child of which nothing is left."""
@@ -113,7 +132,3 @@ class Tree:
     def put_down(self, child: Child) -> None:
         """Have the end of a life decided in its turn."""
         self.queue.append(DecideExit(child.id, child.generation))
-
-
-def _is_unsettled(state: State) -> bool:
-    return not state.resting and state is not State.REMOVED

@@ -21,7 +21,10 @@ from trio_supervisor.spec import (
     DEFAULT_LISTEN,
     DEFAULT_PORT_RANGE,
     PRESETS,
+    Account,
+    Budget,
     ChildSpec,
+    ExitCodes,
     Health,
     Inherit,
     Limits,
@@ -29,6 +32,7 @@ from trio_supervisor.spec import (
     Port,
     Preset,
     ProcessSpec,
+    Quota,
     Readiness,
     Secret,
     SignalStep,
@@ -62,6 +66,13 @@ class ChildOptions(TypedDict, total=False):
     """Files that what it says is written to."""
     port: Port | int | str | None
     """A number, "auto", "first-last"."""
+    exit_codes: ExitCodes | None
+    startup_crashes: int | None
+    same_exits: int | None
+    account: str | None
+    budget: Budget | None
+    quota: str | Quota | Iterable[str | Quota]
+    """Patterns, or `Quota` for more than that."""
     listen: str | bool | None
     """Where the supervisor listens on the port, to hand the socket over; True is 127.0.0.1."""
 
@@ -86,6 +97,12 @@ class ProcessOptions(ChildOptions, total=False):
     """What kind of program it is (`PRESETS`): gives `stop` and `stdin` where they are not given."""
 
 
+class TaskOptions(ChildOptions, total=False):
+    """What an async function can be given; see `TaskSpec`."""
+
+    limits: Limits
+
+
 class SupervisorOptions(TypedDict, total=False):
     """The fields of `SupervisorSpec`; enumerations as strings too."""
 
@@ -98,6 +115,7 @@ class SupervisorOptions(TypedDict, total=False):
     max_parallel_starts: int
     max_children: float
     template: ChildSpec | None
+    accounts: Mapping[str, Account]
 
 
 def process(
@@ -129,11 +147,12 @@ def process(
     return _child(id, run, options, None if preset is None else preset.stop)
 
 
-def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[ChildOptions]) -> ChildSpec:
+def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[TaskOptions]) -> ChildSpec:
     """A child that is an async function without arguments; if it takes `task_status`, it is ready when it calls
     `started()`.
     """
-    return child(id, TaskSpec(function), **options)
+    _check_known(options, TaskOptions)
+    return _child(id, TaskSpec(function, limits=options.get("limits", Limits())), options)
 
 
 def supervisor(
@@ -158,6 +177,7 @@ def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[Superv
         max_parallel_starts=options.get("max_parallel_starts", 20),
         max_children=options.get("max_children", math.inf),
         template=options.get("template"),
+        accounts=dict(options.get("accounts", {})),
     )
 
 
@@ -185,6 +205,12 @@ def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ..
         port=_port(options.get("port")),
         listen=_listen(options.get("listen")),
         log=_log(options.get("log", ())),
+        exit_codes=options.get("exit_codes"),
+        startup_crashes=options.get("startup_crashes"),
+        same_exits=options.get("same_exits"),
+        account=options.get("account"),
+        budget=options.get("budget"),
+        quota=_quota(options.get("quota", ())),
     )
 
 
@@ -258,6 +284,11 @@ def _log(value: LogFile | Iterable[LogFile]) -> tuple[LogFile, ...]:
     if any(each.file is None for each in files):
         raise SpecError("log: name the file: only what is run from a file has a directory for logs")
     return files
+
+
+def _quota(value: str | Quota | Iterable[str | Quota]) -> tuple[Quota, ...]:
+    found = (value,) if isinstance(value, str | Quota) else tuple(value)
+    return tuple(Quota(each) if isinstance(each, str) else each for each in found)
 
 
 def _inherit(value: Inherit | str | Iterable[str]) -> Inherit | tuple[str, ...]:

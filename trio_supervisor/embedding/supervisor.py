@@ -13,7 +13,7 @@ import trio
 from attrs import evolve, frozen
 
 from trio_supervisor.core.messages import Notice
-from trio_supervisor.embedding.specs import ChildOptions, SupervisorOptions, supervisor_spec, task
+from trio_supervisor.embedding.specs import SupervisorOptions, TaskOptions, supervisor_spec, task
 from trio_supervisor.embedding.tree import Tree
 from trio_supervisor.engine.outcome import error_of
 from trio_supervisor.engine.supervisor import Supervisor as Engine
@@ -87,7 +87,7 @@ class Supervisor(Tree):
         made._spec = spec
         return made
 
-    def task(self, id: str = "", **options: Unpack[ChildOptions]) -> Callable[[FunctionT], FunctionT]:
+    def task(self, id: str = "", **options: Unpack[TaskOptions]) -> Callable[[FunctionT], FunctionT]:
         """Decorate an async function: it is a child from the beginning. Its id is its name, with hyphens, unless
         given.
         """

@@ -1,6 +1,8 @@
 """The children of a running supervisor: OTP's calls, and a handle for each child."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 
 import trio
 
@@ -26,6 +28,7 @@ from trio_supervisor.errors import CallError, ChildStartError, UnknownAgentError
 from trio_supervisor.output.reading import Line, LineReader
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
+from trio_supervisor.runtimes.base import MadeProgress, WasActive
 from trio_supervisor.spec import ChildSpec
 
 _UP = frozenset({State.RUNNING, State.READY, State.UNHEALTHY})
@@ -197,6 +200,34 @@ class Handle:
         removed, or with the tree. `line.dropped` tells what was lost to a slow reader.
         """
         return LineReader(self.ring, self.ring.next if since is None else since, selection)
+
+    # What is said of it
+
+    @asynccontextmanager
+    async def busy(self) -> AsyncIterator[None]:
+        """It is busy while the block lasts: it is not idle, and a planned restart with `drain` waits for the end.
+
+        Blocks may overlap. A block belongs to the life in which it begins; the next one knows nothing of it.
+        """
+        life = self._engine.life(self.id)
+        with nullcontext() if life is None else life.while_busy():
+            yield
+
+    def report_progress(self) -> None:
+        """It gets on (for `limits: progress`)."""
+        if life := self._engine.life(self.id):
+            life.report(MadeProgress())
+
+    def report_activity(self) -> None:
+        """It was given something to do (for `limits: idle`)."""
+        if life := self._engine.life(self.id):
+            life.report(WasActive())
+
+    def report_cost(self, usd: float) -> None:
+        """It has cost so much more, against its own budget and that of its account. Raises ValueError if it is no
+        cost.
+        """
+        self._engine.report_cost(self.id, usd)
 
     async def wait_ready(self) -> None:
         """Wait until it is ready. Raises ChildStartError if it comes to rest instead."""

@@ -1,12 +1,17 @@
 """One life of one child: its cancel scopes, its readiness task, its health task, its stop."""
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import trio
+from attrs import define
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import (
     BecameReady,
+    BusyChanged,
+    CostReported,
     Exit,
     Exited,
     Fact,
@@ -18,18 +23,33 @@ from trio_supervisor.core.messages import (
     StartChild,
     Started,
 )
+from trio_supervisor.engine.accounts import Seat
+from trio_supervisor.engine.ears import Ears
 from trio_supervisor.engine.prober import Asked, keep_asking
 from trio_supervisor.engine.redacted import redacted
 from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
+from trio_supervisor.output.last import last_lines
 from trio_supervisor.probes.base import Answer, Target
-from trio_supervisor.record import record
-from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
-from trio_supervisor.spec import ChildSpec, StopStep, TaskSpec
+from trio_supervisor.record import changed
+from trio_supervisor.runtimes.base import (
+    CountsConnections,
+    HasCost,
+    IsBusy,
+    Launch,
+    Life,
+    MadeProgress,
+    RunsCommands,
+    Runtime,
+    Said,
+    Stream,
+    WasActive,
+)
+from trio_supervisor.spec import Account, ChildSpec, StopStep, TaskSpec
 
 
-@record
+@define(eq=False)
 class Kept:
     """What the engine keeps of a child for all its lives."""
 
@@ -38,6 +58,12 @@ class Kept:
     runtime: Runtime
     stop: tuple[StopStep, ...]
     """In order, before the kill; as the profile has it where the spec says nothing."""
+    seat: Seat
+    """Its place in its account."""
+    account: Account
+    """As what that is specified."""
+    restarts: int = 0
+    """How many its account was told of."""
 
 
 class ChildLife:
@@ -59,8 +85,15 @@ class ChildLife:
                 room=world.room,
                 ready=self._ready,
                 limit_reached=self._limit_reached,
+                report=self.report,
             )
         )
+        self._ears = Ears(kept.spec, kept.account, self.report, self._out_of_quota, self._say)
+        self._hears = self._ears.needed
+        self._busy_scopes = 0
+        self._busy_by: set[str] = set()
+        self._costs: dict[str, float] = {}
+        """What each meter that counts in all has told last."""
         self._start_scope = trio.CancelScope()
         self._probers: trio.Nursery | None = None
         self._stop_begun = False
@@ -96,7 +129,7 @@ class ChildLife:
                 # Whatever happened: else its end is waited for in vain.
                 self.over.set()
                 self._started.set()
-                exit = redacted(exit, self._world.redact)
+                exit = self._with_last_lines(redacted(exit, self._world.redact))
                 self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
     async def _live(self) -> Exit:
@@ -111,7 +144,8 @@ class ChildLife:
             self.life.kill()
             return await self.life.wait()
         self._started.set()
-        self._post(Started(self._kept.spec.id, self._generation, self.life.pid))
+        draw = 0.0 if self._kept.spec.limits.lifetime is None else self._world.draw()
+        self._post(Started(self._kept.spec.id, self._generation, self.life.pid, draw))
         return await self._wait_among_probers()
 
     async def _wait_among_probers(self) -> Exit:
@@ -156,7 +190,78 @@ class ChildLife:
         """End the stop that is under way by force, at once."""
         self._stop.cut()
 
+    # What it says of itself
+
+    def report(self, said: Said) -> None:
+        """Take in what this life says of itself, by whatever way: a notify message, a pattern, a probe, a call.
+
+        Raises ValueError for a cost that is none.
+        """
+        if isinstance(said, HasCost) and not 0 <= said.usd < math.inf:
+            raise ValueError(f"a cost must be >= 0 USD and finite, not {said.usd}")
+        self._ears.note(said)
+        match said:
+            case IsBusy():
+                before = self.busy
+                (self._busy_by.add if said.busy else self._busy_by.discard)(said.source)
+                self._note_busy(before)
+            case HasCost():
+                usd = self._added(said)
+                self._post(CostReported(self._kept.spec.id, usd))
+                self._kept.seat.cost(usd)
+            case MadeProgress() | WasActive():
+                return
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is, by anybody's account."""
+        return self._busy_scopes > 0 or bool(self._busy_by)
+
+    @contextmanager
+    def while_busy(self) -> Iterator[None]:
+        """It is busy while the block lasts; blocks may overlap."""
+        before = self.busy
+        self._busy_scopes += 1
+        self._note_busy(before)
+        try:
+            yield
+        finally:
+            before = self.busy
+            self._busy_scopes -= 1
+            self._note_busy(before)
+
+    async def look(self, *, connections: bool) -> None:
+        """Tell when it was active last; with `connections` also how many are open on its port."""
+        count = 0
+        if connections and isinstance(self.life, CountsConnections):
+            count = await self.life.connections()
+        self._post(self._ears.seen(self._kept.spec.id, self._generation, count))
+
+    def _note_busy(self, before: bool) -> None:
+        if self.busy != before and not self.over.is_set():
+            self._post(BusyChanged(self._kept.spec.id, self._generation, self.busy))
+
+    def _added(self, cost: HasCost) -> float:
+        """What has come to it. A meter that tells less than before has begun anew."""
+        if not cost.total:
+            return cost.usd
+        before = self._costs.get(cost.meter, 0.0)
+        self._costs[cost.meter] = cost.usd
+        return cost.usd - before if cost.usd >= before else cost.usd
+
+    def _out_of_quota(self, said: str, seconds: float, until: str) -> None:
+        self._kept.seat.out_of_quota(self._world.redact(said), seconds, until)
+
+    def _with_last_lines(self, exit: Exit) -> Exit:
+        """With the last that it said, where that may tell why it ended badly."""
+        ring = None if exit.clean else self._world.ring(self._kept.path, there=True)
+        return exit if ring is None else changed(exit, last_lines=last_lines(ring, self._generation))
+
     # What the life tells
+
+    def say(self, text: str) -> None:
+        """Tell something about it to people, among what it says."""
+        self._say(text)
 
     def _say(self, text: str) -> None:
         self._take_output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")
@@ -166,6 +271,8 @@ class ChildLife:
         if stream is Stream.SUPERVISOR or (chunk and isinstance(self._kept.spec.run, TaskSpec)):
             chunk = self._world.redact(chunk.decode(errors="backslashreplace")).encode(errors="backslashreplace")
         self._output(stream, chunk)
+        if self._hears and stream is not Stream.SUPERVISOR:
+            self._ears.hear(stream, chunk)
 
     def _limit_reached(self, reason: str) -> None:
         self._post(LimitReached(self._kept.spec.id, self._generation, self._world.redact(reason)))

@@ -5,6 +5,10 @@ placeholders `{port}` and `{id}` may stand in commands, environment values and p
 begins.
 """
 
+from trio_supervisor.core.budget import AtBudget, Budget, Rate
+from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
+from trio_supervisor.core.policy import ExitCodes
+from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.checks import A2A, Check, Exec, Health, Http, Readiness, Tcp, split_address
 from trio_supervisor.spec.child import DEFAULT_LISTEN, DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream
@@ -46,16 +50,22 @@ __all__ = [
     "PRESETS",
     "RLIMITS",
     "UNLIMITED",
+    "Account",
     "AskStep",
+    "AtBudget",
+    "Budget",
     "Check",
     "ChildSpec",
     "CloseStdinStep",
     "CommandStep",
     "Exec",
+    "ExitCodes",
     "Health",
     "Http",
     "HttpStep",
+    "Idle",
     "Inherit",
+    "Lifetime",
     "Limits",
     "LogFile",
     "LogFormat",
@@ -63,6 +73,9 @@ __all__ = [
     "Port",
     "Preset",
     "ProcessSpec",
+    "Progress",
+    "Quota",
+    "Rate",
     "Readiness",
     "Secret",
     "SecretCommand",
@@ -76,6 +89,7 @@ __all__ = [
     "SupervisorSpec",
     "TaskSpec",
     "Tcp",
+    "Then",
     "check_id",
     "expand",
     "is_owned",

@@ -6,20 +6,23 @@ from collections.abc import Mapping
 
 from attrs import Factory, field, frozen
 
+from trio_supervisor.core.budget import Budget
 from trio_supervisor.core.policy import (
     AtLimit,
     AutoShutdown,
     Backoff,
     Condition,
+    ExitCodes,
     Intensity,
     Profile,
     Restart,
     Strategy,
 )
 from trio_supervisor.errors import SpecError
+from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.checks import Health, Readiness
 from trio_supervisor.spec.log import LogFile
-from trio_supervisor.spec.process import ProcessSpec, Stdin, TaskSpec
+from trio_supervisor.spec.process import Limits, ProcessSpec, Stdin, TaskSpec
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
 
@@ -34,6 +37,11 @@ def check_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise SpecError(f"id {text!r}: must be 1 to 64 letters, digits and hyphens, starting with a letter or digit")
     return text
+
+
+def _check_account_name(_: object, __: object, name: str | None) -> None:
+    if name is not None and not _ID.fullmatch(name):
+        raise SpecError(f"account {name!r}: must be 1 to 64 letters, digits and hyphens")
 
 
 @frozen
@@ -88,8 +96,35 @@ class ChildSpec:
     """
     log: tuple[LogFile, ...] = ()
     """The files that what it says is written to; not for supervisors."""
+    exit_codes: ExitCodes | None = None
+    """What exit codes mean. None: by profile (fleet: 0 success, 75 restart, 78 hold; otp: 0 success)."""
+    startup_crashes: int | None = None
+    """So many starts in a row that come to nothing hold it, not before 30 s; 0: never. None: by profile (fleet: 5; otp:
+    never).
+    """
+    same_exits: int | None = None
+    """So many bad ends in a row of the same kind, with the same last lines, hold it; 0: never. None: by profile (fleet:
+    5; otp: never).
+    """
+    account: str | None = field(default=None, validator=_check_account_name)
+    """Whose quota and budget it shares with others of the tree."""
+    budget: Budget | None = None
+    """Its own, beside that of its account."""
+    quota: tuple[Quota, ...] = ()
+    """Lines by which it says that the quota of its account (without one: its own) is used up."""
+
+    @property
+    def limits(self) -> Limits:
+        """Its limits, whatever kind of child it is; of a kind of your own those that its `run` has."""
+        found = getattr(self.run, "limits", None)
+        return found if isinstance(found, Limits) else Limits()
 
     def __attrs_post_init__(self) -> None:
+        for name in ("startup_crashes", "same_exits"):
+            if (getattr(self, name) or 0) < 0:
+                raise SpecError(f"child {self.id!r}: {name} must be >= 0, not {getattr(self, name)}")
+        if isinstance(self.run, SupervisorSpec) and (self.account or self.budget or self.quota):
+            raise SpecError(f"child {self.id!r}: account, budget and quota are for children that are no supervisor")
         if self.listen is not None and (self.port is None or not isinstance(self.run, ProcessSpec)):
             raise SpecError(f"child {self.id!r}: listen needs a port, and a child that is a process")
         if self.log and isinstance(self.run, SupervisorSpec):
@@ -121,6 +156,8 @@ class SupervisorSpec:
     """For `simple_one_for_one`: what `start_child` makes instances of; None: each `start_child` brings its own spec
     (Elixir's DynamicSupervisor).
     """
+    accounts: Mapping[str, Account] = Factory(dict)
+    """Budgets and quotas by the names that children of the whole tree have as their `account`; of the top one only."""
 
     def __attrs_post_init__(self) -> None:
         dynamic = self.strategy is Strategy.SIMPLE_ONE_FOR_ONE

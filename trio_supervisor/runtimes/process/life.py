@@ -21,13 +21,12 @@ from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPip
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.runtimes.process.sampling import Ceilings
 from trio_supervisor.runtimes.process.setting import Setting
-from trio_supervisor.runtimes.process.sockets import holder_of, owner_of
+from trio_supervisor.runtimes.process.sockets import connections_of, holder_of, owner_of
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import Tree
 from trio_supervisor.spec import (
     AskStep,
     CloseStdinStep,
-    Limits,
     ProcessSpec,
     SendStep,
     SignalStep,
@@ -111,7 +110,7 @@ class ProcessLife:
         """Make the groups that it is to be born in, fresh for each birth."""
         self._leave_cgroup()
         limits = self._setting.process.limits
-        if spawner.always_in_cgroups or limits != Limits():
+        if spawner.always_in_cgroups or limits.ceilings:
             self._cgroup = spawner.cgroups.make(self._launch.child, self._launch.generation, limits)
         self._ceilings = Ceilings(
             limits, self._cgroup, self._members, self._setting.say, self._launch.limit_reached, self._kill_tree
@@ -251,6 +250,16 @@ class ProcessLife:
         if ownership is Ownership.OURS and self._lease is not None and port == self._lease.port:
             self._lease.seen_listening()
         return ownership, who
+
+    async def connections(self) -> int:
+        """How many TCP connections are open on its port, at the end that its tree holds."""
+        leader, port = self.pid, self._setting.port
+        if leader is None or port is None:
+            return 0
+        try:
+            return await in_thread(connections_of, port, leader)
+        except OSError:
+            return 0
 
     async def run(self, command: Sequence[str], timeout: float) -> Completed:
         """Run a short command in the child's directory and environment, as its user; see `run_command`."""
