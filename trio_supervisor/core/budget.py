@@ -42,7 +42,8 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What may be used up; None: as much as you like. USD are counted by what is reported, or by what `pattern` finds in the output.
+    """What may be used up; None: as much as you like. USD are counted by what is reported, or by what `pattern` finds
+    in the output.
 
     A declared meter that says nothing for `silent_after` seconds while there is output is a meter that fails: the
     child is held. `math.inf` lets it be.
@@ -58,8 +59,6 @@ class Budget:
     then: AtBudget = AtBudget.HOLD
 
     def __post_init__(self) -> None:
-        if self.usd is None and self.pattern is not None:
-            raise ValueError("budget: a pattern counts USD, of which there is no limit")
         if self.pattern is not None and check_pattern("budget", self.pattern).groups < 1:
             raise ValueError(f"budget: the pattern {self.pattern!r} needs a group for the number: ([0-9.]+)")
         if not self.silent_after > 0:
