@@ -119,7 +119,7 @@ class ScriptedRuntime:
 
     def life(self, launch: Launch) -> Life:
         """The next life."""
-        assert all(life.gone for life in self._lives), f"child {self._child!r}: two lives at a time"
+        assert not any(life.there for life in self._lives), f"child {self._child!r}: two lives at a time"
         script = self._scripts[min(len(self._lives), len(self._scripts) - 1)]
         self._lives.append(ScriptedLife(script, launch, self._note))
         return self._lives[-1]
@@ -142,18 +142,20 @@ class ScriptedLife:
         self._exit: Exit | None = None
         self._begun = False
         self._killed = False
-        self.gone = False
+        self.there = False
+        """It was told to start, and has not ended."""
 
     def _say(self, what: str) -> None:
         self._note(self._launch.child, f"{what} #{self._launch.generation}")
 
     async def start(self) -> None:
         """Take the scripted time, then run or fail."""
+        self.there = True
         if self._script.start_delay:
             await trio.sleep(self._script.start_delay)
         if self._script.start_error:
             self._say("start failed")
-            self.gone = True
+            self.there = False
             raise StartError(self._script.start_error)
         self._begun = True
         self._say("started")
@@ -167,7 +169,7 @@ class ScriptedLife:
                 exit = self._script.exit
             exit = self._exit or exit
             self._say(f"ended ({exit})")
-        self.gone = True
+        self.there = False
         return exit
 
     async def connections(self) -> int:
@@ -202,7 +204,7 @@ class ScriptedLife:
 
     def kill(self) -> None:
         """End after `kill_delay`."""
-        if not self._killed and not self.gone:
+        if not self._killed and self.there:
             self._killed = True
             self._say("killed")
             self._finish_in(self._script.kill_delay, Exit(How.SIGNALED, signal=9))

@@ -317,7 +317,7 @@ class Fleet(RuleBasedStateMachine):
                 self.prepare_asked(fact, self.accounts[fact.child], self.world.states[fact.child])
             case ShutdownAsked() | HurryAsked():
                 for account in self.accounts.values():
-                    account.wanted = "gone" if account.wanted == "gone" else "down"
+                    account.wanted = "down" if account.wanted == "up" else account.wanted
             case TimeLost():
                 for child, account in self.accounts.items():
                     given = self.now + min(fact.seconds, self.policies[child].start_deadline)

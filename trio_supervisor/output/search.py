@@ -32,6 +32,8 @@ class LineSearch:
         if not begun and not chunk:
             return
         data = begun + (chunk or b"\n")
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
         end = data.rfind(b"\n") + 1
         if end < len(data):
             self._rest[stream] = data[end:][-LONGEST_LINE:]
