@@ -348,6 +348,11 @@ class TestBudget:
         assert driver["a"].reason == "budget: 5 of 5 restarts per day used; held until somebody resumes it"
         assert self.spend(driver, 1) == []
 
+    def test_without_a_limit_of_restarts_they_are_not_counted(self) -> None:
+        driver = make(budget=Budget(usd=Rate(5, 3600)))
+        driver.bring_up("a")
+        assert starts(driver.exits("a")) == ["a"]
+
     def test_planned_restarts_are_no_restarts(self) -> None:
         driver = make(budget=Budget(restarts=Rate(1, 86400)))
         driver.bring_up("a")
