@@ -8,6 +8,7 @@ import pytest
 from trio_supervisor.config.key import Key
 from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, ROOT, SHORT_STOP, SUBTREE, SUBTREE_STOP
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES
+from trio_supervisor.record import is_record
 from trio_supervisor.spec import ChildSpec, Health, ProcessSpec, Readiness, SupervisorSpec, TaskSpec
 
 NOT_WRITTEN = {
@@ -21,6 +22,8 @@ NOT_WRITTEN = {
 
 
 def _attributes(cls: type) -> set[str]:
+    if is_record(cls):
+        return set(cls.__match_args__)  # type: ignore[attr-defined] # each record has them
     fields = attrs.fields(cls) if attrs.has(cls) else dataclass_fields(cls)
     return {one.name for one in fields} - NOT_WRITTEN.get(cls, set())
 

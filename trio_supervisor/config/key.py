@@ -9,6 +9,9 @@ from typing import get_args, get_type_hints
 import attrs
 from attrs import field, frozen
 
+from trio_supervisor.record import defaults as record_defaults
+from trio_supervisor.record import is_record
+
 
 @frozen
 class Key:
@@ -65,6 +68,8 @@ def keys_of(
 
 def _defaults(cls: type) -> dict[str, object]:
     """The defaults of all fields that have one."""
+    if is_record(cls):
+        return record_defaults(cls)
     if not attrs.has(cls):
         return {one.name: one.default for one in dataclass_fields(cls) if one.default is not MISSING}
     return {one.name: one.default for one in attrs.fields(cls) if one.default is not attrs.NOTHING}

@@ -1,10 +1,10 @@
 """Budgets: how much a child, or all of an account, may use up in a window of time. Values; times are seconds."""
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 
 from trio_supervisor.core.limits import check_pattern, in_words
+from trio_supervisor.record import record
 
 
 class Meter(Enum):
@@ -23,7 +23,7 @@ class AtBudget(Enum):
     """Down until there is room in the window again."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rate:
     """So much in any window of `within` seconds."""
 
@@ -40,7 +40,7 @@ class Rate:
         return f"{self.amount:g} per {in_words(self.within).removeprefix('1 ')}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Budget:
     """What may be used up; None: as much as you like. USD are counted by what is reported, or by what `pattern` finds
     in the output.

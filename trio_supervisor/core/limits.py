@@ -5,8 +5,9 @@ Each warns once when `WARN_AT` of its time is over, and acts once when all of it
 
 import math
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+from trio_supervisor.record import record
 
 WARN_AT = 0.8
 
@@ -29,7 +30,7 @@ class LimitKind(Enum):
     """A meter of a budget that says nothing while the child produces output."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lifetime:
     """How old a life may get. It ends up to `variance` of that earlier, so that a fleet does not restart as one."""
 
@@ -47,7 +48,7 @@ class Lifetime:
         return self.after * (1 - self.variance * draw)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Idle:
     """How long a life may have neither output nor input nor a connection on its port, unless it is busy."""
 
@@ -58,7 +59,7 @@ class Idle:
         _check("idle: after", self.after)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Progress:
     """Within which time a life must make progress: a line that matches `pattern` (None: any output), or a report.
 

@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from trio_supervisor.core.budget import Budget, Meter, Rate
 from trio_supervisor.core.limits import WARN_AT
+from trio_supervisor.record import record
 
 MOST_ENTRIES = 4096
 """Of one window; more are joined in pairs, each at the later time: what was used counts longer then, never shorter."""
@@ -83,7 +83,7 @@ class Level(Enum):
     REACHED = "reached"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """What an amount has come to."""
 

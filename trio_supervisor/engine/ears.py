@@ -7,13 +7,11 @@ import math
 import re
 import time
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 
 import trio
 
 from trio_supervisor.core.messages import Looked
-from trio_supervisor.engine.quota import seconds_left
 from trio_supervisor.output.search import LineSearch
 from trio_supervisor.runtimes.base import HasCost, MadeProgress, Said, Stream, WasActive
 from trio_supervisor.spec import Account, Budget, ChildSpec, Quota
@@ -95,6 +93,11 @@ class Ears:
             self._complain(f"budget: the pattern found {text!r}, which is no number of USD")
 
     def _quota_found(self, quota: Quota, match: "re.Match[bytes]") -> None:
+        # Most runs meet none.
+        from datetime import datetime  # noqa: PLC0415
+
+        from trio_supervisor.engine.quota import seconds_left  # noqa: PLC0415
+
         seconds = seconds_left(quota, match, datetime.now().astimezone())
         until = time.strftime("%a %H:%M" if seconds > 86400 else "%H:%M:%S", time.localtime(time.time() + seconds))
         self._out_of_quota(match.string.decode(errors="replace").strip()[:SHOWN], seconds, until)
