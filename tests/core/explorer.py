@@ -423,7 +423,7 @@ class Explorer:
             yield RemoveAsked(name)
             ledger = node.machine.children[name].ledger
             if ledger:
-                if ledger._meters[Meter.USD].used(node.now) < 3:
+                if ledger._meters[Meter.USD].used(node.now) < 2:
                     yield CostReported(name, 1.0)
                 yield HeldByRule(name, "out of quota", node.now + 1)
             if name in node.world.lives:

@@ -82,7 +82,7 @@ def one_child_with_limits() -> dict[str, Supervisor]:
         for name, limits in life.items()
     }
     for then in AtBudget:
-        budget = Budget(usd=Rate(2, 1), restarts=Rate(1, 1), then=then)
+        budget = Budget(usd=Rate(1, 1), restarts=Rate(1, 1), then=then)
         ways[f"a budget with {then.value}"] = replace(policy(Restart.TRANSIENT, backoff=_WITHOUT_DELAY), budget=budget)
     ways["startup crashes"] = replace(policy(backoff=_WITHOUT_DELAY, ready_by=ReadyBy.ITSELF), startup_crashes=1)
     return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}

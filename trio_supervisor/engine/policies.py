@@ -16,7 +16,16 @@ from trio_supervisor.core.policy import (
     TreePolicy,
 )
 from trio_supervisor.runtimes.base import Runtime
-from trio_supervisor.spec import Account, Budget, ChildSpec, SignalStep, StopStep, SupervisorSpec
+from trio_supervisor.spec import (
+    FLEET_CODES,
+    FLEET_CRASHES,
+    Account,
+    Budget,
+    ChildSpec,
+    SignalStep,
+    StopStep,
+    SupervisorSpec,
+)
 
 NO_BACKOFF = Backoff(initial=0.0, max=0.0, jitter=0.0)
 
@@ -35,12 +44,6 @@ def tree_policy(spec: SupervisorSpec) -> TreePolicy:
         template=None if spec.template is None else spec.template.id,
         max_children=spec.max_children,
     )
-
-
-FLEET_CODES = ExitCodes(success=(0,), restart=(75,), hold=(78,))
-"""EX_TEMPFAIL and EX_CONFIG of sysexits.h."""
-FLEET_CRASHES = 5
-"""So many startup crashes, or ends of the same kind, in a row."""
 
 
 def child_policy(

@@ -10,7 +10,16 @@ from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import ExitCodes
 from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.checks import A2A, Check, Exec, Health, Http, Readiness, Tcp, split_address
-from trio_supervisor.spec.child import DEFAULT_LISTEN, DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
+from trio_supervisor.spec.child import (
+    DEFAULT_LISTEN,
+    DEFAULT_PORT_RANGE,
+    FLEET_CODES,
+    FLEET_CRASHES,
+    ChildSpec,
+    Port,
+    SupervisorSpec,
+    check_id,
+)
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream
 from trio_supervisor.spec.presets import PRESETS, Preset
 from trio_supervisor.spec.process import (
@@ -45,6 +54,8 @@ __all__ = [
     "A2A",
     "DEFAULT_LISTEN",
     "DEFAULT_PORT_RANGE",
+    "FLEET_CODES",
+    "FLEET_CRASHES",
     "OWNED_NAMES",
     "OWNED_PREFIXES",
     "PRESETS",

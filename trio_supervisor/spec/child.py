@@ -29,6 +29,11 @@ from trio_supervisor.spec.values import positive
 DEFAULT_PORT_RANGE = (19001, 19100)
 DEFAULT_LISTEN = "127.0.0.1"
 
+FLEET_CODES = ExitCodes(success=(0,), restart=(75,), hold=(78,))
+"""What exit codes mean in profile fleet: EX_TEMPFAIL and EX_CONFIG of sysexits.h."""
+FLEET_CRASHES = 5
+"""So many startup crashes, or ends of the same kind, in a row hold a child in profile fleet."""
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
