@@ -60,6 +60,7 @@ from trio_supervisor.core.window import Window
 from trio_supervisor.record import is_record
 
 _ALIVE = {State.STARTING, State.RUNNING, State.READY, State.DRAINING, State.STOPPING}
+_BUSY_MATTERS = {State.STARTING, State.RUNNING, State.READY, State.DRAINING}
 _DONE = {State.STOPPED, State.FINISHED, State.FAILED, State.HELD}
 _SATISFIED_BY = {
     Condition.STARTED: {State.RUNNING, State.READY, State.FINISHED},
@@ -287,7 +288,7 @@ def _child_key(child: Child, now: float) -> object:
         _health_key(child, child.readiness),
         _health_key(child, child.health),
         tuple(_window_key(window, now) for window in child.windows),
-        child.busy,
+        child.busy if child.state in _BUSY_MATTERS else None,
         bool(child.hold),
         max(0.0, child.hold_until - now),
         max(0.0, child.resume_at - now),
@@ -300,10 +301,15 @@ def _child_key(child: Child, now: float) -> object:
 def _crashes_key(child: Child, now: float) -> object:
     if not child.policy.startup_crashes:
         return None
-    return child.ended_early, min(child.crashes._startups, 1), min(now - child.crashes._first_at, PATIENCE)
+    if not child.crashes._startups:
+        return 0
+    return min(now - child.crashes._first_at, PATIENCE)
 
 
 def _clocks_key(child: Child, now: float) -> object:
+    # Those of a life that is over, or about to be, are never looked at again.
+    if child.state not in _BUSY_MATTERS - {State.DRAINING}:
+        return None
     return tuple(
         (clock.kind, min(now - clock.since, clock.within), clock.paused, clock.warned, clock.looking, clock.done)
         for clock in child.clocks or ()
@@ -423,7 +429,7 @@ class Explorer:
             yield RemoveAsked(name)
             ledger = node.machine.children[name].ledger
             if ledger:
-                if ledger._meters[Meter.USD].used(node.now) < 2:
+                if ledger._meters[Meter.USD].used(node.now) < 1:
                     yield CostReported(name, 1.0)
                 yield HeldByRule(name, "out of quota", node.now + 1)
             if name in node.world.lives:

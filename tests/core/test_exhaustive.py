@@ -72,19 +72,19 @@ def one_child_with_limits() -> dict[str, Supervisor]:
     """Each limit of a life, alone and all at once, with a drain; a budget, and holds that end by themselves."""
     life = {
         "lifetime": {"lifetime": Lifetime(2, variance=0)},
-        "idle": {"idle": Idle(2)},
-        "progress, held": {"progress": Progress(2, then=Then.HOLD)},
+        "idle": {"idle": Idle(1)},
+        "progress, held": {"progress": Progress(1, then=Then.HOLD)},
         "a silent meter": {"silent_meter": 2.0},
-        "all at once": {"lifetime": Lifetime(1, variance=0), "idle": Idle(1), "progress": Progress(1)},
+        "two at once": {"lifetime": Lifetime(1, variance=0), "progress": Progress(1)},
     }
     ways = {
         f"limited by {name}": replace(policy(backoff=_WITHOUT_DELAY), drain=1.0, **limits)  # type: ignore[arg-type]
         for name, limits in life.items()
     }
     for then in AtBudget:
-        budget = Budget(usd=Rate(1, 1), restarts=Rate(1, 1), then=then)
+        budget = Budget(usd=Rate(1, 1), then=then)
         ways[f"a budget with {then.value}"] = replace(policy(Restart.TRANSIENT, backoff=_WITHOUT_DELAY), budget=budget)
-    ways["startup crashes"] = replace(policy(backoff=_WITHOUT_DELAY, ready_by=ReadyBy.ITSELF), startup_crashes=1)
+    ways["startup crashes"] = replace(policy(Restart.TRANSIENT, backoff=_WITHOUT_DELAY), startup_crashes=1)
     return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}
 
 
