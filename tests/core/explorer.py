@@ -18,7 +18,6 @@ from tests.core.driver import CLEAN, CRASH, UNKILLABLE
 from trio_supervisor.core.backoff import delay
 from trio_supervisor.core.budget import Meter
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.crashes import PATIENCE
 from trio_supervisor.core.health import Health
 from trio_supervisor.core.machine import Machine
 from trio_supervisor.core.messages import (
@@ -294,16 +293,7 @@ def _child_key(child: Child, now: float) -> object:
         max(0.0, child.resume_at - now),
         _clocks_key(child, now),
         _ledger_key(child, now),
-        _crashes_key(child, now),
     )
-
-
-def _crashes_key(child: Child, now: float) -> object:
-    if not child.policy.startup_crashes:
-        return None
-    if not child.crashes._startups:
-        return 0
-    return min(now - child.crashes._first_at, PATIENCE)
 
 
 def _clocks_key(child: Child, now: float) -> object:

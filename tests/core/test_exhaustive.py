@@ -83,8 +83,9 @@ def one_child_with_limits() -> dict[str, Supervisor]:
     }
     for then in AtBudget:
         budget = Budget(usd=Rate(1, 1), then=then)
-        ways[f"a budget with {then.value}"] = replace(policy(Restart.TRANSIENT, backoff=_WITHOUT_DELAY), budget=budget)
-    ways["startup crashes"] = replace(policy(Restart.TRANSIENT, backoff=_WITHOUT_DELAY), startup_crashes=1)
+        ways[f"a budget with {then.value}"] = replace(policy(Restart.TRANSIENT, backoff=_ONE_SECOND), budget=budget)
+    ways["drains"] = replace(policy(backoff=_ONE_SECOND, ready_by=ReadyBy.PROBE, deadline=1), drain=1.0)
+    ways["drains, temporary"] = replace(policy(Restart.TEMPORARY), drain=1.0)
     return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}
 
 
@@ -153,13 +154,17 @@ GROUPS_AND_HOLDS = {
     *((old, State.BACKOFF) for old in (State.STOPPED, State.FINISHED, State.FAILED)),
     (State.BACKOFF, State.FAILED),
     # Whoever asks for a hold gets it in every state; a rule holds who is to be up.
-    *((old, State.HELD) for old in (State.STOPPED, State.FINISHED, State.FAILED)),
+    *((old, State.HELD) for old in (State.WAITING, State.STOPPED, State.FINISHED, State.FAILED)),
+    # Who drains, and is needed, may end by itself in a shutdown.
+    (State.DRAINING, State.STOPPED),
 }
-"""Transitions that need a group strategy or a hold by hand, which the supervisors here do not have."""
+"""Transitions that need a group strategy, a hold by hand, or a rule for one of several, which nobody here has."""
 
 
 def test_every_transition_of_the_table_is_reached_and_no_other() -> None:
-    reached = set().union(*(explored(name).edges for name in SUPERVISORS))
+    # Those with a limit of a life go no other ways, and a worker of its own would have to search them once more.
+    names = [name for name in SUPERVISORS if not name.startswith("limited by")]
+    reached = set().union(*(explored(name).edges for name in names))
 
     assert not reached & GROUPS_AND_HOLDS
     assert reached | GROUPS_AND_HOLDS == {(old, new) for old, news in TRANSITIONS.items() for new in news}

@@ -470,6 +470,15 @@ class TestDrain:
         assert driver.looked("a") == []
         assert stops(driver.exits("b", TERMED)) == ["a"]
 
+    def test_one_that_is_needed_and_ends_by_itself_in_a_shutdown_is_stopped(self) -> None:
+        driver = Driver(tree(), a=replace(policy(), drain=30.0), b=policy(needs={"a": Condition.STARTED}))
+        driver.bring_up("a", "b")
+        driver.restart("a")
+        driver.shut_down()
+        driver.exits("a", TERMED)
+
+        assert driver.state("a") is State.STOPPED
+
     def test_time_in_which_nobody_ran_is_given_back(self) -> None:
         driver = self.draining()
         driver.now += 100
@@ -540,6 +549,13 @@ class TestTimedHold:
         assert driver.state("a") is State.BACKOFF
         driver.tell(HeldByRule("a", "out of quota", driver.now + 60))
         assert driver.state("a") is State.HELD
+
+    def test_who_waits_for_a_dependency_is_held_too(self) -> None:
+        driver = Driver(a=policy(), b=policy(needs={"a": Condition.READY}))
+        driver.start("b")
+        driver.tell(HeldByRule("b", "out of quota", driver.now + 60))
+        assert driver.state("b") is State.HELD
+        assert changes(driver.pass_time(60))[0].new is State.WAITING
 
     def test_a_time_that_is_over_before_it_is_down_is_over(self) -> None:
         driver = limited()
