@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         Port,
         ProcessSpec,
         Readiness,
+        RingLimits,
         SecretCommand,
         SecretEnv,
         SecretFile,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         SignalTo,
         Stdin,
         SupervisorSpec,
+        TailLimits,
         TaskSpec,
         Tcp,
     )
@@ -111,8 +113,9 @@ _HOMES = {
     "output.selection": ("Selection",),
     "spec": (
         "A2A", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "Health", "Http", "HttpStep", "Inherit",
-        "Limits", "LogFile", "LogFormat", "LogStream", "Port", "ProcessSpec", "Readiness", "SecretCommand", "SecretEnv",
-        "SecretFile", "SendStep", "SignalStep", "SignalTo", "Stdin", "SupervisorSpec", "TaskSpec", "Tcp", "UNLIMITED",
+        "Limits", "LogFile", "LogFormat", "LogStream", "Port", "ProcessSpec", "Readiness", "RingLimits",
+        "SecretCommand", "SecretEnv", "SecretFile", "SendStep", "SignalStep", "SignalTo", "Stdin", "SupervisorSpec",
+        "TailLimits", "TaskSpec", "Tcp", "UNLIMITED",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -162,6 +165,7 @@ __all__ = [
     "Restart",
     "RestartLimitReached",
     "Ring",
+    "RingLimits",
     "Row",
     "SecretCommand",
     "SecretEnv",
@@ -181,6 +185,7 @@ __all__ = [
     "Supervisor",
     "SupervisorError",
     "SupervisorSpec",
+    "TailLimits",
     "TaskSpec",
     "Tcp",
     "Tree",

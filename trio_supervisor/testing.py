@@ -60,7 +60,9 @@ class ScriptedWorld:
         return World(
             runtime=lambda spec: ScriptedRuntime(spec.id, self.scripts.get(spec.id, (Script(),)), self.note),
             probe=self._open_probe,
-            sink=lambda child, _generation, _log: lambda stream, chunk: self.output.append((child, stream, chunk)),
+            sink=lambda child, _generation, _log, _ring: (
+                lambda stream, chunk: self.output.append((child, stream, chunk))
+            ),
             room=trio.lowlevel.checkpoint,
             draw=self.draw,
             request=self._request,

@@ -36,6 +36,7 @@ def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
         redact,
         hub.ring,
         hub.forget,
+        hub.at_once,
     )
     return Supervisor(spec, world)
 

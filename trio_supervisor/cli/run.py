@@ -60,7 +60,7 @@ class _Run:
 
     async def main(self) -> int:
         directory = self.claim.directory
-        hub = Hub(None if directory is None else os.fspath(directory / "logs"))
+        hub = Hub(None if directory is None else os.fspath(directory / "logs"), self.loaded.spec.tails)
         with received() as signals:
             async with self._open_console() as (console, writer):
                 with hub.listening(console.record, writer.room):

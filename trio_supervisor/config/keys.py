@@ -105,6 +105,7 @@ _COMMON: dict[str, Key] = {
             "depends_on": "What must be started, ready or finished before it starts; a list means ready.",
             "binds_to": "It is restarted and stopped together with these.",
             "log": "Files that what it says is written to: one, a list, or `true` for one in the state directory.",
+            "ring": "How much of what it says is kept in memory, the last of it, over all of its lives.",
             "stop": "How it is asked to end: `{signal, grace}`, or a list of steps; TERM and 10s (in profile otp 5s).",
         },
         types={

@@ -30,11 +30,13 @@ from trio_supervisor.spec import (
     Preset,
     ProcessSpec,
     Readiness,
+    RingLimits,
     Secret,
     SignalStep,
     Stdin,
     StopStep,
     SupervisorSpec,
+    TailLimits,
     TaskSpec,
 )
 
@@ -60,6 +62,8 @@ class ChildOptions(TypedDict, total=False):
     """Steps, or OTP's shutdown: seconds, "kill" or "infinity"."""
     log: LogFile | Iterable[LogFile]
     """Files that what it says is written to."""
+    ring: RingLimits | None
+    """How much of what it says is kept in memory."""
     port: Port | int | str | None
     """A number, "auto", "first-last"."""
     listen: str | bool | None
@@ -98,6 +102,8 @@ class SupervisorOptions(TypedDict, total=False):
     max_parallel_starts: int
     max_children: float
     template: ChildSpec | None
+    tails: TailLimits | None
+    """For the top one: how much of what removed children have said is kept."""
 
 
 def process(
@@ -158,6 +164,7 @@ def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[Superv
         max_parallel_starts=options.get("max_parallel_starts", 20),
         max_children=options.get("max_children", math.inf),
         template=options.get("template"),
+        tails=options.get("tails"),
     )
 
 
@@ -185,6 +192,7 @@ def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ..
         port=_port(options.get("port")),
         listen=_listen(options.get("listen")),
         log=_log(options.get("log", ())),
+        ring=options.get("ring"),
     )
 
 

@@ -1,6 +1,7 @@
 """One life of one child: its cancel scopes, its readiness task, its health task, its stop."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
@@ -48,7 +49,7 @@ class ChildLife:
         self._generation = order.generation
         self._world = world
         self._post = post
-        self._output = world.sink(kept.path, order.generation, kept.spec.log)
+        self._output = world.sink(kept.path, order.generation, kept.spec.log, kept.spec.ring)
         self.life: Life = kept.runtime.life(
             Launch(
                 child=kept.path,
@@ -58,6 +59,7 @@ class ChildLife:
                 output=self._take_output,
                 room=world.room,
                 ready=self._ready,
+                at_once=partial(world.at_once, kept.path),
                 limit_reached=self._limit_reached,
             )
         )

@@ -25,10 +25,23 @@ class Stream(Enum):
     """Not said by the child but about it."""
 
 
+AtOnce = Callable[[], int]
+"""How many bytes of a stream may be handed over at once, at the most; may change from one to the next."""
+
+
+def a_little_at_once() -> int:
+    """What every taker can take."""
+    return 64 * 1024
+
+
 class Ready(Protocol):
     """Takes in that a child says it is ready."""
 
     def __call__(self, value: object = None) -> None: ...
+
+
+def _a_little_of_each(_stream: Stream) -> int:
+    return a_little_at_once()
 
 
 def _ignore(_reason: str) -> None:
@@ -53,6 +66,10 @@ class Launch:
     ready: Ready
     """Called by a runtime whose child announces its own readiness, perhaps with a value; may be called more than
     once.
+    """
+    at_once: Callable[[Stream], int] = _a_little_of_each
+    """How many bytes of a stream may be handed over at once, at the most: few where somebody has to look at them, very
+    many where nobody has to.
     """
     limit_reached: Callable[[str], None] = _ignore
     """Called by a runtime, with the reason, when the child must be stopped and started again (a soft limit)."""

@@ -7,7 +7,7 @@ begins.
 
 from trio_supervisor.spec.checks import A2A, Check, Exec, Health, Http, Readiness, Tcp, split_address
 from trio_supervisor.spec.child import DEFAULT_LISTEN, DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
-from trio_supervisor.spec.log import LogFile, LogFormat, LogStream
+from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
 from trio_supervisor.spec.presets import PRESETS, Preset
 from trio_supervisor.spec.process import (
     OWNED_NAMES,
@@ -64,6 +64,7 @@ __all__ = [
     "Preset",
     "ProcessSpec",
     "Readiness",
+    "RingLimits",
     "Secret",
     "SecretCommand",
     "SecretEnv",
@@ -74,6 +75,7 @@ __all__ = [
     "Stdin",
     "StopStep",
     "SupervisorSpec",
+    "TailLimits",
     "TaskSpec",
     "Tcp",
     "check_id",

@@ -18,7 +18,7 @@ from trio_supervisor.core.policy import (
 )
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.checks import Health, Readiness
-from trio_supervisor.spec.log import LogFile
+from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
 from trio_supervisor.spec.process import ProcessSpec, Stdin, TaskSpec
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
@@ -88,12 +88,20 @@ class ChildSpec:
     """
     log: tuple[LogFile, ...] = ()
     """The files that what it says is written to; not for supervisors."""
+    ring: RingLimits | None = None
+    """How much of what it says is kept in memory; None: `RingLimits()`, or less where there are very many children. Not
+    for supervisors.
+    """
 
     def __attrs_post_init__(self) -> None:
         if self.listen is not None and (self.port is None or not isinstance(self.run, ProcessSpec)):
             raise SpecError(f"child {self.id!r}: listen needs a port, and a child that is a process")
         if self.log and isinstance(self.run, SupervisorSpec):
             raise SpecError(f"child {self.id!r}: log is for children that are no supervisor")
+        if self.ring is not None and isinstance(self.run, SupervisorSpec):
+            raise SpecError(f"child {self.id!r}: ring is for children that are no supervisor")
+        if isinstance(self.run, SupervisorSpec) and self.run.tails is not None:
+            raise SpecError(f"child {self.id!r}: tails is for the top supervisor: it holds for the whole tree")
         reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
             raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe")
@@ -120,6 +128,11 @@ class SupervisorSpec:
     template: ChildSpec | None = None
     """For `simple_one_for_one`: what `start_child` makes instances of; None: each `start_child` brings its own spec
     (Elixir's DynamicSupervisor).
+    """
+
+    tails: TailLimits | None = None
+    """How much of what removed children have said is kept, in the whole tree; only for the top one. None:
+    `TailLimits()`.
     """
 
     def __attrs_post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 
 import trio
@@ -145,10 +146,7 @@ class ProcessLife:
         if self._killed:
             self._tree.kill()
         self._input = None if newborn.stdin is None else InputPipe(newborn.stdin)
-        self._pipes = (
-            OutputPipe(newborn.stdout, self._taker(Stream.STDOUT), self._launch.room),
-            OutputPipe(newborn.stderr, self._taker(Stream.STDERR), self._launch.room),
-        )
+        self._pipes = (self._pipe(newborn.stdout, Stream.STDOUT), self._pipe(newborn.stderr, Stream.STDERR))
         return True
 
     async def wait(self) -> Exit:
@@ -290,6 +288,9 @@ class ProcessLife:
                 nursery.start_soon(watch)
             yield
             nursery.cancel_scope.cancel()
+
+    def _pipe(self, fd: int, stream: Stream) -> OutputPipe:
+        return OutputPipe(fd, self._taker(stream), self._launch.room, partial(self._launch.at_once, stream))
 
     def _taker(self, stream: Stream) -> Callable[[bytes], None]:
         output, last_words = self._setting.output, self._last_words
