@@ -12,7 +12,7 @@ from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, send_request
+from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, prints_taken_in, send_request
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
 from trio_supervisor.state.leftovers import Cleared
@@ -58,8 +58,9 @@ async def open_tree(
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.run)
         try:
-            async with open_guarded(guard), supervisor.open():
-                yield control
+            with prints_taken_in(spec):
+                async with open_guarded(guard), supervisor.open():
+                    yield control
         finally:
             await hub.aclose(LAST_WRITES)  # noqa: ASYNC102 -- it shields itself, and is bounded
         nursery.cancel_scope.cancel()

@@ -112,8 +112,8 @@ def test_wrong_limits_of_what_is_kept_are_told_all_at_once(files: Files) -> None
         "1:28: tails: keep must be >= 0, not -1",
         "1:38: tails: size must be >= 1, not 0",
         "1:47: tails: age must be > 0, not 0.0",
-        "3:28: ring: size must be >= 16384, not 1024",
-        "3:38: ring: lines must be >= 1, not 0",
+        "3:34: ring: size must be >= 16384, not 1024",
+        "3:45: ring: lines must be >= 1, not 0",
         "5:18: 'tails' is for the supervisor of all agents: it holds for the whole tree",
         "6:5: 'ring' is for agents that are no supervisor",
     ]
