@@ -24,6 +24,7 @@ ENTRY_COST = 256
 
 _SAMPLE = 512
 _MANY = 16
+_PART = 1 << 16
 
 
 class Entry(NamedTuple):
@@ -241,10 +242,14 @@ def _cut(data: bytes, longest: int) -> Iterator[bytes]:
 
 
 def _line_ends(data: bytes) -> int:
-    # To take them out goes from one to the next and costs a sixth of counting, as long as there are not very many.
-    if len(data) > _SAMPLE and data.count(b"\n", 0, _SAMPLE) <= _MANY:
+    # To take them out goes from one to the next and costs a quarter of counting, as long as there are not very many. Of
+    # a great chunk part by part: the copies stay in the processor's cache.
+    if len(data) <= _SAMPLE or data.count(b"\n", 0, _SAMPLE) > _MANY:
+        return data.count(b"\n")
+    if len(data) <= _PART:
         return len(data) - len(data.replace(b"\n", b""))
-    return data.count(b"\n")
+    parts = (data[start : start + _PART] for start in range(0, len(data), _PART))
+    return sum(len(part) - len(part.replace(b"\n", b"")) for part in parts)
 
 
 def _from(entry: Entry, cursor: int) -> Entry:
