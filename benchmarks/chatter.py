@@ -1,6 +1,6 @@
 """What it costs when many agents say a little each: 200 agents with 1,000 lines a second each, through a real `run`.
 
-python benchmarks/chatter.py [AGENTS [SECONDS]]
+python benchmarks/chatter.py [AGENTS [SECONDS [NAME OF A CASE]...]]
 """
 
 import json
@@ -22,6 +22,7 @@ while True:
     due += 0.01
     time.sleep(max(0, due - time.monotonic()))
 """
+LINE_BYTES = 98
 SECRETS = [f"sk-benchmark-{number}-0123456789abcdefghij" for number in range(10)]
 
 
@@ -44,6 +45,11 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def read(pid: int) -> int:
+    """Bytes that a process has read, ever."""
+    return int(Path(f"/proc/{pid}/io").read_text().split()[1])
+
+
 def measure(name: str, keys: dict[str, object], options: list[str], agents: int, seconds: float) -> None:
     """Run them and print what the supervisor has used."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
@@ -56,20 +62,20 @@ def measure(name: str, keys: dict[str, object], options: list[str], agents: int,
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             time.sleep(8)
-            before, start = cpu(run.pid), time.monotonic()
+            used_before, read_before, start = cpu(run.pid), read(run.pid), time.monotonic()
             time.sleep(seconds)
-            used = (cpu(run.pid) - before) / (time.monotonic() - start)
+            used, lines = cpu(run.pid) - used_before, (read(run.pid) - read_before) / LINE_BYTES
+            took = time.monotonic() - start
             resident = int(Path(f"/proc/{run.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         finally:
             run.send_signal(signal.SIGTERM)
             run.wait(60)
-    print(
-        f"{name:28} {used:6.0%} of a core {used / agents / 1000 * 1e6:6.2f} us a line {resident / 1e6:6.0f} MB",
-        flush=True,
-    )
+    rates = f"{lines / took:8,.0f} lines/s {used / took:6.0%} of a core {used / lines * 1e6:6.2f} us a line"
+    print(f"{name:28} {rates} {resident / 1e6:6.0f} MB", flush=True)
 
 
 if __name__ == "__main__":
     how_many = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     for case in cases():
-        measure(*case, agents=how_many, seconds=float(sys.argv[2]) if len(sys.argv) > 2 else 8)
+        if len(sys.argv) < 4 or case[0] in sys.argv[3:]:
+            measure(*case, agents=how_many, seconds=float(sys.argv[2]) if len(sys.argv) > 2 else 8)
