@@ -1,7 +1,7 @@
 """The writer: bytes to a terminal, pipe or file that may be slow, stuck or gone; never blocks Trio, never raises.
 
-One thread of its own does nothing but `os.write`. After a small piece it rests a while, and then takes all that has come:
-woken by each line it would take the interpreter from Trio a thousand times a second. Times are seconds.
+One thread of its own does nothing but `os.write`. After a small piece it rests a while, and then takes all that has
+come: woken by each line it would take the interpreter from Trio a thousand times a second. Times are seconds.
 """
 
 import errno
