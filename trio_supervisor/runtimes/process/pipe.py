@@ -87,7 +87,7 @@ class OutputPipe:
     def _read(self) -> int | None:
         """Hand over one chunk, or close at the end; None when there is nothing now."""
         try:
-            chunk = os.read(self._fd, min(self._size.bytes, self._at_once()))
+            chunk = os.read(self._fd, self._most())
         except BlockingIOError:
             return None
         if chunk:
@@ -95,6 +95,12 @@ class OutputPipe:
         else:
             self.close()
         return len(chunk)
+
+    def _most(self) -> int:
+        """How many bytes to read at once."""
+        most = min(self._size.bytes, self._at_once())
+        # To ask for much more than there is would take fresh memory from the kernel each time, which costs a quarter.
+        return most if most <= SMALL else min(most, max(SMALL, self._size.waiting()))
 
     def _hand_over(self, chunk: bytes) -> None:
         try:

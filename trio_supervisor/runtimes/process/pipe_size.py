@@ -6,6 +6,7 @@ next to nothing; therefore only a few are large at a time, and one that has not 
 
 import fcntl
 import sys
+import termios
 from contextlib import suppress
 
 import trio
@@ -26,6 +27,11 @@ class PipeSize:
         self._fd = fd
         self.bytes = SMALL
         self._may_grow = sys.platform == "linux"
+
+    def waiting(self) -> int:
+        """How many bytes wait in it to be read."""
+        found = fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4))
+        return int.from_bytes(found, sys.byteorder)
 
     def note_full(self) -> None:
         """It was found to be full: make it large if that is possible, at the cost of one that is calm."""
