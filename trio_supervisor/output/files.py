@@ -55,10 +55,10 @@ class Log:
         """The child is gone, or writes elsewhere."""
         self._files.release(self._appender)
 
-    def take(self, stream: Stream, chunk: bytes) -> None:
-        """Take in a chunk of one of its streams; b"" ends the stream."""
+    def take(self, stream: Stream, chunk: bytes, *, dropped: bool = False) -> None:
+        """Take in a chunk of one of its streams; b"" ends the stream. `dropped`: only to be counted."""
         if data := self._writing.take(stream, chunk, time.time()):
-            self._files.put(self._appender, data)
+            self._files.put(self._appender, data, dropped=dropped)
 
 
 class LogFiles:
@@ -105,9 +105,16 @@ class LogFiles:
                 self._jobs.put((appender, refused))
             self._jobs.put(appender.finish)
 
-    def put(self, appender: Appender, data: bytes) -> None:
-        """Have it written, or drop and count it when too much waits already."""
-        if self._closed or self._backlog.full:
+    @property
+    def full(self) -> bool:
+        """Whether so much waits already that more is to be dropped. To be asked once for a chunk, whatever number of
+        files it goes into: who had room for it before the first has it for all.
+        """
+        return self._backlog.full
+
+    def put(self, appender: Appender, data: bytes, *, dropped: bool) -> None:
+        """Have it written, or drop and count it."""
+        if self._closed or dropped:
             self._refused[appender] = self._refused.get(appender, 0) + len(data)
             return
         if self._refused and appender in self._refused:
@@ -159,6 +166,9 @@ class LogFiles:
         while isinstance(job, tuple):
             appender, data = job
             if isinstance(data, int):
+                # The count is to stand where the lines would: after what came before them.
+                if before := parts.pop(appender, None):
+                    appender.write(before)
                 appender.lose(data, _TOO_SLOW)
             else:
                 parts.setdefault(appender, []).append(data)

@@ -169,9 +169,10 @@ class Hub:
 
     def _take(self, voice: _Voice, stream: Stream, chunk: bytes) -> None:
         voice.ring.append(stream, chunk, voice.generation)
+        dropped = self._files.full
         for log in voice.logs:
             if stream in log.streams:
-                log.take(stream, chunk)
+                log.take(stream, chunk, dropped=dropped)
         if stream not in voice.quiet:
             self._cut(voice, stream, chunk)
 
