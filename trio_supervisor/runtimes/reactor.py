@@ -10,7 +10,7 @@ import logging
 import selectors
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import Enum, auto
 
 import trio
@@ -97,7 +97,7 @@ class Reactor:
     def forget(self, fd: int) -> None:
         """Never call back for `fd` again; to be called before it is closed. Harmless when it is not watched."""
         for selector in (self._exits, self._outputs):
-            with suppress(KeyError):
+            if fd in (selector.get_map() or ()):  # nothing, after the run
                 selector.unregister(fd)
 
     async def serve_exits(self) -> None:

@@ -51,15 +51,17 @@ class OutputPipe:
 
         Room for it is waited for at most `patience` seconds.
         """
-        if self.open:
-            # From here on nobody else reads it.
-            self._reactor.forget(self._fd)
+        if not self.open:
+            return
+        # From here on nobody else reads it.
+        self._reactor.forget(self._fd)
         allowed = LAST_WORDS
         until = trio.current_time() + patience
         try:
-            while self.open and allowed > 0:
-                with trio.move_on_at(until):
-                    await self._room()
+            while allowed > 0 and self.open:
+                if self._size.waiting():
+                    with trio.move_on_at(until):
+                        await self._room()
                 size = self._read()
                 if size is None:
                     break
