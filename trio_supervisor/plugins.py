@@ -12,7 +12,24 @@ from typing import cast
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
-from trio_supervisor.spec import A2A, Check, ChildSpec, Exec, Http, HttpStep, ProcessSpec, SupervisorSpec, TaskSpec, Tcp
+from trio_supervisor.spec import (
+    A2A,
+    Call,
+    Check,
+    ChildSpec,
+    Exec,
+    File,
+    Grpc,
+    Http,
+    HttpStep,
+    Log,
+    Notify,
+    ProcessSpec,
+    SupervisorSpec,
+    TaskSpec,
+    Tcp,
+    Unix,
+)
 
 RUNTIMES: Mapping[type, str] = MappingProxyType(
     {
@@ -26,6 +43,12 @@ PROBES: Mapping[type, str] = MappingProxyType(
         A2A: "trio_supervisor.probes.a2a:open_a2a",
         Tcp: "trio_supervisor.probes.tcp:open_tcp",
         Exec: "trio_supervisor.probes.exec:open_exec",
+        Log: "trio_supervisor.probes.log:open_log",
+        File: "trio_supervisor.probes.file:open_file",
+        Unix: "trio_supervisor.probes.unix:open_unix",
+        Notify: "trio_supervisor.probes.notify:open_notify",
+        Grpc: "trio_supervisor.probes.grpc:open_grpc",
+        Call: "trio_supervisor.probes.call:open_call",
     }
 )
 

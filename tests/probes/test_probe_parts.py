@@ -20,8 +20,8 @@ from trio_supervisor.probes.http import open_http
 from trio_supervisor.probes.json_match import difference
 from trio_supervisor.probes.network import at, is_this_machine, why
 from trio_supervisor.probes.tcp import open_tcp
-from trio_supervisor.probes.words import one_line, took
 from trio_supervisor.spec import A2A, Exec, Http, Tcp, split_address
+from trio_supervisor.words import one_line, took
 
 # JSON
 

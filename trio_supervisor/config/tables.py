@@ -15,15 +15,20 @@ from trio_supervisor.config.key import Key, keys_of
 from trio_supervisor.core.policy import Backoff, Intensity
 from trio_supervisor.spec import (
     A2A,
+    Call,
     Check,
     CloseStdinStep,
     CommandStep,
     Exec,
+    File,
+    Grpc,
     Health,
     Http,
     HttpStep,
     Limits,
+    Log,
     LogFile,
+    Notify,
     Readiness,
     RingLimits,
     Secret,
@@ -32,14 +37,18 @@ from trio_supervisor.spec import (
     SecretFile,
     SendStep,
     SignalStep,
+    Startup,
     StopStep,
     SupervisorSpec,
     TailLimits,
     Tcp,
+    Unix,
 )
 
 _HOST = "Where to ask; needed only where it listens on another address."
 _TIMEOUT = "How long one answer may take."
+_FIRST = "How long to wait from the start (or the success of the startup probe) to the first question."
+_JITTER = "Each pause is up to this part longer or shorter (0.1 is 10 %), so that many agents are not asked at once."
 _TO = "Who gets the signal: the agent's process group, or only its leader."
 _WAIT = "How long the agent may take to end, from the beginning of this step; then comes the next, at last the kill."
 
@@ -92,15 +101,76 @@ TABLES: dict[type, dict[str, Key]] = {
         "Ask by a command (a list) in the agent's directory and environment: exit code 0 is a success.",
         example=("./check", "{port}"),
     ),
+    Log: keys_of(
+        Log,
+        {
+            "log": "Wait for a line: a regular expression, looked for in all that the agent says in this life.",
+            "fail": "A regular expression, too: a line that it is found in is a failure, at once.",
+            "stream": "Where to look: both streams, stdout or stderr.",
+        },
+        examples={"log": "listening on"},
+    ),
+    File: keys_of(
+        File,
+        {
+            "file": "Look for a file, relative to the directory of this one.",
+            "newer": "Only one that was written in this life of the agent counts.",
+            "max_age": "A heartbeat: it must have been written within the last so many seconds.",
+        },
+        types={"file": forms.Path},
+        examples={"file": "run/agent.ready"},
+    ),
+    Unix: keys_of(
+        Unix,
+        {"unix": "Ask by connecting to a unix socket, relative to the directory of this file."},
+        types={"unix": forms.Path},
+        examples={"unix": "run/agent.sock"},
+    ),
+    Notify: keys_of(
+        Notify,
+        {"notify": "The agent says it by sd_notify(3): READY=1 for startup and readiness, WATCHDOG=1 for health."},
+    ),
+    Grpc: keys_of(
+        Grpc,
+        {
+            "grpc": "Ask gRPC's health service: a port, or host:port; \"{port}\" is the agent's.",
+            "service": "The service whose health is asked for; the whole server's when not given.",
+            "tls": "Ask over TLS.",
+        },
+        types={"grpc": forms.Address},
+        examples={"grpc": "{port}"},
+    ),
+    Call: keys_of(
+        Call,
+        {"call": "Ask an async function, imported from the directory of this file; it fails if it raises."},
+        types={"call": forms.Callable},
+        examples={"call": "package.module:function"},
+    ),
+    Startup: keys_of(
+        Startup,
+        {
+            "period": "How often it is asked; more often at first.",
+            "timeout": _TIMEOUT,
+            "deadline": "From the start to its success; after that the start has failed.",
+            "failures": "So many failed answers in a row, and the start has failed before the deadline.",
+            "successes": "So many good answers in a row, and readiness and health are asked.",
+            "initial_delay": "How long to wait from the start to the first question.",
+            "jitter": _JITTER,
+        },
+        types={"jitter": forms.Number},
+    ),
     Readiness: keys_of(
         Readiness,
         {
             "period": "How often it is asked; more often at the start, until the first success.",
             "timeout": _TIMEOUT,
-            "deadline": "From start to ready; after that the start has failed.",
+            "deadline": "From start to ready; after that the start has failed. That of `startup` goes before it.",
             "failures": "So many failed answers in a row make an agent that was ready not ready.",
-            "successes": "So many good answers in a row make it ready.",
+            "successes": "So many good answers in a row make it ready, and end a row of failed ones.",
+            "initial_delay": _FIRST,
+            "jitter": _JITTER,
         },
+        types={"jitter": forms.Number},
     ),
     Health: keys_of(
         Health,
@@ -109,7 +179,10 @@ TABLES: dict[type, dict[str, Key]] = {
             "timeout": _TIMEOUT,
             "failures": "So many failed answers in a row, and the agent is restarted.",
             "successes": "So many good answers in a row end a row of failed ones.",
+            "initial_delay": "How long to wait, once it is ready (or started up), for the first question: a period.",
+            "jitter": _JITTER,
         },
+        types={"jitter": forms.Number},
     ),
     Backoff: keys_of(
         Backoff,

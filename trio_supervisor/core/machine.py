@@ -20,6 +20,7 @@ from trio_supervisor.core.messages import (
     Called,
     Cause,
     ChildAdded,
+    DeadlineExtended,
     Exited,
     Fact,
     HoldAsked,
@@ -37,6 +38,7 @@ from trio_supervisor.core.messages import (
     StopAsked,
     TimeLost,
     TimePassed,
+    Told,
     TreeStartAsked,
     TreeStarted,
 )
@@ -121,7 +123,7 @@ class Machine:
                 self._asked(fact, now)
             case Called():
                 self._called(fact, now)
-            case Started() | BecameReady() | ProbeAnswered() | LimitReached() | Exited():
+            case Started() | BecameReady() | ProbeAnswered() | DeadlineExtended() | Told() | LimitReached() | Exited():
                 child = tree.children.get(fact.child)
                 if child and child.is_present(fact.generation):
                     lived(tree, child, fact, now)

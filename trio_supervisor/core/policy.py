@@ -133,7 +133,8 @@ class Backoff:
 class Thresholds:
     """How many equal answers in a row change a verdict."""
 
-    failures: int = 3
+    failures: float = 3
+    """`math.inf`: however many."""
     successes: int = 1
 
     def __post_init__(self) -> None:
@@ -166,6 +167,8 @@ class ChildPolicy:
     """It is stopped by force at once; then that it was killed is no error (OTP rule 34)."""
     stop_signals: frozenset[int] = frozenset({signals.SIGTERM})
     """What its stop sends it before SIGKILL: to die of that, or to exit with 128 more, is to stop as asked."""
+    startup: Thresholds | None = None
+    """None: no startup probe. Until that succeeds no other one counts, and `start_deadline` ends with it."""
 
     def __post_init__(self) -> None:
         if not self.start_deadline > 0:

@@ -33,6 +33,7 @@ from trio_supervisor.spec import (
     RingLimits,
     Secret,
     SignalStep,
+    Startup,
     Stdin,
     StopStep,
     SupervisorSpec,
@@ -53,6 +54,7 @@ class ChildOptions(TypedDict, total=False):
     backoff: Backoff | None
     intensity: Limit | None
     start_timeout: float
+    startup: Startup | None
     readiness: Readiness | None
     health: Health | None
     depends_on: Mapping[str, Condition | str] | Iterable[str]
@@ -86,6 +88,8 @@ class ProcessOptions(ChildOptions, total=False):
     nice: int | None
     oom_score_adj: int | None
     limits: Limits
+    notify: bool
+    """Give it a socket for sd_notify(3), also without a probe that listens to it."""
     preset: str | None
     """What kind of program it is (`PRESETS`): gives `stop` and `stdin` where they are not given."""
 
@@ -131,6 +135,7 @@ def process(
         nice=options.get("nice"),
         oom_score_adj=options.get("oom_score_adj"),
         limits=options.get("limits", Limits()),
+        notify=options.get("notify", False),
     )
     return _child(id, run, options, None if preset is None else preset.stop)
 
@@ -184,6 +189,7 @@ def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ..
         backoff=options.get("backoff"),
         intensity=_intensity(options.get("intensity")),
         start_timeout=options.get("start_timeout", math.inf),
+        startup=options.get("startup"),
         readiness=options.get("readiness"),
         health=options.get("health"),
         depends_on=_depends_on(options.get("depends_on", ())),

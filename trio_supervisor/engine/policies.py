@@ -15,7 +15,7 @@ from trio_supervisor.core.policy import (
     TreePolicy,
 )
 from trio_supervisor.runtimes.base import Runtime
-from trio_supervisor.spec import ChildSpec, SignalStep, StopStep, SupervisorSpec
+from trio_supervisor.spec import ChildSpec, SignalStep, Startup, StopStep, SupervisorSpec
 
 NO_BACKOFF = Backoff(initial=0.0, max=0.0, jitter=0.0)
 
@@ -44,6 +44,8 @@ def child_policy(spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.F
         thresholds = Thresholds(spec.readiness.failures, spec.readiness.successes)
     elif runtime.announces:
         ready_by = ReadyBy.ITSELF
+    if spec.startup is not None:
+        deadline = spec.startup.deadline
     return ChildPolicy(
         restart=spec.restart,
         backoff=spec.backoff or (NO_BACKOFF if profile is Profile.OTP else Backoff()),
@@ -58,7 +60,12 @@ def child_policy(spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.F
         supervisor=isinstance(spec.run, SupervisorSpec),
         brutal_kill=spec.stop == (),
         stop_signals=frozenset(step.signal for step in stop_steps(spec, profile) if isinstance(step, SignalStep)),
+        startup=None if spec.startup is None else _startup(spec.startup),
     )
+
+
+def _startup(probe: Startup) -> Thresholds:
+    return Thresholds(math.inf if probe.failures is None else probe.failures, probe.successes)
 
 
 def stop_steps(spec: ChildSpec, profile: Profile) -> tuple[StopStep, ...]:

@@ -23,13 +23,16 @@ from trio_supervisor.core.messages import (
     ForgetChild,
     How,
     HurryAsked,
+    Judged,
     LifeEnded,
     Notice,
+    PassStartup,
     Reply,
     Report,
     ShutdownAsked,
     StartChild,
     StateChanged,
+    StatusTold,
     StopChild,
     TimeLost,
     TimePassed,
@@ -379,7 +382,7 @@ class Supervisor:
 
     def _take(self, fact: Fact) -> None:
         for output in self._machine.handle(fact, trio.current_time()):
-            if isinstance(output, StateChanged | Report | LifeEnded | TreeStarted | TreeEnding):
+            if isinstance(output, StateChanged | Judged | StatusTold | Report | LifeEnded | TreeStarted | TreeEnding):
                 self._note(output)
             else:
                 self._obey(output)
@@ -410,6 +413,8 @@ class Supervisor:
                 self._nursery.start_soon(life.run, name=f"{command.child} #{command.generation}")
             case WatchHealth():
                 self._lives[command.child].watch_health()
+            case PassStartup():
+                self._lives[command.child].pass_startup()
             case StopChild():
                 self._stop_life(command)
             case CutGrace():

@@ -16,8 +16,8 @@ import trio
 
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.network import at, why
-from trio_supervisor.probes.words import one_line
 from trio_supervisor.record import record
+from trio_supervisor.words import one_line
 
 _LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110, 9.2.2

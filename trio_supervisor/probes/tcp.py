@@ -9,8 +9,8 @@ import trio
 from trio_supervisor.errors import ProbeError, SpecError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.probes.network import Place, at, literal, owned_port, resolve, why
-from trio_supervisor.probes.words import took
 from trio_supervisor.spec import Tcp, expand, split_address
+from trio_supervisor.words import took
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ A `Life` is made without any I/O, and the engine keeps it before it calls `start
 begun can therefore still be killed and waited for. Times are seconds.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -44,7 +44,7 @@ def _a_little_of_each(_stream: Stream) -> int:
     return a_little_at_once()
 
 
-def _ignore(_reason: str) -> None:
+def _ignore(_reason: object) -> None:
     """Take in what nobody wants to know."""
 
 
@@ -73,6 +73,8 @@ class Launch:
     """
     limit_reached: Callable[[str], None] = _ignore
     """Called by a runtime, with the reason, when the child must be stopped and started again (a soft limit)."""
+    notified: Callable[[Mapping[str, str]], None] = _ignore
+    """Called by a runtime with the variables of each notification (sd_notify(3)) that the child sends."""
 
 
 class Ownership(Enum):
@@ -121,6 +123,14 @@ class OwnsPorts(Protocol):
 
     async def owner(self, port: int) -> tuple[Ownership, str]:
         """Whose the listening TCP socket on `port` is, and in words who holds it."""
+
+
+@runtime_checkable
+class KnowsItsOwn(Protocol):
+    """A life that can tell whether a process is of its tree."""
+
+    def owns(self, pid: int) -> tuple[Ownership, str]:
+        """Whose a process is, and in words who it is."""
 
 
 @runtime_checkable

@@ -5,10 +5,11 @@ placeholders `{port}` and `{id}` may stand in commands, environment values and p
 begins.
 """
 
-from trio_supervisor.spec.checks import A2A, Check, Exec, Health, Http, Readiness, Tcp, split_address
+from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Tcp, Unix, split_address
 from trio_supervisor.spec.child import DEFAULT_LISTEN, DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
 from trio_supervisor.spec.presets import PRESETS, Preset
+from trio_supervisor.spec.probes import PUSHED, Check, Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import (
     OWNED_NAMES,
     OWNED_PREFIXES,
@@ -25,6 +26,7 @@ from trio_supervisor.spec.process import (
     TaskSpec,
     is_owned,
 )
+from trio_supervisor.spec.signs import Call, File, Log, Notify
 from trio_supervisor.spec.stop import (
     AskStep,
     CloseStdinStep,
@@ -44,24 +46,31 @@ __all__ = [
     "OWNED_NAMES",
     "OWNED_PREFIXES",
     "PRESETS",
+    "PUSHED",
     "RLIMITS",
     "UNLIMITED",
     "AskStep",
+    "Call",
     "Check",
     "ChildSpec",
     "CloseStdinStep",
     "CommandStep",
     "Exec",
+    "File",
+    "Grpc",
     "Health",
     "Http",
     "HttpStep",
     "Inherit",
     "Limits",
+    "Log",
     "LogFile",
     "LogFormat",
     "LogStream",
+    "Notify",
     "Port",
     "Preset",
+    "Probe",
     "ProcessSpec",
     "Readiness",
     "RingLimits",
@@ -72,12 +81,14 @@ __all__ = [
     "SendStep",
     "SignalStep",
     "SignalTo",
+    "Startup",
     "Stdin",
     "StopStep",
     "SupervisorSpec",
     "TailLimits",
     "TaskSpec",
     "Tcp",
+    "Unix",
     "check_id",
     "expand",
     "is_owned",

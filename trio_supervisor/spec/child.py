@@ -17,9 +17,10 @@ from trio_supervisor.core.policy import (
     Strategy,
 )
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec.checks import Health, Readiness
 from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
+from trio_supervisor.spec.probes import Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import ProcessSpec, Stdin, TaskSpec
+from trio_supervisor.spec.signs import Notify
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
 
@@ -92,6 +93,7 @@ class ChildSpec:
     """How much of what it says is kept in memory; None: `RingLimits()`, or less where there are very many children. Not
     for supervisors.
     """
+    startup: Startup | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.listen is not None and (self.port is None or not isinstance(self.run, ProcessSpec)):
@@ -102,9 +104,23 @@ class ChildSpec:
             raise SpecError(f"child {self.id!r}: ring is for children that are no supervisor")
         if isinstance(self.run, SupervisorSpec) and self.run.tails is not None:
             raise SpecError(f"child {self.id!r}: tails is for the top supervisor: it holds for the whole tree")
+        if not isinstance(self.run, ProcessSpec) and any(isinstance(each.check, Notify) for each in self.probes):
+            raise SpecError(f"child {self.id!r}: notify is for children that are processes")
         reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
             raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe")
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """Those that it has, in the order in which they begin."""
+        return tuple(probe for probe in (self.startup, self.readiness, self.health) if probe is not None)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it is given a socket for its notifications (sd_notify(3))."""
+        if not isinstance(self.run, ProcessSpec):
+            return False
+        return self.run.notify or any(isinstance(probe.check, Notify) for probe in self.probes)
 
 
 @frozen
