@@ -142,7 +142,7 @@ agents:
         ("{exec: check}", "exec: must be a list, not 'check'"),
         ("{exec: []}", "exec must name a program"),
         ("{log: null}", "health: log must be a regular expression, or there must be one in fail"),
-        ("{log: ''}", "log must be a regular expression, or there must be one in fail"),
+        ("{log: ''}", "health: log must be a regular expression, or there must be one in fail"),
         (
             "{log: x, fail: '['}",
             "log: fail: '[' is not a regular expression: unterminated character set at position 0",
