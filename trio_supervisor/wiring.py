@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from trio_supervisor.control.api import Control, Event
+from trio_supervisor.control.api import Control, Event, Remark
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
@@ -47,14 +47,17 @@ async def open_tree(
     hub: Hub,
     watch: Callable[[Event], None],
     guard: Guard,
+    hear: Callable[[Remark], None] | None = None,
 ) -> AsyncIterator[Control]:
-    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start
-    on.
+    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start on,
+    `hear` every remark.
     """
     note_secret_sources(spec)
     supervisor = make_supervisor(spec, hub)
     control = LocalControl(supervisor)
     control.listen(watch)
+    if hear is not None:
+        control.listen_to_remarks(hear)
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.run)
         try:
