@@ -23,6 +23,10 @@ FIRST_DELAY = 0.1
 SLOW_DOWN = 1.5
 LATE = 0.25
 """Seconds: a question whose timeout is seen so late had nobody to hear its answer."""
+LATE_KILL = 1.0
+"""The same for a command, which has to be killed first."""
+KILL_TIME = 5.0
+"""Seconds: so long it may take until nothing is left of a command whose time is over."""
 OWNER_KNOWN = 60.0
 """Seconds: so long it is believed who listens on a port that answers without a failure."""
 
@@ -103,7 +107,7 @@ class _Prober:
                 except ProbeError as error:
                     self._complain(str(error))
                     continue
-            unheard = time_lost(begun + self.asked.probe.timeout, LATE) > 0
+            unheard = time_lost(begun + self.asked.probe.timeout, LATE_KILL if self.probe.heavy else LATE) > 0
             # Only once: what is as late again is itself so slow.
             self.voided = not self.voided and not answer.ok and (lost or unheard)
             if self.voided:
@@ -134,7 +138,8 @@ class _Prober:
     async def _ask_in_time(self) -> Answer:
         timeout = self.asked.probe.timeout
         answer = Answer(False, f"no answer within {timeout:g} s")
-        with trio.move_on_after(timeout) as patience:
+        # A command is stopped at its time by who runs it, who can then tell what it has said.
+        with trio.move_on_after(timeout + KILL_TIME if self.probe.heavy else timeout) as patience:
             answer = await self.probe.ask()
             if answer.ok:
                 answer = await self._check_owner(answer)

@@ -28,7 +28,7 @@ _SERVING = 1
 _STATUSES = {0: "UNKNOWN", _SERVING: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 _CODES = {1: "CANCELLED", 4: "DEADLINE_EXCEEDED", 5: "NOT_FOUND", 7: "PERMISSION_DENIED", 8: "RESOURCE_EXHAUSTED",
           12: "UNIMPLEMENTED", 13: "INTERNAL", 14: "UNAVAILABLE", 16: "UNAUTHENTICATED"}  # fmt: skip
-_MOST = 64 * 1024
+_MOST = 16 * 1024
 """Bytes of an answer; a right one has a few."""
 
 
@@ -93,6 +93,8 @@ async def _call(places: list[Place], where: str, tls_host: str | None, service: 
             answered = _Answered()
             while not answered.over:
                 data = await stream.receive_some(65536)
+                if data.startswith(b"HTTP/1") and not answered.headers:
+                    raise _NoGrpcError(f"{where} speaks HTTP/1, not the HTTP/2 of gRPC")
                 if not data:
                     raise _NoGrpcError(f"{where} closed the connection without an answer")
                 _take(connection, bytes(data), answered, where)
