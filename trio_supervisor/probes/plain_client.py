@@ -1,7 +1,7 @@
 """HTTP without TLS for the probes: h11 on a socket of our own.
 
 A third of what the same question costs by httpx, nothing to leak when it is cancelled (there is no pool), and an import
-of milliseconds. See docs/decisions/0008-plain-http-by-h11.md.
+of milliseconds. See docs/decisions/0010-plain-http-by-h11.md.
 """
 
 import h11
