@@ -3,7 +3,7 @@ it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
@@ -12,7 +12,24 @@ from typing import cast
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
-from trio_supervisor.spec import A2A, Check, ChildSpec, Exec, Http, HttpStep, ProcessSpec, TaskSpec, Tcp
+from trio_supervisor.spec import (
+    A2A,
+    Call,
+    Check,
+    ChildSpec,
+    Exec,
+    File,
+    Grpc,
+    Http,
+    HttpStep,
+    Log,
+    Notify,
+    ProcessSpec,
+    SupervisorSpec,
+    TaskSpec,
+    Tcp,
+    Unix,
+)
 
 RUNTIMES: Mapping[type, str] = MappingProxyType(
     {
@@ -26,11 +43,18 @@ PROBES: Mapping[type, str] = MappingProxyType(
         A2A: "trio_supervisor.probes.a2a:open_a2a",
         Tcp: "trio_supervisor.probes.tcp:open_tcp",
         Exec: "trio_supervisor.probes.exec:open_exec",
+        Log: "trio_supervisor.probes.log:open_log",
+        File: "trio_supervisor.probes.file:open_file",
+        Unix: "trio_supervisor.probes.unix:open_unix",
+        Notify: "trio_supervisor.probes.notify:open_notify",
+        Grpc: "trio_supervisor.probes.grpc:open_grpc",
+        Call: "trio_supervisor.probes.call:open_call",
     }
 )
 
 STOP_REQUEST = "trio_supervisor.probes.stop_request:send"
 GUARDED = "trio_supervisor.runtimes.process.guarding:open_guarded"
+PRINTS = "trio_supervisor.runtimes.task_print:prints_taken_in"
 
 
 @cache
@@ -47,6 +71,22 @@ def make_runtime(spec: ChildSpec) -> Runtime:
 def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:
     """Have processes spawned by a guardian while the block lasts: none of them outlives this one, however it ends."""
     return cast(Callable[[Guard], AbstractAsyncContextManager[object]], _load(GUARDED))(guard)
+
+
+def prints_taken_in(spec: SupervisorSpec) -> AbstractContextManager[None]:
+    """Have what functions print that are children told as theirs while the block lasts; for a program that does nothing
+    but to run this tree.
+    """
+    if not _has_task(spec):
+        return nullcontext()
+    return cast(Callable[[], AbstractContextManager[None]], _load(PRINTS))()
+
+
+def _has_task(spec: SupervisorSpec) -> bool:
+    return any(
+        _has_task(child.run) if isinstance(child.run, SupervisorSpec) else isinstance(child.run, TaskSpec)
+        for child in spec.children
+    )
 
 
 def open_probe(check: Check, target: Target, timeout: float) -> AbstractAsyncContextManager[OpenProbe]:

@@ -7,7 +7,7 @@ alone: they would be found by chance everywhere.
 import re
 from base64 import b64encode
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from urllib.parse import quote_from_bytes, quote_plus
 
@@ -18,6 +18,8 @@ HELD = 4
 """Bytes; what ends in so many leading bytes of a secret waits for more. Less comes by chance too often: a prompt would
 be late.
 """
+FEW = 12
+"""Up to so many forms of secrets (four for each) a search for one after the other is fast enough."""
 VAULT_BYTES = 16 << 20
 """At most so many bytes of values are kept for a run, each counted as `VALUE_OVERHEAD` bytes longer."""
 VALUE_OVERHEAD = 100
@@ -37,6 +39,7 @@ class Redactor:
         self._patterns = _Patterns()
         for value in values:
             self._patterns.add(value)
+        self._patterns.prepare()
         patterns = self._patterns.all
         self._joined = b"".join(patterns)
         self._starts = [0, *accumulate(map(len, patterns))]
@@ -193,6 +196,7 @@ class _Patterns:
         self.all: dict[bytes, None] = {}
         self._needed: dict[bytes, None] = {}  # where none of these is, none of all is
         self._by_start: dict[bytes, list[bytes]] = {}
+        self._find: Callable[[bytes], Sequence[object]] | None = None  # those that are needed, where they are
 
     def add(self, value: bytes) -> None:
         forms = set(_forms(value))
@@ -218,10 +222,25 @@ class _Patterns:
     def spans(self, data: bytes) -> list[_Span]:
         # By far the most time goes into this line. A search for each is fastest, unless there are very many.
         if len(self._needed) <= len(data):
-            found = self._search(data) if any(pattern in data for pattern in self._needed) else ()
+            found = self._search(data) if self._is_any_in(data) else ()
         else:
             found = self._look_up(data)
         return _united(found)
+
+    def prepare(self) -> None:
+        """Nothing will be added any more: search for all at once, where there is something installed that can."""
+        if len(self._needed) <= FEW:
+            return
+        try:
+            from ahocorasick_rs import BytesAhoCorasick  # noqa: PLC0415 -- optional, and mostly there are few secrets
+        except ImportError:
+            return
+        self._find = BytesAhoCorasick(self._needed).find_matches_as_indexes
+
+    def _is_any_in(self, data: bytes) -> bool:
+        if self._find is not None:
+            return bool(self._find(data))
+        return any(pattern in data for pattern in self._needed)
 
     def _search(self, data: bytes) -> Iterator[_Span]:
         for pattern in self.all:

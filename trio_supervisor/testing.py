@@ -52,7 +52,7 @@ class ScriptedWorld:
     scripts: Mapping[str, Sequence[Script]] = field(factory=dict)
     answers: Mapping[str, Iterable[Answer | float]] = field(factory=dict)
     """What the probes of a child answer in turn, the last for ever; a number is a delay of so many seconds without an
-    answer.
+    answer. By the name of the child, or of one of its probes: `a.startup`.
     """
     draw: Callable[[], float] = lambda: 0.5
     events: list[tuple[float, str, str]] = field(factory=list)
@@ -68,7 +68,7 @@ class ScriptedWorld:
         return World(
             runtime=lambda spec: ScriptedRuntime(spec.id, self.scripts.get(spec.id, (Script(),)), self.note),
             probe=self._open_probe,
-            sink=lambda child, generation, _log: partial(self._take, child, generation),
+            sink=lambda child, generation, _log, _ring: partial(self._take, child, generation),
             room=trio.lowlevel.checkpoint,
             draw=self.draw,
             request=self._request,
@@ -91,14 +91,16 @@ class ScriptedWorld:
 
     @asynccontextmanager
     async def _open_probe(self, check: Check, target: Target, timeout: float) -> AsyncIterator[OpenProbe]:
-        if target.child not in self._answers:
-            given = list(self.answers.get(target.child, (Answer(True, "fine"),)))
-            self._answers[target.child] = chain(given, repeat(given[-1]))
-        answers = self._answers[target.child]
+        own = f"{target.child}.{target.role.value}"
+        name = own if own in self.answers else target.child
+        if name not in self._answers:
+            given = list(self.answers.get(name, (Answer(True, "fine"),)))
+            self._answers[name] = chain(given, repeat(given[-1]))
+        answers = self._answers[name]
 
         async def ask() -> Answer:
             answer = next(answers)
-            self.note(target.child, "asked")
+            self.note(target.child, "asked" if name == target.child else f"asked for {target.role.value}")
             await trio.sleep(0 if isinstance(answer, Answer) else answer)
             return answer if isinstance(answer, Answer) else Answer(True, "late")
 

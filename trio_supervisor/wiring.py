@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from trio_supervisor.control.api import Control, Event
+from trio_supervisor.control.api import Control, Event, Remark
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, send_request
+from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, prints_taken_in, send_request
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
 from trio_supervisor.state.leftovers import Cleared
@@ -36,6 +36,7 @@ def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
         redact,
         hub.ring,
         hub.forget,
+        hub.at_once,
     )
     return Supervisor(spec, world)
 
@@ -46,19 +47,23 @@ async def open_tree(
     hub: Hub,
     watch: Callable[[Event], None],
     guard: Guard,
+    hear: Callable[[Remark], None] | None = None,
 ) -> AsyncIterator[Control]:
-    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start
-    on.
+    """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start on,
+    `hear` every remark.
     """
     note_secret_sources(spec)
     supervisor = make_supervisor(spec, hub)
     control = LocalControl(supervisor)
     control.listen(watch)
+    if hear is not None:
+        control.listen_to_remarks(hear)
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.run)
         try:
-            async with open_guarded(guard), supervisor.open():
-                yield control
+            with prints_taken_in(spec):
+                async with open_guarded(guard), supervisor.open():
+                    yield control
         finally:
             await hub.aclose(LAST_WRITES)  # noqa: ASYNC102 -- it shields itself, and is bounded
         nursery.cancel_scope.cancel()

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -64,8 +64,11 @@ async def running(
     stderr: int = subprocess.STDOUT,
     start_new_session: bool = False,
     preexec_fn: Callable[[], object] | None = None,
+    before: Sequence[str] = (),
 ) -> AsyncIterator[Running]:
-    """Run a file with this text; at the end of the block nothing of it is left, however the block ends."""
+    """Run a file with this text; at the end of the block nothing of it is left, however the block ends. `before`: a
+    command that becomes the supervisor.
+    """
     file = directory / "supervisor.yaml"
     if yaml:
         file.write_text(yaml)
@@ -76,7 +79,7 @@ async def running(
         "PYTHONUNBUFFERED": "1",
     }
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "trio_supervisor", "run", str(file), *arguments],
+        [*before, sys.executable, "-m", "trio_supervisor", "run", str(file), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,

@@ -2,12 +2,14 @@
 
 import pytest
 
-from trio_supervisor.cli.wording import About, Tone, describe, duration, is_dull, tone
-from trio_supervisor.core.messages import Exit, How, StateChanged
+from trio_supervisor.cli.wording import About, Tone, describe, describe_remark, duration, is_dull, tone
+from trio_supervisor.control.api import Remark
+from trio_supervisor.core.messages import Exit, How, Judged, Judgement, Role, StateChanged, StatusTold
 from trio_supervisor.core.state import TRANSITIONS, State
 
 CODE_1 = Exit(How.EXITED, code=1)
 ABOUT = About(now=100.0)
+FIRST = "for the first time 12 s ago"
 STARTED = About(now=100.0, started_at=99.6, port=19001, pid=123)
 
 
@@ -197,3 +199,30 @@ def test_steps_that_tell_nothing_new_are_dull(notice: StateChanged, last_reason:
 )
 def test_durations_are_told_in_two_figures_and_a_unit(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("judgement", "failed", "text", "news", "dull"),
+    [
+        (Judgement.SUSPECT, 1, "suspect: health probe failed: timeout", Tone.WARNING, False),
+        (
+            Judgement.UNHEALTHY,
+            3,
+            "health probe has failed 3 times, for the first time 12 s ago: timeout",
+            Tone.BAD,
+            True,
+        ),
+        (Judgement.RECOVERED, 1, f"recovered: health probe had failed once, {FIRST}", Tone.GOOD, False),
+        (Judgement.RECOVERED, 2, f"recovered: health probe had failed 2 times, {FIRST}", Tone.GOOD, False),
+        (Judgement.RECOVERED, 0, "health probe succeeds again, 12 s after its first failure", Tone.GOOD, True),
+    ],
+)
+def test_the_edges_of_a_probe(judgement: Judgement, failed: int, text: str, news: Tone, dull: bool) -> None:
+    judged = Judged("a", 1, Role.HEALTH, judgement, 100.0, failed, "timeout")
+    assert describe_remark(Remark(0.0, "a", judged, 12.0)) == (text, news, dull)
+
+
+def test_a_status_in_its_own_words() -> None:
+    told = Remark(0.0, "a", StatusTold("a", 1, "loading"), 0.0)
+    assert describe_remark(told) == ("status: loading", Tone.QUIET, False)
+    assert describe_remark(Remark(0.0, "a", StatusTold("a", 1, ""), 0.0))[2], "no more status is no news"

@@ -13,7 +13,8 @@ import trio
 from trio_supervisor.cli.console import Console
 from trio_supervisor.cli.style import Style
 from trio_supervisor.cli.text_format import TextFormat
-from trio_supervisor.cli.writer import LIMIT_BYTES, PATIENCE, Writer
+from trio_supervisor.cli.writer import LIMIT_BYTES, Writer
+from trio_supervisor.output.backlog import PATIENCE
 
 CHUNK = bytes(range(256)) * 256
 

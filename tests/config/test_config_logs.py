@@ -1,7 +1,7 @@
 """Log files as they are written in a file."""
 
 from tests.config.config_files import Files
-from trio_supervisor.spec import LogFile, LogFormat, LogStream
+from trio_supervisor.spec import LogFile, LogFormat, LogStream, RingLimits, TailLimits
 
 
 def logs(files: Files, text: str) -> tuple[LogFile, ...]:
@@ -78,4 +78,42 @@ def test_mistakes_are_told_where_they_are(files: Files) -> None:
 def test_a_supervisor_has_no_log(files: Files) -> None:
     assert files.mistakes("agents:\n  team:\n    log: true\n    agents: {a: {command: [x]}}\n") == [
         "3:5: 'log' is for agents that are no supervisor"
+    ]
+
+
+def test_how_much_is_kept_in_memory_is_read(files: Files) -> None:
+    spec = files.load(
+        "supervisor: {tails: {keep: 10, size: 2M, age: 5m}}\n"
+        "defaults: {ring: {lines: 500}}\n"
+        "agents:\n"
+        "  a: {command: [x], ring: {size: 64K}}\n"
+        "  b: {command: [x]}\n"
+        "  c: {command: [x], ring: null}\n"
+    ).spec
+
+    assert spec.tails == TailLimits(keep=10, size=2 << 20, age=300.0)
+    assert [child.ring for child in spec.children] == [
+        RingLimits(size=64 << 10, lines=500),
+        RingLimits(lines=500),
+        None,
+    ]
+
+
+def test_wrong_limits_of_what_is_kept_are_told_all_at_once(files: Files) -> None:
+    assert files.mistakes(
+        "supervisor: {tails: {keep: -1, size: 0K, age: 0}}\n"
+        "agents:\n"
+        "  a: {command: [x], ring: {size: 1K, lines: 0}}\n"
+        "  team:\n"
+        "    supervisor: {tails: {keep: 1}}\n"
+        "    ring: {lines: 5}\n"
+        "    agents: {b: {command: [x]}}\n"
+    ) == [
+        "1:28: tails: keep must be >= 0, not -1",
+        "1:38: tails: size must be >= 1, not 0",
+        "1:47: tails: age must be > 0, not 0.0",
+        "3:34: ring: size must be >= 16384, not 1024",
+        "3:45: ring: lines must be >= 1, not 0",
+        "5:18: 'tails' is for the supervisor of all agents: it holds for the whole tree",
+        "6:5: 'ring' is for agents that are no supervisor",
     ]

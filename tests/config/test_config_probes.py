@@ -3,7 +3,26 @@
 import pytest
 
 from tests.config.config_files import Files
-from trio_supervisor.spec import A2A, Check, Exec, Health, Http, Readiness, Tcp
+from trio_supervisor.spec import (
+    A2A,
+    Call,
+    Check,
+    Exec,
+    File,
+    Grpc,
+    Health,
+    Http,
+    Log,
+    LogStream,
+    Notify,
+    ProcessSpec,
+    Readiness,
+    Startup,
+    Tcp,
+    Unix,
+)
+
+KINDS = "http, a2a, tcp, exec, log, file, unix, notify, grpc, call"
 
 
 @pytest.mark.parametrize(
@@ -24,6 +43,13 @@ from trio_supervisor.spec import A2A, Check, Exec, Health, Http, Readiness, Tcp
         ("{tcp: 6379}", Tcp("6379")),
         ("{tcp: 'db:5432'}", Tcp("db:5432")),
         ("{exec: [./check, '{port}']}", Exec(("./check", "{port}"))),
+        ("{log: 'listening on {port}'}", Log("listening on {port}")),
+        ("{log: up, fail: EADDRINUSE, stream: stderr}", Log("up", "EADDRINUSE", LogStream.STDERR)),
+        ("{log: null, fail: panic}", Log(fail="panic")),
+        ("{file: /run/x, newer: true, max_age: 40s}", File("/run/x", newer=True, max_age=40.0)),
+        ("{unix: '/run/{id}.sock'}", Unix("/run/{id}.sock")),
+        ("{notify: true}", Notify()),
+        ("{grpc: '{port}', service: a.B, tls: true}", Grpc("{port}", "a.B", tls=True)),
     ],
 )
 def test_each_kind_of_probe_has_its_keys(files: Files, written: str, check: Check) -> None:
@@ -44,13 +70,56 @@ agents:
     assert child.health == Health(Tcp("1"), 60.0, 9.0, 4, 3)
 
 
+def test_startup_is_a_probe_like_the_others(files: Files) -> None:
+    child = files.child("""
+defaults: {startup: {period: 1s, jitter: 0.2}}
+agents:
+  a:
+    command: [x]
+    startup: {tcp: 1, timeout: 500ms, deadline: 2m, failures: 5, successes: 2, initial_delay: 3s}
+    health: {tcp: 1, initial_delay: 0s, jitter: 0}
+""")
+
+    assert child.startup == Startup(Tcp("1"), 1.0, 0.5, 120.0, 5, 2, 3.0, 0.2)
+    assert child.health == Health(Tcp("1"), initial_delay=0.0, jitter=0.0)
+
+
+def test_files_and_functions_start_at_the_directory_of_the_file(files: Files) -> None:
+    child = files.child("""
+agents:
+  a: {command: [x], startup: {file: run/up}, readiness: {unix: run/a.sock}, health: {call: "my.checks:alive"}}
+""")
+
+    here = str(files.directory)
+    assert child.startup == Startup(File(f"{here}/run/up"))
+    assert child.readiness == Readiness(Unix(f"{here}/run/a.sock"))
+    assert child.health == Health(Call("my.checks:alive", here))
+
+
+def test_a_socket_for_notifications_is_given_with_a_probe_or_without(files: Files) -> None:
+    children = files.children("""
+agents:
+  plain: {command: [x]}
+  told: {command: [x], notify: true}
+  watched: {command: [x], health: {notify: true}}
+""")
+
+    assert [child.notifies for child in children.values()] == [False, True, True]
+    run = children["told"].run
+    assert isinstance(run, ProcessSpec)
+    assert run.notify
+
+
 @pytest.mark.parametrize(
     ("written", "mistake"),
     [
-        ("{}", "health: needs one of http, a2a, tcp, exec: how is it asked?"),
-        ("{period: 5s}", "health: needs one of http, a2a, tcp, exec: how is it asked?"),
+        ("{}", "health: needs one of http, a2a, tcp, exec, log, file, unix, notify, grpc, call: how is it asked?"),
+        (
+            "{period: 5s}",
+            "health: needs one of http, a2a, tcp, exec, log, file, unix, notify, grpc, call: how is it asked?",
+        ),
         ("{htpp: /x}", "unknown key 'htpp'; did you mean 'http'?"),
-        ("{grpc: x}", "unknown key 'grpc'"),
+        ("{ping: x}", "unknown key 'ping'"),
         ("{tcp: 1, http: /}", "a probe has one kind; 'tcp' stands here too"),
         ("{tcp: 1, method: GET}", "'method' does not go with 'tcp'"),
         ("{a2a: true, status: [200]}", "'status' does not go with 'a2a'"),
@@ -72,6 +141,24 @@ agents:
         ("{tcp: 99999}", "tcp '99999': the port must be {port} or a number within 1 to 65535"),
         ("{exec: check}", "exec: must be a list, not 'check'"),
         ("{exec: []}", "exec must name a program"),
+        ("{log: null}", "health: log must be a regular expression, or there must be one in fail"),
+        ("{log: ''}", "health: log must be a regular expression, or there must be one in fail"),
+        (
+            "{log: x, fail: '['}",
+            "log: fail: '[' is not a regular expression: unterminated character set at position 0",
+        ),
+        ("{log: x, stream: out}", "stream: must be one of both, stdout, stderr, not 'out'; did you mean 'stdout'?"),
+        ("{log: x, max_age: 1s}", "'max_age' does not go with 'log'"),
+        ("{file: x, max_age: 0s}", "file: max_age must be > 0, not 0.0"),
+        ("{notify: false}", "notify must be true; without a probe leave it out"),
+        ("{grpc: host}", "grpc 'host': the port must be {port} or a number within 1 to 65535"),
+        ("{call: check}", "call: must be package.module:function, not 'check'"),
+        ("{tcp: 1, jitter: 1}", "health: jitter must be within 0 to 1, not 1.0"),
+        ("{tcp: 1, failures: 0}", "health: failures must be > 0, not 0"),
+        (
+            "{tcp: 1, initial_delay: soon}",
+            "initial_delay: 'soon' is no duration: write a duration such as 500ms, 30s, 5m, 1h30m or 24h",
+        ),
     ],
 )
 def test_a_probe_that_makes_no_sense_is_a_mistake(files: Files, written: str, mistake: str) -> None:
@@ -140,3 +227,8 @@ agents:
         "2:35: 'http' needs the agent's port: a task has none",
         "3:29: 'exec' does not go with 'task': a command runs in the directory and environment of a process",
     ]
+
+
+def test_a_task_has_no_socket_to_notify_by(files: Files) -> None:
+    (mistake,) = files.mistakes("agents: {a: {task: 'm:f', readiness: {notify: true}}}")
+    assert mistake.endswith("notify is for children that are processes")

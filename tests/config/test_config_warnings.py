@@ -9,7 +9,42 @@ from trio_supervisor.spec import ProcessSpec
 @pytest.mark.parametrize(
     ("written", "warning"),
     [
-        ("health: {tcp: 1, period: 2s, timeout: 3s}", "4:43: health: timeout 3s is longer than the period 2s"),
+        ("health: {tcp: 1, period: 9s, timeout: 10s}", "4:43: health: timeout 10s is longer than the period 9s"),
+        (
+            "health: {tcp: 1, period: 2s}",
+            "4:30: health without startup or readiness: an agent that needs more than 6s to start is restarted before "
+            "it is up; write a startup probe",
+        ),
+        (
+            "health: {tcp: 1, initial_delay: 1s, failures: 1}",
+            "4:37: health without startup or readiness: an agent that needs more than 1s to start is restarted before "
+            "it is up; write a startup probe",
+        ),
+        (
+            "startup: {tcp: 1, initial_delay: 1m}",
+            "4:38: startup: initial_delay 1m is not shorter than the deadline 1m: it is never asked",
+        ),
+        (
+            "startup: {tcp: 1, deadline: 2s}",
+            "4:33: startup: deadline 2s is shorter than the timeout 5s of one answer",
+        ),
+        (
+            "readiness: {log: up, failures: 2}",
+            "4:36: readiness: failures does not count with 'log': the agent says it by itself, when it likes",
+        ),
+        (
+            "health: {notify: true, timeout: 2s}",
+            "4:37: health: timeout does not count with 'notify': the agent says it by itself, when it likes",
+        ),
+        (
+            "health: {file: x}",
+            "4:20: health: a file that is there stays there: write max_age for a heartbeat",
+        ),
+        (
+            "health: {file: x, max_age: 10s}",
+            "4:32: health: max_age 10s is shorter than the period 30s of the looks",
+        ),
+        ("health: {log: up}", "4:19: health: without 'fail' no line can ever make the agent unhealthy"),
         ("readiness: {tcp: 1, timeout: 6s}", "4:34: readiness: timeout 6s is longer than the period 5s"),
         (
             "readiness: {tcp: 1, deadline: 2s}",
@@ -30,10 +65,32 @@ def test_values_that_contradict_each_other_are_warned_of(files: Files, written: 
 
 
 @pytest.mark.parametrize(
-    "written", ["health: {tcp: 1, period: 2s}", "health: {tcp: 1, period: 5s, timeout: 5s}", "stop: {grace: 30s}"]
+    "written",
+    [
+        "health: {tcp: 1, period: 5s}",
+        "readiness: {tcp: 1, period: 2s}",
+        "health: {notify: true, period: 2s, failures: 1}",
+        "startup: {notify: true, deadline: 2s}",
+        "health: {log: null, fail: x}",
+        "stop: {grace: 30s}",
+    ],
 )
 def test_a_default_that_nobody_wrote_is_not_warned_of(files: Files, written: str) -> None:
     assert files.load(f"agents:\n  a:\n    command: [x]\n    {written}\n").warnings == ()
+
+
+def test_a_deadline_of_readiness_beside_startup_is_warned_of(files: Files) -> None:
+    text = "agents: {a: {command: [x], startup: {tcp: 1}, readiness: {tcp: 1, deadline: 9s}, start_timeout: 3s}}"
+    assert [warning.partition("main.yaml:")[2] for warning in files.load(text).warnings] == [
+        "1:77: readiness: deadline does not count beside startup, whose deadline does",
+        "1:97: start_timeout does not count beside a startup probe, whose deadline of 1m does",
+    ]
+
+
+def test_health_that_waits_for_the_start_may_be_hasty(files: Files) -> None:
+    for waits in ("startup", "readiness"):
+        text = f"agents: {{a: {{command: [x], {waits}: {{tcp: 1}}, health: {{tcp: 1, period: 1s}}}}}}"
+        assert files.load(text).warnings == ()
 
 
 def test_a_short_stop_deadline_is_warned_of_once(files: Files) -> None:

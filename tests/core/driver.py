@@ -17,6 +17,7 @@ from trio_supervisor.core.messages import (
     Fact,
     How,
     HurryAsked,
+    Judged,
     Looked,
     Output,
     ProbeAnswered,
@@ -62,9 +63,10 @@ def policy(
     readiness: Thresholds = Thresholds(failures=1),  # noqa: B008 - a frozen value
     health: Thresholds | None = None,
     needs: Mapping[str, Condition] | None = None,
+    startup: Thresholds | None = None,
 ) -> ChildPolicy:
     """A child policy; without arguments that of a child which is ready when started, and comes back without jitter."""
-    return ChildPolicy(restart, backoff, ready_by, deadline, readiness, health, needs or {})
+    return ChildPolicy(restart, backoff, ready_by, deadline, readiness, health, needs or {}, startup=startup)
 
 
 def tree(restarts: int = 1000, within: float = 60.0, *, parallel: int = 20, stop_deadline: float = 30.0) -> TreePolicy:
@@ -140,11 +142,14 @@ class Driver:
     def says_ready(self, child: str) -> list[Output]:
         return self.tell(BecameReady(child, self[child].generation))
 
-    def readiness(self, child: str, ok: bool, detail: str = "status 200") -> list[Output]:
-        return self.tell(ProbeAnswered(child, self[child].generation, Role.READINESS, ok, detail))
+    def startup(self, child: str, ok: bool, detail: str = "started up", *, decisive: bool = False) -> list[Output]:
+        return self.tell(ProbeAnswered(child, self[child].generation, Role.STARTUP, ok, detail, decisive))
 
-    def health(self, child: str, ok: bool, detail: str = "timeout") -> list[Output]:
-        return self.tell(ProbeAnswered(child, self[child].generation, Role.HEALTH, ok, detail))
+    def readiness(self, child: str, ok: bool, detail: str = "status 200", *, decisive: bool = False) -> list[Output]:
+        return self.tell(ProbeAnswered(child, self[child].generation, Role.READINESS, ok, detail, decisive))
+
+    def health(self, child: str, ok: bool, detail: str = "timeout", *, decisive: bool = False) -> list[Output]:
+        return self.tell(ProbeAnswered(child, self[child].generation, Role.HEALTH, ok, detail, decisive))
 
     def looked(
         self,
@@ -187,6 +192,9 @@ class Driver:
     def make_ready(self, child: str) -> None:
         """Let the present life of a child, which has just begun, become ready."""
         self.started(child)
+        if (startup := self[child].policy.startup) is not None:
+            for _ in range(startup.successes):
+                self.startup(child, True)
         match self[child].policy.ready_by:
             case ReadyBy.ITSELF:
                 self.says_ready(child)
@@ -215,6 +223,11 @@ def commands(outputs: list[Output]) -> list[Command]:
 def changes(outputs: list[Output]) -> list[StateChanged]:
     """The changes of state among the outputs."""
     return [output for output in outputs if isinstance(output, StateChanged)]
+
+
+def judged(outputs: list[Output]) -> list[tuple[str, str, float, int]]:
+    """What is told of probes: role, judgement, since when, how many failed answers."""
+    return [(out.role.value, out.judgement.value, out.since, out.failed) for out in outputs if isinstance(out, Judged)]
 
 
 def starts(outputs: list[Output]) -> list[str]:

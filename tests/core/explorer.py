@@ -26,15 +26,19 @@ from trio_supervisor.core.messages import (
     ChildAdded,
     CostReported,
     CutGrace,
+    DeadlineExtended,
     Exited,
     Fact,
     ForgetChild,
     HeldByRule,
     HurryAsked,
+    Judged,
+    Judgement,
     LimitReached,
     LookAtLife,
     Looked,
     Output,
+    PassStartup,
     ProbeAnswered,
     RemoveAsked,
     Reply,
@@ -45,10 +49,12 @@ from trio_supervisor.core.messages import (
     StartChild,
     Started,
     StateChanged,
+    StatusTold,
     StopAsked,
     StopChild,
     TimeLost,
     TimePassed,
+    Told,
     TreeStarted,
     Warned,
     WatchHealth,
@@ -70,6 +76,9 @@ _OUT_OF_TURN = (StopAsked, RemoveAsked, HurryAsked, TimePassed)
 """What may stop a child before those who need it: somebody asks, or the time for the whole stop is over."""
 
 
+_NOBODY = ChildPolicy()
+
+
 @dataclass(slots=True)
 class Life:
     """What the world knows of a life: it is between StartChild and Exited."""
@@ -78,6 +87,10 @@ class Life:
     told_to_stop: bool = False
     watched: bool = False
     was_ready: bool = False
+    passed: bool = False
+    """Its startup probe has succeeded."""
+    doubts: dict[Role, tuple[Judgement, float]] = field(default_factory=dict)
+    """The probes that are told to fail, how badly and since when."""
 
 
 @dataclass(slots=True)
@@ -134,6 +147,7 @@ class World:
                 if output.new is State.HELD and output.next_at is not None:
                     self.resuming.add(child)
                 if output.new is State.READY:
+                    assert self.policies[child].startup is None or self.lives[child].passed
                     self.lives[child].was_ready = True
             case StartChild():
                 assert not self.ending, "nothing starts once everything is to end"
@@ -160,10 +174,34 @@ class World:
             case LookAtLife() | Warned():
                 assert self.lives[child].generation == output.generation
                 assert not self.lives[child].told_to_stop
+            case PassStartup():
+                assert self.lives[child].generation == output.generation
+                assert self.policies[child].startup is not None
+                assert not self.lives[child].passed, "a start is over once"
+                self.lives[child].passed = True
+            case Judged():
+                self.judge(self.lives[child], output)
+            case StatusTold():
+                assert self.lives[child].generation == output.generation
             case ForgetChild():
                 assert child not in self.lives, "a child is forgotten when nothing of it is left"
                 assert self.states.pop(child) is State.REMOVED
                 self.going.remove(child)
+
+    def judge(self, life: Life, output: Judged) -> None:
+        """Each edge is told once, and all of one row are about the same first failure."""
+        before = life.doubts.pop(output.role, None)
+        assert life.generation == output.generation
+        assert before is None or before[1] == output.since
+        match output.judgement:
+            case Judgement.SUSPECT:
+                assert before is None
+            case Judgement.UNHEALTHY:
+                assert before is None or before[0] is Judgement.SUSPECT
+            case Judgement.RECOVERED:
+                assert before is not None
+                return
+        life.doubts[output.role] = (output.judgement, output.since)
 
     def unmet(self, child: str) -> list[str]:
         """The dependencies that do not let the child start (yet)."""
@@ -180,7 +218,7 @@ class World:
         return any(child in self.policies[name].depends_on for name in self.lives)
 
     def starts_under_way(self) -> int:
-        return sum(not (life.was_ready or life.told_to_stop) for life in self.lives.values())
+        return sum(not (life.was_ready or life.passed or life.told_to_stop) for life in self.lives.values())
 
     def check(self, machine: Machine, fact: Fact, now: float) -> None:
         """What must hold between any two facts."""
@@ -200,7 +238,7 @@ class World:
                 self.check_waiting(name, blocked=child.blocked)
 
     def check_life(self, name: str, life: Life) -> None:
-        assert life.watched == (life.was_ready and self.policies[name].health is not None)
+        assert life.watched == ((life.was_ready or life.passed) and self.policies[name].health is not None)
         assert life.told_to_stop == (self.states[name] is State.STOPPING)
         assert life.told_to_stop or not self.ending or self.is_needed(name), "in the end, only who is needed goes on"
 
@@ -215,7 +253,7 @@ class World:
     def check_deadline(self, name: str, due: float | None) -> None:
         """The machine acts by itself after a delay, and on a start that takes too long; not in the end."""
         life = self.lives.get(name)
-        starting = life is not None and not (life.told_to_stop or life.was_ready or self.ending)
+        starting = life is not None and not (life.told_to_stop or life.was_ready or life.passed or self.ending)
         bounded = starting and self.policies[name].start_deadline < math.inf
         draining = self.states[name] is State.DRAINING and not self.ending
         waits = self.states[name] is State.BACKOFF or name in self.resuming
@@ -284,6 +322,8 @@ def _child_key(child: Child, now: float) -> object:
         child.was_ready,
         _attempts_key(child),
         _healthy_key(child, child.ready_since, now),
+        (child.announced, child.status) if child.policy.startup else None,
+        _health_key(child, child.startup),
         _health_key(child, child.readiness),
         _health_key(child, child.health),
         tuple(_window_key(window, now) for window in child.windows),
@@ -340,7 +380,10 @@ def _health_key(child: Child, health: Health | None) -> object:
         return None
     failing = health.failing_since
     healthy = None if failing is None else (True, _healthy_key(child, child.ready_since, failing))
-    return health.good, health.run, None if child.policy.backoff.reset_after == math.inf else healthy
+    needed = health.thresholds
+    failed = min(health.failed, needed.failures) if health is child.startup and needed.failures < math.inf else 0
+    worked = min(health.worked, needed.successes) if health.good and health.run else 0
+    return health.good, health.run, failed, worked, None if child.policy.backoff.reset_after == math.inf else healthy
 
 
 def _never_changes(kind: type) -> bool:
@@ -434,9 +477,18 @@ class Explorer:
     def about_life(self, name: str, generation: int) -> Iterator[Fact]:
         yield Started(name, generation)
         yield BecameReady(name, generation)
-        for ok in (True, False):
-            yield ProbeAnswered(name, generation, Role.READINESS, ok)
-            yield ProbeAnswered(name, generation, Role.HEALTH, ok)
+        for role in (
+            *([Role.STARTUP] if self.policies.get(name, _NOBODY).startup else []),
+            Role.READINESS,
+            Role.HEALTH,
+        ):
+            yield ProbeAnswered(name, generation, role, ok=True)
+            yield ProbeAnswered(name, generation, role, ok=False)
+            yield ProbeAnswered(name, generation, role, ok=False, decisive=True)
+        yield DeadlineExtended(name, generation, 1.0)
+        if self.policies.get(name, _NOBODY).startup is not None:
+            yield Told(name, generation, "STATUS", "busy")
+            yield Told(name, generation, "X_AGENT_SOMETHING", "1")
         yield LimitReached(name, generation, "over its limit")
         if name in self.policies and self.policies[name].watched:
             yield BusyChanged(name, generation, True)

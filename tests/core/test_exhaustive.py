@@ -50,6 +50,25 @@ def one_child_in_time() -> dict[str, Supervisor]:
     }
 
 
+def one_child_with_a_startup_probe() -> dict[str, Supervisor]:
+    """What comes after it, and how often it may fail."""
+    return {
+        f"startup, failures {failures:g}, ready by {ready_by.value}": (
+            _NEVER_FORGETS,
+            {
+                "a": policy(
+                    backoff=_WITHOUT_DELAY,
+                    ready_by=ready_by,
+                    deadline=1,
+                    startup=Thresholds(failures=failures, successes=2),
+                    health=Thresholds(failures=2, successes=2) if ready_by is not ReadyBy.START else None,
+                )
+            },
+        )
+        for failures, ready_by in ((math.inf, ReadyBy.START), (2, ReadyBy.PROBE), (math.inf, ReadyBy.ITSELF))
+    }
+
+
 def two_children() -> dict[str, Supervisor]:
     """Each condition, one place: `b` needs `a`."""
     return {
@@ -89,7 +108,9 @@ def one_child_with_limits() -> dict[str, Supervisor]:
     return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}
 
 
-SUPERVISORS = one_child() | one_child_in_time() | two_children() | one_child_with_limits()
+SUPERVISORS = (
+    one_child() | one_child_in_time() | one_child_with_a_startup_probe() | two_children() | one_child_with_limits()
+)
 
 
 @cache

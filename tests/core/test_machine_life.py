@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.core.driver import CLEAN, CRASH, Driver, commands, policy, starts, tree
+from tests.core.driver import CLEAN, CRASH, Driver, changes, commands, judged, policy, starts, tree
 from trio_supervisor.core.messages import (
     BecameReady,
     Exited,
@@ -239,7 +239,8 @@ class TestReadiness:
         for ok in [True] * 5 + [False] * 5 + [True] * 5:
             driver.readiness("a", ok)
 
-        assert [output.new for output in driver.out[seen:]] == [State.RUNNING, State.READY]  # type: ignore[union-attr]
+        assert [change.new for change in changes(driver.out[seen:])] == [State.RUNNING, State.READY]
+        assert [what for _, what, _, _ in judged(driver.out[seen:])] == ["suspect", "unhealthy", "recovered"]
 
 
 class TestHealth:
@@ -278,13 +279,13 @@ class TestHealth:
         driver = Driver(a=WATCHED)
         driver.bring_up("a")
 
-        assert driver.health("a", False) == []
+        assert changes(driver.health("a", False)) == []
         assert driver.health("a", False) == []
         outputs = driver.health("a", False, "timeout")
 
         reason = "unhealthy: 3 failed probes in a row, the last: timeout"
         assert commands(outputs) == [StopChild("a", 1, reason)]
-        assert [(out.old, out.new) for out in outputs if not isinstance(out, StopChild)] == [  # type: ignore[union-attr]
+        assert [(out.old, out.new) for out in changes(outputs)] == [
             (State.READY, State.UNHEALTHY),
             (State.UNHEALTHY, State.STOPPING),
         ]

@@ -22,6 +22,7 @@ from trio_supervisor.core.messages import (
     BusyChanged,
     ChildAdded,
     CutGrace,
+    DeadlineExtended,
     Exit,
     Exited,
     Fact,
@@ -31,6 +32,7 @@ from trio_supervisor.core.messages import (
     LimitReached,
     Looked,
     Output,
+    PassStartup,
     ProbeAnswered,
     RemoveAsked,
     RestartAsked,
@@ -61,6 +63,7 @@ from trio_supervisor.core.state import State
 # What fleets are made of
 
 _thresholds = st.builds(Thresholds, failures=st.integers(1, 3), successes=st.integers(1, 2))
+_startups = st.builds(Thresholds, failures=st.sampled_from([math.inf, 1, 3]), successes=st.integers(1, 2))
 _backoffs = st.builds(
     Backoff,
     initial=st.sampled_from([0.5, 2.0, 0.0]),
@@ -90,6 +93,7 @@ def _fleets(draw: st.DrawFn) -> dict[str, ChildPolicy]:
             ready_by=ready_by,
             start_deadline=math.inf if ready_by is ReadyBy.START else draw(st.sampled_from([2.0, 20.0, math.inf])),
             readiness=draw(_thresholds),
+            startup=draw(st.none() | st.none() | _startups) if ready_by is not ReadyBy.START else None,
             health=draw(st.none() | _thresholds),
             depends_on=draw(st.dictionaries(st.sampled_from(names[:index]), st.sampled_from(Condition), max_size=2))
             if index
@@ -112,7 +116,7 @@ _seconds = st.sampled_from([1.0, 0.0, 0.25, 0.5, 2.0, 5.0, 10.0, 61.0])
 # The model
 
 
-_Booked = StateChanged | StartChild | WatchHealth | StopChild | CutGrace | ForgetChild
+_Booked = StateChanged | StartChild | WatchHealth | PassStartup | StopChild | CutGrace | ForgetChild
 """What is about one child."""
 
 
@@ -132,6 +136,8 @@ class Account:
     """When its start has taken too long."""
     ready_since: float = 0.0
     failing_since: dict[Role, float] = field(default_factory=dict)
+    worked: dict[Role, int] = field(default_factory=dict)
+    """Good answers in a row."""
     restart_times: list[float] = field(default_factory=list)
 
     def leave_ready(self, policy: ChildPolicy, now: float) -> None:
@@ -201,6 +207,7 @@ class Fleet(RuleBasedStateMachine):
                     self.tell(Started(child, generation) if well else Exited(child, generation, SPAWN_FAILED, draw))
                 case State.RUNNING:
                     self.tell(BecameReady(child, generation))
+                    self.tell(ProbeAnswered(child, generation, Role.STARTUP, well))
                     self.tell(ProbeAnswered(child, generation, Role.READINESS, well))
                 case State.STOPPING:
                     self.tell(Exited(child, generation, TERMED if well else CLEAN, draw))
@@ -214,13 +221,24 @@ class Fleet(RuleBasedStateMachine):
                 self.tell(ProbeAnswered(child, generation, role, ok, "so"))
                 self.time_passes(pause)
 
+    @rule(which=_which, role=st.sampled_from(Role))
+    def a_probe_answers_decisively(self, which: int, role: Role) -> None:
+        for child, generation in self.one_of(which, State.RUNNING, State.READY):
+            self.tell(ProbeAnswered(child, generation, role, ok=False, detail="so", decisive=True))
+
+    @rule(which=_which, seconds=_seconds)
+    def a_start_needs_more_time(self, which: int, seconds: float) -> None:
+        for child, generation in self.one_of(which, State.STARTING, State.RUNNING):
+            self.tell(DeadlineExtended(child, generation, seconds))
+
     @rule()
     def everybody_comes_up(self) -> None:
         for child, life in list(self.world.lives.items()):
             self.tell(Started(child, life.generation))
             self.tell(BecameReady(child, life.generation))
-            for _ in range(2):
-                self.tell(ProbeAnswered(child, life.generation, Role.READINESS, True))
+            for role in (Role.STARTUP, Role.READINESS):
+                for _ in range(2):
+                    self.tell(ProbeAnswered(child, life.generation, role, True))
 
     @rule(which=_which, exit=_exits, draw=_draws)
     def a_life_ends(self, which: int, exit: Exit, draw: float) -> None:
@@ -323,13 +341,25 @@ class Fleet(RuleBasedStateMachine):
                     given = self.now + min(fact.seconds, self.policies[child].start_deadline)
                     account.due = max(account.due + fact.seconds, given)
             case ProbeAnswered() if self.is_asked(fact.child, fact.role):
-                failing = self.accounts[fact.child].failing_since
-                if fact.ok:
-                    failing.pop(fact.role, None)
-                else:
-                    failing.setdefault(fact.role, self.now)
+                self.prepare_answer(fact, self.accounts[fact.child])
+            case DeadlineExtended():
+                account = self.accounts[fact.child]
+                account.due = max(account.due, self.now + fact.seconds)
             case _:
                 pass
+
+    def prepare_answer(self, fact: ProbeAnswered, account: Account) -> None:
+        account.worked[fact.role] = account.worked.get(fact.role, 0) + 1 if fact.ok else 0
+        if not fact.ok:
+            account.failing_since.setdefault(fact.role, self.now)
+        elif account.worked[fact.role] >= self.thresholds(fact).successes:
+            account.failing_since.pop(fact.role, None)
+
+    def thresholds(self, fact: ProbeAnswered) -> Thresholds:
+        policy = self.policies[fact.child]
+        found = policy.readiness if fact.role is Role.READINESS else policy.health
+        assert found is not None
+        return found
 
     def prepare_asked(
         self, fact: StartAsked | StopAsked | RestartAsked | RemoveAsked, account: Account, state: State
@@ -348,9 +378,14 @@ class Fleet(RuleBasedStateMachine):
         life = self.world.lives.get(child)
         if life is None or life.told_to_stop or self.world.states[child] is State.DRAINING:
             return False
+        policy = self.policies[child]
+        if role is Role.STARTUP:
+            return False  # it is never asked of who is ready, so no healthy time hangs on it
+        if policy.startup is not None and not life.passed:
+            return False
         if role is Role.READINESS:
-            return self.policies[child].ready_by is ReadyBy.PROBE and self.world.states[child] is not State.STARTING
-        return self.policies[child].health is not None and life.was_ready and not self.world.ending
+            return policy.ready_by is ReadyBy.PROBE and self.world.states[child] is not State.STARTING
+        return policy.health is not None and (life.was_ready or life.passed) and not self.world.ending
 
     def expect_end(self, fact: Exited) -> tuple[State, float | None]:
         """What becomes of a child whose life is over, and when the machine acts next."""
@@ -402,6 +437,7 @@ class Fleet(RuleBasedStateMachine):
                 account.failed = False
                 account.due = self.now + policy.start_deadline
                 account.failing_since.clear()
+                account.worked.clear()
                 account.asked = False
                 assert output.restart_count == account.restarts
             case StopChild() if output.reason.startswith("not ready"):
@@ -422,7 +458,7 @@ class Fleet(RuleBasedStateMachine):
     def check_deadlines(self) -> None:
         """Nobody who is due is forgotten."""
         for child, life in self.world.lives.items():
-            if not (life.was_ready or life.told_to_stop or self.world.ending):
+            if not (life.was_ready or life.passed or life.told_to_stop or self.world.ending):
                 assert self.now < self.accounts[child].due
 
     def answer_at_once(self, outputs: list[Output]) -> None:

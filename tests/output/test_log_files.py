@@ -5,11 +5,13 @@ import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 
+from trio_supervisor.output import hub as hub_module
 from trio_supervisor.output.appender import Appender
 from trio_supervisor.output.files import LogFiles
 from trio_supervisor.output.hub import Hub, Record, Stream
@@ -200,7 +202,7 @@ async def test_a_disk_that_is_stuck_holds_up_nobody_for_long_and_what_it_misses_
     assert log is not None
     try:
         for _ in range(30):
-            log.take(OUT, b"x" * 99 + b"\n")
+            log.take(OUT, b"x" * 99 + b"\n", dropped=files.full)
         with trio.fail_after(20):
             await files.room()
     finally:
@@ -230,7 +232,7 @@ async def test_a_disk_that_is_slow_for_a_moment_makes_who_can_wait_wait_and_noth
             nursery.start_soon(let_go)
             for _ in range(200):
                 await files.room()
-                log.take(OUT, b"x" * 99 + b"\n")
+                log.take(OUT, b"x" * 99 + b"\n", dropped=files.full)
     finally:
         disk.let_go.set()
     assert await files.aclose(20)
@@ -250,3 +252,26 @@ async def test_the_end_does_not_wait_for_a_disk_that_is_stuck(tmp_path: Path, mo
     finally:
         disk.let_go.set()
         await files._ended.wait()  # noqa: ASYNC102 -- of a test
+
+
+async def test_a_chunk_for_which_there_was_room_goes_into_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = StuckDisk(monkeypatch)
+    monkeypatch.setattr(hub_module, "LogFiles", partial(LogFiles, limit_bytes=1000))
+    names = [tmp_path / name for name in "abc"]
+    chunk = b"x" * 899 + b"\n"
+    hub = Hub()
+    try:
+        with trio.fail_after(20):
+            take = hub.sink("a", 1, tuple(LogFile(str(path), format=LogFormat.RAW) for path in names))
+            await hub.room()
+            take(OUT, chunk)
+            take(OUT, chunk)  # there is no room for this one
+    finally:
+        disk.let_go.set()
+    assert await hub.aclose(20)
+
+    for path in names:
+        assert path.read_bytes().startswith(chunk)
+        assert b"900 bytes were lost here" in path.read_bytes()

@@ -7,9 +7,10 @@ import trio
 import trio.testing
 
 from trio_supervisor.output import rings as rings_module
-from trio_supervisor.output.ring import ENTRY_COST, LONGEST_ENTRY, Limits, Ring
-from trio_supervisor.output.rings import KEPT_RINGS, Rings
+from trio_supervisor.output.ring import ENTRY_COST, LONGEST_LINE, Limits, Ring
+from trio_supervisor.output.rings import Rings
 from trio_supervisor.runtimes.base import Stream
+from trio_supervisor.spec import RingLimits, TailLimits
 
 OUT, ERR = Stream.STDOUT, Stream.STDERR
 
@@ -69,13 +70,48 @@ def test_bytes_are_kept_as_they_are() -> None:
     assert said(filled(data, b"\xac\r\n")) == [data, b"\xac\r\n"]
 
 
-def test_a_long_chunk_becomes_several_entries_and_nothing_of_it_is_lost() -> None:
-    data = bytes(range(256)) * 1024
+def test_a_chunk_of_long_lines_becomes_several_entries_and_nothing_of_it_is_lost() -> None:
+    data = b"x" * 300_000 + b"\n"
 
     entries = filled(data).read(most=1 << 30).entries
 
     assert b"".join(one.data for one in entries) == data
-    assert max(len(one.data) for one in entries) == LONGEST_ENTRY
+    assert max(len(one.data) for one in entries) == LONGEST_LINE
+    assert [one.begun for one in entries] == [False] + [True] * (len(entries) - 1)
+
+
+def test_a_great_chunk_of_lines_is_kept_as_it_came() -> None:
+    data = b"a line\n" * 100_000
+
+    (entry,) = filled(data, limits=Limits(pieces=1 << 30)).read(most=1 << 30).entries
+
+    assert entry.data is data
+
+
+@pytest.mark.parametrize("limits", [Limits(bytes=100_000), Limits(pieces=1000), Limits(bytes=1 << 16, pieces=3000)])
+def test_of_a_great_chunk_the_last_lines_are_kept_when_a_little_follows(limits: Limits) -> None:
+    ring = filled(b"".join(b"%06d\n" % number for number in range(1, 100_001)), b"and\n", limits=limits)
+
+    page = ring.read()
+    lines = b"".join(one.data for one in page.entries).splitlines()
+
+    assert lines == [*(b"%06d" % number for number in range(page.entries[0].seq, 100_001)), b"and"]
+    assert page.dropped == page.entries[0].seq - 1
+    assert ring.size <= limits.bytes
+    assert len(lines) <= limits.pieces
+    assert len(lines) > 500
+    assert [one.seq for one in page.entries[1:]] == [one.seq + one.pieces for one in page.entries[:-1]]
+
+
+def test_a_flood_of_great_chunks_keeps_at_least_half_of_what_it_may() -> None:
+    ring = Ring()
+    for size in (700_000, 500_000, 900_000, 300, 1_000_000, 600_000, 500_000, 200_000, 100):
+        ring.append(OUT, b"line of ten\n" * (size // 12), 1)
+
+        assert ring.size <= ring.limits.bytes
+        assert ring.next - ring.first <= ring.limits.pieces
+
+    assert ring.next - ring.first >= ring.limits.pieces // 2
 
 
 def test_a_cursor_may_be_within_an_entry() -> None:
@@ -117,7 +153,7 @@ def test_the_oldest_go_when_there_are_too_many_lines() -> None:
 def test_lines_are_counted_right_however_long_they_are(line: bytes) -> None:
     ring = filled((line + b"\n") * 1000, limits=Limits(bytes=1 << 30, pieces=1 << 30))
 
-    assert ring.next == 1001 or len(line) * 1000 > LONGEST_ENTRY
+    assert ring.next == 1001
     assert sum(one.data.count(b"\n") for one in ring.read(most=1 << 30).entries) == 1000
 
 
@@ -177,16 +213,51 @@ def test_the_ring_of_a_removed_child_can_be_read_for_a_while_and_is_its_own_agai
     assert not found.closed
 
 
-def test_of_removed_children_only_so_many_are_kept_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    rings = Rings()
-    for number in range(KEPT_RINGS + 10):
-        rings.of(f"a{number}").append(OUT, b"x\n", 1)
+@pytest.mark.parametrize("tails", [TailLimits(keep=3), TailLimits(size=3 * (ENTRY_COST + 100))])
+def test_of_removed_children_only_the_latest_are_kept_by_number_and_by_size(tails: TailLimits) -> None:
+    rings = Rings(tails=tails)
+    for number in range(10):
+        rings.of(f"a{number}").append(OUT, b"x" * 99 + b"\n", 1)
         rings.retire(f"a{number}")
 
-    assert rings.find("a9") is None
-    assert rings.find("a10") is not None
-    monkeypatch.setattr(rings_module, "KEPT_FOR", -1.0)
-    assert rings.find("a100") is None
+    assert [number for number in range(10) if rings.find(f"a{number}") is not None] == [7, 8, 9]
+
+
+def test_of_removed_children_nothing_is_kept_longer_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    rings = Rings(tails=TailLimits(age=60.0))
+    rings.of("a").append(OUT, b"x\n", 1)
+    rings.retire("a")
+
+    now += 59
+    assert rings.find("a") is not None
+    now += 2
+    assert rings.find("a") is None
+
+
+def test_a_ring_may_have_limits_of_its_own_which_its_next_life_may_change() -> None:
+    rings = Rings()
+    ring = rings.of("a")
+    rings.limit("a", RingLimits(lines=3))
+    ring.append(OUT, b"a\nb\nc\n", 1)
+    ring.append(OUT, b"d\n", 1)
+
+    assert ring.read().entries[-1].data == b"d\n"
+    assert ring.next - ring.first <= 3
+    rings.limit("a", None)
+    for _ in range(100):
+        ring.append(OUT, b"e\n", 2)
+    assert ring.next - ring.first > 100
+
+
+def test_what_one_ring_may_keep_takes_nothing_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rings_module, "TOTAL_BYTES", 1 << 20)
+    rings = Rings()
+    rings.limit("great", RingLimits(size=100 << 20))
+
+    assert rings.of("other").limits.bytes == 1 << 20
+    assert rings.of("great").limits.bytes == 100 << 20
 
 
 def test_very_many_children_share_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ async def pool_is_exhausted(step: int) -> bool:
     limits = httpx.Limits(max_connections=1)
     async with (
         serving(Site(lambda _: response())) as port,
-        httpx.AsyncClient(limits=limits, trust_env=False, timeout=0.2) as client,
+        httpx.AsyncClient(limits=limits, trust_env=False, timeout=30) as client,
     ):
         url = f"http://127.0.0.1:{port}/"
         scope = trio.CancelScope()
@@ -46,7 +46,7 @@ async def pool_is_exhausted(step: int) -> bool:
             await first.aread()
             trio.lowlevel.remove_instrument(instrument)
         try:
-            await client.get(url)
+            await client.get(url, timeout=0.2)
         except httpx.PoolTimeout:
             return True
     return False

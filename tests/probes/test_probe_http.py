@@ -511,7 +511,7 @@ async def test_a_question_can_be_cancelled_at_each_step_and_costs_the_next_nothi
                     with trio.fail_after(2):
                         assert (await probe.ask()).ok
                 await site.wait_deserted()
-            assert step > 3
+            assert step >= (2 if kept else 3), "connect, send, receive: each was cancelled"
         assert open_descriptors() == before
 
 
@@ -560,7 +560,7 @@ async def test_a_host_that_nothing_can_be_called_is_a_failure() -> None:
     answer = await ask_once(Http("http://a..b/"), None)
 
     assert not answer.ok
-    assert answer.detail.startswith("a..b:80: ")
+    assert answer.detail == "the host of a..b:80 can't be found: not a possible name"
 
 
 @pytest.fixture

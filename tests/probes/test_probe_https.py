@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from tests.probes.probe_servers import Site, Stream, cancelled_at_step, open_descriptors, response, serving
-from trio_supervisor.probes import http_client
+from trio_supervisor.probes import https_client
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.probes.http import open_http
 from trio_supervisor.spec import Http
@@ -49,9 +49,9 @@ def tls(certificate: Path) -> ssl.SSLContext:
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The system trusts that certificate."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    http_client._tls.cache_clear()
+    https_client._tls.cache_clear()
     yield
-    http_client._tls.cache_clear()
+    https_client._tls.cache_clear()
 
 
 async def ask_once(port: int) -> Answer:
@@ -128,7 +128,7 @@ async def test_plain_http_needs_no_certificates(monkeypatch: pytest.MonkeyPatch)
     def refuse() -> ssl.SSLContext:
         raise AssertionError("the certificates were loaded")
 
-    monkeypatch.setattr(http_client, "_tls", refuse)
+    monkeypatch.setattr(https_client, "_tls", refuse)
     async with (
         serving(Site(lambda _: response())) as port,
         open_http(Http("/"), Target("a", port, None), 5) as probe,

@@ -20,8 +20,8 @@ from trio_supervisor.probes.http import open_http
 from trio_supervisor.probes.json_match import difference
 from trio_supervisor.probes.network import at, is_this_machine, why
 from trio_supervisor.probes.tcp import open_tcp
-from trio_supervisor.probes.words import one_line, took
 from trio_supervisor.spec import A2A, Exec, Http, Tcp, split_address
+from trio_supervisor.words import one_line, took
 
 # JSON
 
@@ -252,9 +252,9 @@ def test_other_specs_that_can_not_be_right_are_refused() -> None:
 # Imports
 
 
-def test_probes_that_need_no_http_do_not_import_its_client() -> None:
+def test_only_tls_imports_httpx() -> None:
     program = "import sys, trio_supervisor.probes.{0}; sys.exit('httpx' in sys.modules)"
-    for kind, imports_it in (("tcp", 0), ("exec", 0), ("http", 1)):
+    for kind, imports_it in (("tcp", 0), ("exec", 0), ("http", 0), ("plain_client", 0), ("https_client", 1)):
         done = subprocess.run([sys.executable, "-c", program.format(kind)], check=False)
         assert done.returncode == imports_it, kind
 
@@ -263,4 +263,4 @@ def test_one_module_imports_httpx() -> None:
     (package,) = trio_supervisor.__path__
     importers = [path.name for path in Path(package).rglob("*.py") if "import httpx" in path.read_text()]
 
-    assert importers == ["http_client.py"]
+    assert importers == ["https_client.py"]

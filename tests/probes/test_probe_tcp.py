@@ -10,7 +10,8 @@ import trio
 from tests.probes.probe_servers import Stream, cancelled_at_step, open_descriptors, serving
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, Target
-from trio_supervisor.probes.tcp import open_tcp, touch
+from trio_supervisor.probes.network import connect
+from trio_supervisor.probes.tcp import open_tcp
 from trio_supervisor.spec import Tcp
 
 
@@ -84,9 +85,9 @@ async def test_ipv6() -> None:
 async def test_a_name_is_tried_at_all_its_addresses() -> None:
     unused = unused_port()
     with listening() as port:
-        await touch([(socket.AF_INET, ("127.0.0.1", unused)), (socket.AF_INET, ("127.0.0.1", port))])
+        (await connect([(socket.AF_INET, ("127.0.0.1", unused)), (socket.AF_INET, ("127.0.0.1", port))])).close()
     with pytest.raises(ConnectionRefusedError):
-        await touch([(socket.AF_INET, ("127.0.0.1", unused)), (socket.AF_INET, ("127.0.0.1", port))])
+        (await connect([(socket.AF_INET, ("127.0.0.1", unused)), (socket.AF_INET, ("127.0.0.1", port))])).close()
 
 
 async def test_a_name_that_nothing_can_have_is_a_failure() -> None:

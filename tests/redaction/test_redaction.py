@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from itertools import accumulate, pairwise
 from urllib.parse import quote, quote_plus
 
@@ -273,3 +274,21 @@ def test_a_value_that_overlaps_itself_costs_no_more() -> None:
 
     assert spans == [(0, 65536)]
     assert sum(1 for _ in redactor._patterns._search(b"a" * 65536)) <= 2 * 65536 // 4096 + 2
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_many_secrets_are_found_with_the_library_and_without_it(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "ahocorasick_rs", None)
+    values = [b"secret number %03d" % number for number in range(50)]
+
+    redactor = Redactor(values)
+
+    assert redactor.redact_bytes(b"nothing to hide " * 5000) == b"nothing to hide " * 5000
+    for value in values:
+        for form in (value, base64.b64encode(value), base64.b64encode(b"u:" + value)):
+            assert MARK in redactor.redact_bytes(b"x" * 5000 + form + b" y")
+    overlapping = b"secret number 001secret number 002"
+    assert redactor.redact_bytes(overlapping) == MARK + MARK

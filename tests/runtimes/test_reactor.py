@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.runtimes.process_helpers import descriptors
-from trio_supervisor.runtimes.reactor import Reactor, current_reactor
+from trio_supervisor.runtimes.reactor import BREATH, LONG_BREATH, MANY, Flow, Reactor, current_reactor, flow
 
 MakePipe = Callable[[], tuple[int, int]]
 
@@ -118,7 +118,7 @@ async def test_a_callback_that_raises_is_logged_and_the_others_go_on(
     bad, bad_writer = make_pipe()
     good, good_writer = make_pipe()
     heard: list[bytes] = []
-    current_reactor().watch_output(bad, lambda fd: 1 // 0)  # type: ignore[arg-type]
+    current_reactor().watch_output(bad, lambda fd: [][fd])
     current_reactor().watch_output(good, lambda fd: heard.append(os.read(fd, 10)))
 
     with caplog.at_level(logging.ERROR):
@@ -129,7 +129,7 @@ async def test_a_callback_that_raises_is_logged_and_the_others_go_on(
         await settled()
 
     assert heard == [b"still here"]
-    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [IndexError]
 
 
 async def test_an_exit_is_told_before_a_flood_is_over(make_pipe: MakePipe) -> None:
@@ -176,6 +176,51 @@ async def test_floods_take_turns(make_pipe: MakePipe) -> None:
     await settled()
 
     assert [turns.count(reader) for reader in readers] == [100, 100, 100]
+
+
+async def test_a_flood_is_let_gather_and_a_full_pipe_is_not(make_pipe: MakePipe, autojump_clock: MockClock) -> None:
+    said = iter([Flow.FLOOD, Flow.FULL, Flow.FULL, None, None, Flow.FLOOD])
+    at: list[float] = []
+    reader, writer = make_pipe()
+    start = trio.current_time()
+
+    def read(fd: int) -> Flow | None:
+        os.read(fd, 1)
+        at.append(trio.current_time() - start)
+        return next(said)
+
+    current_reactor().watch_output(reader, read)
+    os.write(writer, b"xxxxxx")
+    await trio.sleep(1)
+
+    assert at == [pytest.approx(each) for each in (0, *[BREATH] * 5)]
+
+
+async def test_where_many_say_a_little_each_their_words_are_let_gather(
+    make_pipe: MakePipe, autojump_clock: MockClock
+) -> None:
+    at: list[float] = []
+    start = trio.current_time()
+
+    def read(fd: int) -> None:
+        os.read(fd, 1)
+        at.append(trio.current_time() - start)
+
+    for _ in range(MANY):
+        reader, writer = make_pipe()
+        os.write(writer, b"xx")
+        current_reactor().watch_output(reader, read)
+    await trio.sleep(1)
+
+    assert at == [pytest.approx(each) for each in [0.0] * MANY + [LONG_BREATH] * MANY]
+
+
+@pytest.mark.parametrize(
+    ("size", "capacity", "told"),
+    [(100, 65536, None), (10_000, 65536, Flow.FLOOD), (32768, 65536, Flow.FULL), (500_000, 1 << 20, Flow.FLOOD)],
+)
+def test_what_a_read_tells_of_the_next(size: int, capacity: int, told: Flow | None) -> None:
+    assert flow(size, capacity) is told
 
 
 async def test_output_is_read_only_when_there_is_room_and_exits_do_not_wait_for_it(make_pipe: MakePipe) -> None:

@@ -185,3 +185,21 @@ async def test_an_http_server_and_its_dependent(tmp_path: Path, programs: Path) 
     async with running(tmp_path, yaml, "--exit-code-from", "reader") as it:
         assert await it.end() == 0
     assert "reader | hello from a file" in it.output
+
+
+async def test_a_grpc_server_is_asked_by_its_health_service(
+    tmp_path: Path, subjects_python: Path, programs: Path
+) -> None:
+    server = {"command": [str(subjects_python), str(programs / "grpc_server.py")], "port": "auto"}
+    once = {"restart": "temporary"}
+    yaml = agents(
+        whole={**server, "readiness": {"grpc": "{port}"}},
+        worker={**server, "readiness": {"grpc": "{port}", "service": "worker", "deadline": "8s"}, **once},
+        without={**server, "env": {"NO_HEALTH": "1"}, "readiness": {"grpc": "{port}", "deadline": "8s"}, **once},
+    )
+    async with running(tmp_path, yaml) as it:
+        await it.see("whole   | \u25cf ready after")
+        await it.see("the last answer: health service: NOT_SERVING")
+        await it.see("the last answer: it has no health service (UNIMPLEMENTED)")
+        it.send(signal.SIGINT)
+        assert await it.end() == 0

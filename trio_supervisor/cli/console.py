@@ -11,7 +11,7 @@ from typing import Protocol
 
 from trio_supervisor.cli import wording
 from trio_supervisor.cli.wording import About, Tone
-from trio_supervisor.control.api import State, StateChanged
+from trio_supervisor.control.api import Remark, State, StateChanged
 from trio_supervisor.output.hub import Record, Stream
 from trio_supervisor.record import record
 
@@ -105,6 +105,11 @@ class Console:
         memory.restarts = notice.restarts
         if notice.new is State.REMOVED:
             del self._memories[notice.child]
+
+    def remark(self, remark: Remark) -> None:
+        """Print what is told of a child that stays in its state."""
+        text, tone, dull = wording.describe_remark(remark)
+        self._event(Event(remark.at, text, tone, remark.agent, dull))
 
     def say(self, text: str, *, child: str | None = None, tone: Tone = Tone.QUIET) -> None:
         """Print free text of the supervisor, about `child` if given."""

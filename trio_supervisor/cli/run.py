@@ -60,7 +60,7 @@ class _Run:
 
     async def main(self) -> int:
         directory = self.claim.directory
-        hub = Hub(None if directory is None else os.fspath(directory / "logs"))
+        hub = Hub(None if directory is None else os.fspath(directory / "logs"), self.loaded.spec.tails)
         with received() as signals:
             async with self._open_console() as (console, writer):
                 with hub.listening(console.record, writer.room):
@@ -78,7 +78,8 @@ class _Run:
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
             guard = self._guard(console)
-            async with open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event), guard) as control:
+            tree = open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event), guard, console.remark)
+            async with tree as control:
                 nursery.start_soon(act_on, signals, control, self.asked.set, hub.reopen_logs)  # noqa: ASYNC111 -- for that reason
                 control.stop(await self._wait(control))
                 await control.wait()

@@ -3,7 +3,7 @@
 import math
 from enum import Enum
 
-from trio_supervisor.control.api import State, StateChanged
+from trio_supervisor.control.api import Judged, Judgement, Remark, State, StateChanged
 from trio_supervisor.record import record
 
 
@@ -108,6 +108,26 @@ def tone(notice: StateChanged, about: About) -> Tone:
             return Tone.WARNING if _restarts(notice, about) else Tone.QUIET
         case State.STARTING | State.DRAINING | State.STOPPING | State.STOPPED | State.REMOVED:
             return Tone.QUIET
+
+
+def describe_remark(remark: Remark) -> tuple[str, Tone, bool]:
+    """A remark in words, how good the news is, and whether a change of state tells the same."""
+    notice = remark.notice
+    if not isinstance(notice, Judged):
+        return f"status: {notice.status}", Tone.QUIET, not notice.status
+    probe, lasted = f"{notice.role.value} probe", duration(remark.lasted)
+    match notice.judgement:
+        case Judgement.SUSPECT:
+            return f"suspect: {probe} failed: {notice.detail}", Tone.WARNING, False
+        case Judgement.UNHEALTHY:
+            text = f"{probe} has failed {notice.failed} times, for the first time {lasted} ago: {notice.detail}"
+            return text, Tone.BAD, True
+        case Judgement.RECOVERED if notice.failed == 0:
+            return f"{probe} succeeds again, {lasted} after its first failure", Tone.GOOD, True
+        case Judgement.RECOVERED:
+            times = "once" if notice.failed == 1 else f"{notice.failed} times"
+            text = f"recovered: {probe} had failed {times}, for the first time {lasted} ago"
+            return text, Tone.GOOD, False
 
 
 def duration(seconds: float) -> str:

@@ -1,24 +1,22 @@
 """The writer: bytes to a terminal, pipe or file that may be slow, stuck or gone; never blocks Trio, never raises.
 
-One thread of its own does nothing but `os.write`. The buffer between is a queue and two counters, each of which only
-one side writes: nothing is ever locked. After a small piece the thread rests a while, and then takes all that has come:
-woken by each line it would take the interpreter from Trio a thousand times a second. Times are seconds.
+One thread of its own does nothing but `os.write`. After a small piece it rests a while, and then takes all that has
+come: woken by each line it would take the interpreter from Trio a thousand times a second. Times are seconds.
 """
 
 import errno
 import os
 import select
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
 
 import trio
 
+from trio_supervisor.output.backlog import PATIENCE, Backlog
+
 LIMIT_BYTES = 1 << 20
-PATIENCE = 1.0
-"""A reader that takes nothing for so long is stuck; nobody waits longer than this for one."""
 
 _SLICE_BYTES = 1 << 16
 _SMALL_BYTES = 1 << 13
@@ -38,17 +36,14 @@ class Writer:
     def __init__(self, fd: int, on_broken: Callable[[OSError], None], limit_bytes: int = LIMIT_BYTES) -> None:
         self._fd = fd
         self._on_broken = on_broken
-        self._limit = limit_bytes
+        self._backlog = Backlog(limit_bytes)
+        self.room = self._backlog.room
         self._token = trio.lowlevel.current_trio_token()
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
-        self._queued = 0  # Bytes ever; written by Trio only.
-        self._written = 0  # Bytes ever; written by the thread only.
-        self._progress_at = time.monotonic()
         self._problem: str | None = None
         self._closed = False
         self._broken = False
         self._calls: list[Callable[[], None]] = []
-        self._roomy: trio.Event | None = None
         self._ended = trio.Event()
         self._abandoned = threading.Event()
         self._closing = threading.Event()
@@ -66,13 +61,10 @@ class Writer:
         """Take `data` in whole, or (False) nothing of it as the buffer is full."""
         if self._closed or self._broken:
             return True
-        pending = self._pending
         # Looked at before and not after: one piece may be greater than what is left, or than all there is.
-        if pending >= self._limit:
+        if self._backlog.full:
             return False
-        if pending == 0:
-            self._progress_at = time.monotonic()
-        self._queued += len(data)
+        self._backlog.give(len(data))
         self._queue.put(data)
         return True
 
@@ -81,24 +73,10 @@ class Writer:
         self._calls.append(call)
         self._tell_room_if_there_is()
 
-    async def room(self) -> None:
-        """Wait for room in the buffer, at most `PATIENCE`, and not at all while the reader is stuck.
-
-        No checkpoint where there is room.
-        """
-        if not self._must_wait:
-            return
-        with trio.move_on_after(PATIENCE):
-            while self._must_wait:
-                if self._roomy is None:
-                    self._roomy = trio.Event()
-                self._tell_room_if_there_is()
-                await self._roomy.wait()
-
     async def aclose(self, grace: float) -> bool:
         """Take nothing more, and write what is buffered for at most `grace`; returns whether all of it was written."""
         if not self._closed:
-            self._closed = True
+            self._closed = self._backlog.closed = True
             self._queue.put(None)
             self._closing.set()
         with trio.move_on_after(grace, shield=True):
@@ -106,28 +84,13 @@ class Writer:
         self._abandoned.set()
         return self._ended.is_set() and not self._broken
 
-    @property
-    def _pending(self) -> int:
-        return self._queued - self._written
-
-    @property
-    def _has_room(self) -> bool:
-        return self._pending <= self._limit // 2
-
-    @property
-    def _must_wait(self) -> bool:
-        full = self._pending >= self._limit and not (self._closed or self._broken)
-        return full and time.monotonic() - self._progress_at < PATIENCE
-
     def _tell_room_if_there_is(self) -> None:
         """For who has begun to wait just now: the thread may have made its last write, and looked for him, before."""
-        if self._has_room:
+        if self._backlog.has_room:
             self._token.run_sync_soon(self._tell_room, idempotent=True)
 
     def _tell_room(self) -> None:
-        roomy, self._roomy = self._roomy, None
-        if roomy is not None:
-            roomy.set()
+        self._backlog.tell_room()
         calls, self._calls = self._calls, []
         for call in calls:
             call()
@@ -146,7 +109,7 @@ class Writer:
             try:
                 self._write_all(data)
             except OSError as error:
-                self._broken = True
+                self._broken = self._backlog.closed = True
                 self._in_trio(partial(self._tell_broken, error))
                 break
             if len(data) < _SMALL_BYTES:
@@ -176,10 +139,9 @@ class Writer:
             view = view[count:]
             if not count:
                 continue
-            self._written += count
-            self._progress_at = time.monotonic()
-            if self._calls or self._roomy is not None:
-                if self._has_room:
+            self._backlog.note_done(count)
+            if self._calls or self._backlog.awaited:
+                if self._backlog.has_room:
                     self._in_trio(self._tell_room)
             else:
                 self._problem = None

@@ -74,6 +74,11 @@ class _Agents:
     def _subtree(self, draft: Draft, file: File) -> Draft:
         fields = draft.fields
         draft.inner = _group(draft.path, fields, draft.group, draft)
+        if draft.inner.node is not None and "tails" in draft.inner.node.entries:
+            key = draft.inner.node.entries["tails"][0]
+            message = "'tails' is for the supervisor of all agents: it holds for the whole tree"
+            fields.mistakes.append(Mistake(key.place, message))
+            draft.inner.spec = draft.inner.spec and attrs.evolve(draft.inner.spec, tails=None)
         draft.spec = _spec(draft, draft.inner.spec)
         agents = fields.values.get("agents")
         if isinstance(agents, nodes.Mapping) and agents.entries:

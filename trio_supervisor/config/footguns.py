@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.durations import format_duration
 from trio_supervisor.config.mistakes import Mistake, Mistakes
-from trio_supervisor.config.nodes import Mapping, Node, Sequence
+from trio_supervisor.config.nodes import Mapping, Sequence
+from trio_supervisor.config.probe_footguns import find_probe_footguns, place_of
 from trio_supervisor.config.source import Place
 from trio_supervisor.core.policy import Backoff, Profile
 from trio_supervisor.spec import ChildSpec
@@ -18,6 +19,7 @@ def find_footguns(draft: Draft, warnings: Mistakes) -> None:
         return
     for place, message in (
         *_contradictions(draft.node, draft.spec),
+        *find_probe_footguns(draft.node, draft.spec),
         *_two_deadlines(draft, draft.spec),
         *_long_stop(draft, draft.spec),
     ):
@@ -26,26 +28,20 @@ def find_footguns(draft: Draft, warnings: Mistakes) -> None:
 
 
 def _contradictions(node: Mapping, spec: ChildSpec) -> Iterator[tuple[Place | None, str]]:
-    for name, probe in (("readiness", spec.readiness), ("health", spec.health)):
-        if probe is not None and probe.timeout > probe.period:
-            timeout, period = format_duration(probe.timeout), format_duration(probe.period)
-            yield _place(node, name, "timeout"), f"{name}: timeout {timeout} is longer than the period {period}"
-    if spec.readiness is not None and spec.readiness.deadline < spec.readiness.timeout:
-        deadline, timeout = format_duration(spec.readiness.deadline), format_duration(spec.readiness.timeout)
-        message = f"readiness: deadline {deadline} is shorter than the timeout {timeout} of one answer"
-        yield _place(node, "readiness", "deadline"), message
     backoff = spec.backoff or Backoff()
     if backoff.initial > backoff.max:
         initial, longest = format_duration(backoff.initial), format_duration(backoff.max)
-        place = _place(node, "backoff", "initial") or _place(node, "backoff", "max")
+        place = place_of(node, "backoff", "initial") or place_of(node, "backoff", "max")
         yield place, f"backoff: initial {initial} is longer than max {longest}, which wins"
 
 
 def _two_deadlines(draft: Draft, spec: ChildSpec) -> Iterator[tuple[Place | None, str]]:
-    place = _place(draft.written, "start_timeout")
-    if place is not None and spec.readiness is not None and spec.start_timeout != math.inf:
-        deadline = format_duration(spec.readiness.deadline)
-        yield place, f"start_timeout does not count beside a readiness probe, whose deadline of {deadline} does"
+    place = place_of(draft.written, "start_timeout")
+    probe = spec.startup or spec.readiness
+    if place is not None and probe is not None and spec.start_timeout != math.inf:
+        name = "readiness" if probe is spec.readiness else "startup"
+        deadline = format_duration(probe.deadline)
+        yield place, f"start_timeout does not count beside a {name} probe, whose deadline of {deadline} does"
 
 
 def _long_stop(draft: Draft, spec: ChildSpec) -> Iterator[tuple[Place | None, str]]:
@@ -60,7 +56,7 @@ def _long_stop(draft: Draft, spec: ChildSpec) -> Iterator[tuple[Place | None, st
     if grace > longest:
         place, name = _of_stop(draft)
         message = f"{name} {format_duration(grace)} is longer than stop_deadline {format_duration(longest)}, which wins"
-        yield place or _place(group.node, "stop_deadline"), message
+        yield place or place_of(group.node, "stop_deadline"), message
 
 
 def _of_stop(draft: Draft) -> tuple[Place | None, str]:
@@ -69,20 +65,13 @@ def _of_stop(draft: Draft) -> tuple[Place | None, str]:
     if isinstance(stop, Sequence):
         return stop.place, "stop: in all"
     if draft.has("stop"):
-        return _place(stop, "grace"), "stop: grace"
+        return place_of(stop, "grace"), "stop: grace"
     if draft.has("grace"):
-        return _place(draft.node, "grace"), "grace"
+        return place_of(draft.node, "grace"), "grace"
     if draft.has("preset"):
-        return _place(draft.node, "preset"), "preset: in all"
+        return place_of(draft.node, "preset"), "preset: in all"
     return None, "stop: grace"
 
 
 # What the profiles say where a file says nothing.
 _GRACE, _GRACE_IN_OTP, _STOP_DEADLINE = 10.0, 5.0, 30.0
-
-
-def _place(node: Node | None, *keys: str) -> Place | None:
-    """Where a value is written; None for a default that nobody has written, of which nobody needs to hear."""
-    for key in keys:
-        node = node.get(key) if isinstance(node, Mapping) else None
-    return None if node is None else node.place

@@ -33,6 +33,7 @@ _PROCESS = {
             "umask": 'Its umask, octal: "022".',
             "nice": "Its niceness, -20 to 19.",
             "oom_score_adj": "How readily the kernel kills it when memory runs out: -1000 (never) to 1000.",
+            "notify": "Give it a socket for sd_notify(3), also without a probe that listens to it.",
         },
         types={
             "command": forms.Command,
@@ -100,11 +101,13 @@ _COMMON: dict[str, Key] = {
             "backoff": "How long the pauses before its restarts are; in profile otp there are none when not given.",
             "intensity": "How many restarts of this one are accepted, beside the limit of its supervisor.",
             "start_timeout": "From start to ready, without a readiness probe; after that the start has failed.",
+            "startup": "When its start is over: until this succeeds, readiness and health are not asked.",
             "readiness": "When its start is over and it is offered to others; without it, when it is started.",
             "health": "Whether it must be restarted although it runs; without it, never.",
             "depends_on": "What must be started, ready or finished before it starts; a list means ready.",
             "binds_to": "It is restarted and stopped together with these.",
             "log": "Files that what it says is written to: one, a list, or `true` for one in the state directory.",
+            "ring": "How much of what it says is kept in memory, the last of it, over all of its lives.",
             "stop": "How it is asked to end: `{signal, grace}`, or a list of steps; TERM and 10s (in profile otp 5s).",
             "exit_codes": "What exit codes mean: 0 success, 75 restart, 78 hold (in profile otp only 0).",
             "startup_crashes": "So many starts in a row that come to nothing hold it: 5 (0, otp: never).",
@@ -149,6 +152,7 @@ AGENT: dict[str, Key] = {**PROCESS, **TASK, **COMMON}
 
 DEFAULTS: dict[str, Key] = {
     **AGENT,
+    "startup": attrs.evolve(AGENT["startup"], type=forms.PartialStartup),
     "readiness": attrs.evolve(AGENT["readiness"], type=forms.PartialReadiness),
     "health": attrs.evolve(AGENT["health"], type=forms.PartialHealth),
 }

@@ -13,14 +13,16 @@ from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Node, Scalar
 from trio_supervisor.config.shapes import mapping
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
-from trio_supervisor.spec import Health, Readiness
+from trio_supervisor.spec import Call, Health, Readiness, Startup
 
 
 def kinds(made: Converter) -> dict[object, Read]:
     """How those types are read that are of several kinds."""
     return {
+        Startup: _probe(made, Startup, partly=False),
         Readiness: _probe(made, Readiness, partly=False),
         Health: _probe(made, Health, partly=False),
+        forms.PartialStartup: _probe(made, Startup, partly=True),
         forms.PartialReadiness: _probe(made, Readiness, partly=True),
         forms.PartialHealth: _probe(made, Health, partly=True),
         forms.Step: _step(made),
@@ -78,7 +80,9 @@ def _probe(made: Converter, probe: type, *, partly: bool) -> Read:
     def read(node: Node) -> object:
         kind, fields = several.read(mapping(node), partly=partly)
         cls = PROBE_KINDS[kind]
-        check = build(cls, TABLES[cls], fields)
+        # A function is imported from the directory of the file in which it is named.
+        more = {"path": node.source.directory} if cls is Call else {}
+        check = build(cls, TABLES[cls], fields, **more)
         return made_of(build(probe, own, fields, check=check), fields)
 
     return read

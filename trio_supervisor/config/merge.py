@@ -10,7 +10,7 @@ MAX_MERGED = 1_000_000
 """Values that defaults may come to, counted for each agent."""
 
 _CHECK_KEYS = frozenset(name for cls in PROBE_KINDS.values() for name in TABLES[cls])
-_PROBES = ("readiness", "health")
+_PROBES = ("startup", "readiness", "health")
 _ONLY_PROCESS = frozenset(PROCESS)
 _ONLY_TASK = frozenset(TASK)
 _ONLY_SUBTREE = frozenset({"supervisor", "agents"})

@@ -98,7 +98,7 @@ def _without_place(wanting: list[tuple[Port, Draft]]) -> Iterator[tuple[Port, Dr
 
 
 def _uses(draft: Draft) -> Iterator[tuple[Place, str]]:
-    for name in ("command", "env", "readiness", "health", "stop"):
+    for name in ("command", "env", "startup", "readiness", "health", "stop"):
         node = draft.node.get(name)
         for scalar in _scalars(node) if node is not None else ():
             if _PLACEHOLDER in scalar.raw:
@@ -110,7 +110,7 @@ def _uses(draft: Draft) -> Iterator[tuple[Place, str]]:
 
 
 def _probes(draft: Draft) -> Iterator[Mapping]:
-    for name in ("readiness", "health"):
+    for name in ("startup", "readiness", "health"):
         node = draft.node.get(name)
         if isinstance(node, Mapping):
             yield node

@@ -183,10 +183,15 @@ def address(node: Node) -> str:
 
 def function(node: Node) -> TaskSpec:
     """An async function, imported from the directory of the file in which it stands."""
+    return TaskSpec(function_name(node), path=node.source.directory)
+
+
+def function_name(node: Node) -> str:
+    """The name of an async function."""
     written = text(node)
     if not _FUNCTION.fullmatch(written):
         raise not_expected(node, "package.module:function")
-    return TaskSpec(written, path=node.source.directory)
+    return written
 
 
 def variable_name(node: Node) -> str:

@@ -13,7 +13,7 @@ from trio_supervisor.config.key import Key
 from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
-from trio_supervisor.spec import Health, Idle, Inherit, Lifetime, LogFile, Progress, Quota, Readiness
+from trio_supervisor.spec import Health, Idle, Inherit, Lifetime, LogFile, Progress, Quota, Readiness, Startup
 
 Schema = dict[str, object]
 
@@ -36,6 +36,7 @@ def schema() -> dict[str, object]:
             "agent": _agent(keys.AGENT),
             "subtree": _subtree(),
             "defaults": _agent(keys.DEFAULTS),
+            "startup": _kinds(PROBE_KINDS, TABLES[Startup]),
             "readiness": _kinds(PROBE_KINDS, TABLES[Readiness]),
             "health": _kinds(PROBE_KINDS, TABLES[Health]),
             "step": _one_kind(STEP_KINDS),
@@ -96,7 +97,7 @@ def _type(kind: object) -> Schema:
         return _mapping(*get_args(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _or_variable({"enum": [one.value for one in kind]})
-    if isinstance(kind, type) and kind in TABLES and kind not in (Readiness, Health):
+    if isinstance(kind, type) and kind in TABLES and kind not in (Startup, Readiness, Health):
         return _closed(TABLES[kind])
     return _containers()[kind]
 
@@ -146,8 +147,10 @@ def _one_kind(classes: AnyMapping[str, type]) -> Schema:
 def _containers() -> dict[object, Schema]:
     """The types that only the file has."""
     return {
+        Startup: {"$ref": "#/$defs/startup"},
         Readiness: {"$ref": "#/$defs/readiness"},
         Health: {"$ref": "#/$defs/health"},
+        forms.PartialStartup: {"$ref": "#/$defs/startup"},
         forms.PartialReadiness: {"$ref": "#/$defs/readiness"},
         forms.PartialHealth: {"$ref": "#/$defs/health"},
         forms.Defaults: {"$ref": "#/$defs/defaults"},

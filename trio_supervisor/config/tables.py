@@ -17,36 +17,69 @@ from trio_supervisor.spec import (
     A2A,
     Account,
     Budget,
+    Call,
     Check,
     CloseStdinStep,
     CommandStep,
     Exec,
     ExitCodes,
+    File,
+    Grpc,
     Health,
     Http,
     HttpStep,
     Idle,
     Lifetime,
     Limits,
+    Log,
     LogFile,
+    Notify,
     Progress,
     Quota,
     Readiness,
+    RingLimits,
     Secret,
     SecretCommand,
     SecretEnv,
     SecretFile,
     SendStep,
     SignalStep,
+    Startup,
     StopStep,
     SupervisorSpec,
+    TailLimits,
     Tcp,
+    Unix,
 )
 
 _HOST = "Where to ask; needed only where it listens on another address."
 _TIMEOUT = "How long one answer may take."
+_FIRST = "How long to wait from the start (or the success of the startup probe) to the first question."
+_JITTER = "Each pause is up to this part longer or shorter (0.1 is 10 %), so that many agents are not asked at once."
 _TO = "Who gets the signal: the agent's process group, or only its leader."
 _WAIT = "How long the agent may take to end, from the beginning of this step; then comes the next, at last the kill."
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def _of_kind(
+    cls: type,
+    about: str,
+    *,
+    more: Mapping[str, str] = _NOTHING,
+    types: Mapping[str, object] = _NOTHING,
+    example: object = None,
+) -> dict[str, Key]:
+    """The keys of a mapping whose first key says of which of several kinds it is; `about` and `example` are of that
+    key.
+    """
+    kind = attrs.fields(cls)[0].name
+    return keys_of(cls, {kind: about, **more}, types=types, examples={kind: example})
+
+
+def _step(cls: type, about: str, more: Mapping[str, str] = _NOTHING, example: object = None) -> dict[str, Key]:
+    return _of_kind(cls, about, more={**more, "wait": _WAIT}, types={"wait": forms.Limit}, example=example)
+
 
 TABLES: dict[type, dict[str, Key]] = {
     Http: keys_of(
@@ -63,30 +96,88 @@ TABLES: dict[type, dict[str, Key]] = {
         types={"json": forms.Json},
         examples={"http": "/health"},
     ),
-    A2A: keys_of(
-        A2A,
-        {"a2a": "Ask for the A2A agent card, on the new path and on the old one.", "host": _HOST},
-    ),
-    Tcp: keys_of(
+    A2A: _of_kind(A2A, "Ask for the A2A agent card, on the new path and on the old one.", more={"host": _HOST}),
+    Tcp: _of_kind(
         Tcp,
-        {"tcp": 'Ask by opening a TCP connection: a port, or host:port; "{port}" is the agent\'s.'},
+        'Ask by opening a TCP connection: a port, or host:port; "{port}" is the agent\'s.',
         types={"tcp": forms.Address},
-        examples={"tcp": "{port}"},
+        example="{port}",
     ),
-    Exec: keys_of(
+    Exec: _of_kind(
         Exec,
-        {"exec": "Ask by a command (a list) in the agent's directory and environment: exit code 0 is a success."},
-        examples={"exec": ("./check", "{port}")},
+        "Ask by a command (a list) in the agent's directory and environment: exit code 0 is a success.",
+        example=("./check", "{port}"),
+    ),
+    Log: keys_of(
+        Log,
+        {
+            "log": "Wait for a line: a regular expression, looked for in all that the agent says in this life.",
+            "fail": "A regular expression, too: a line that it is found in is a failure, at once.",
+            "stream": "Where to look: both streams, stdout or stderr.",
+        },
+        examples={"log": "listening on"},
+    ),
+    File: keys_of(
+        File,
+        {
+            "file": "Look for a file, relative to the directory of this one.",
+            "newer": "Only one that was written in this life of the agent counts.",
+            "max_age": "A heartbeat: it must have been written within the last so many seconds.",
+        },
+        types={"file": forms.Path},
+        examples={"file": "run/agent.ready"},
+    ),
+    Unix: keys_of(
+        Unix,
+        {"unix": "Ask by connecting to a unix socket, relative to the directory of this file."},
+        types={"unix": forms.Path},
+        examples={"unix": "run/agent.sock"},
+    ),
+    Notify: keys_of(
+        Notify,
+        {"notify": "The agent says it by sd_notify(3): READY=1 for startup and readiness, WATCHDOG=1 for health."},
+    ),
+    Grpc: keys_of(
+        Grpc,
+        {
+            "grpc": "Ask gRPC's health service: a port, or host:port; \"{port}\" is the agent's.",
+            "service": "The service whose health is asked for; the whole server's when not given.",
+            "tls": "Ask over TLS.",
+        },
+        types={"grpc": forms.Address},
+        examples={"grpc": "{port}"},
+    ),
+    Call: keys_of(
+        Call,
+        {"call": "Ask an async function, imported from the directory of this file; it fails if it raises."},
+        types={"call": forms.Callable},
+        examples={"call": "package.module:function"},
+    ),
+    Startup: keys_of(
+        Startup,
+        {
+            "period": "How often it is asked; more often at first.",
+            "timeout": _TIMEOUT,
+            "deadline": "From the start to its success; after that the start has failed.",
+            "failures": "So many failed answers in a row, and the start has failed before the deadline.",
+            "successes": "So many good answers in a row, and readiness and health are asked.",
+            "initial_delay": "How long to wait from the start to the first question.",
+            "jitter": _JITTER,
+        },
+        types={"jitter": forms.Number},
     ),
     Readiness: keys_of(
         Readiness,
         {
             "period": "How often it is asked; more often at the start, until the first success.",
             "timeout": _TIMEOUT,
-            "deadline": "From start to ready; after that the start has failed.",
+            "deadline": "From start to ready; after that the start has failed. That of `startup` goes before it.",
             "failures": "So many failed answers in a row make an agent that was ready not ready.",
-            "successes": "So many good answers in a row make it ready.",
+            "successes": "So many good answers in a row make it ready, and end a row of failed ones.",
+            "initial_delay": _FIRST,
+            "jitter": _JITTER,
         },
+        types={"jitter": forms.Number},
     ),
     Health: keys_of(
         Health,
@@ -95,7 +186,10 @@ TABLES: dict[type, dict[str, Key]] = {
             "timeout": _TIMEOUT,
             "failures": "So many failed answers in a row, and the agent is restarted.",
             "successes": "So many good answers in a row end a row of failed ones.",
+            "initial_delay": "How long to wait, once it is ready (or started up), for the first question: a period.",
+            "jitter": _JITTER,
         },
+        types={"jitter": forms.Number},
     ),
     Backoff: keys_of(
         Backoff,
@@ -112,53 +206,31 @@ TABLES: dict[type, dict[str, Key]] = {
         Intensity,
         {"restarts": "How many restarts are accepted ...", "within": "... in any span of this length."},
     ),
-    SignalStep: keys_of(
-        SignalStep,
-        {"signal": "Send a signal; a task is cancelled instead.", "to": _TO, "wait": _WAIT},
-        types={"wait": forms.Limit},
-    ),
-    CloseStdinStep: keys_of(
-        CloseStdinStep,
-        {"close_stdin": "Close the agent's standard input, which must be a pipe.", "wait": _WAIT},
-        types={"wait": forms.Limit},
-    ),
-    SendStep: keys_of(
-        SendStep,
-        {"send": "Write this to the agent's standard input, which must be a pipe.", "wait": _WAIT},
-        types={"wait": forms.Limit},
-        examples={"send": "quit\n"},
-    ),
-    CommandStep: keys_of(
+    SignalStep: _step(SignalStep, "Send a signal; a task is cancelled instead.", {"to": _TO}),
+    CloseStdinStep: _step(CloseStdinStep, "Close the agent's standard input, which must be a pipe."),
+    SendStep: _step(SendStep, "Write this to the agent's standard input, which must be a pipe.", example="quit\n"),
+    CommandStep: _step(
         CommandStep,
-        {"command": "Run a command (a list) in the agent's directory and environment.", "wait": _WAIT},
-        types={"wait": forms.Limit},
-        examples={"command": ("./bye", "{port}")},
+        "Run a command (a list) in the agent's directory and environment.",
+        example=("./bye", "{port}"),
     ),
-    HttpStep: keys_of(
+    HttpStep: _step(
         HttpStep,
-        {
-            "http": "Send a request to a path on the agent's port (`/shutdown`), or to a whole URL.",
-            "method": "The HTTP method.",
-            "wait": _WAIT,
-        },
-        types={"wait": forms.Limit},
-        examples={"http": "/shutdown"},
+        "Send a request to a path on the agent's port (`/shutdown`), or to a whole URL.",
+        {"method": "The HTTP method."},
+        example="/shutdown",
     ),
-    SecretEnv: keys_of(
-        SecretEnv,
-        {"env": "A variable of the supervisor's own environment."},
-        examples={"env": "API_KEY"},
-    ),
-    SecretFile: keys_of(
+    SecretEnv: _of_kind(SecretEnv, "A variable of the supervisor's own environment.", example="API_KEY"),
+    SecretFile: _of_kind(
         SecretFile,
-        {"file": "The content of a file without its last newline; relative to the directory of this file."},
+        "The content of a file without its last newline; relative to the directory of this file.",
         types={"file": forms.Path},
-        examples={"file": "api-key.txt"},
+        example="api-key.txt",
     ),
-    SecretCommand: keys_of(
+    SecretCommand: _of_kind(
         SecretCommand,
-        {"command": "What a command (a list) prints, without the last newline."},
-        examples={"command": ("pass", "api-key")},
+        "What a command (a list) prints, without the last newline.",
+        example=("pass", "api-key"),
     ),
     Lifetime: keys_of(
         Lifetime,
@@ -270,6 +342,23 @@ TABLES: dict[type, dict[str, Key]] = {
         types={"file": forms.Path, "size": forms.SizeOrNot, "total": forms.Size},
         examples={"file": "logs/{id}.log", "total": "100M", "age": "24h"},
     ),
+    RingLimits: keys_of(
+        RingLimits,
+        {
+            "size": "So much of it; not given, less where there are more than 256 agents.",
+            "lines": "So many lines of it.",
+        },
+        types={"size": forms.Size},
+    ),
+    TailLimits: keys_of(
+        TailLimits,
+        {
+            "keep": "Of so many agents; 0: of none.",
+            "size": "So much of all of them together.",
+            "age": "For so long after the removal.",
+        },
+        types={"size": forms.Size},
+    ),
     SupervisorSpec: keys_of(
         SupervisorSpec,
         {
@@ -280,6 +369,7 @@ TABLES: dict[type, dict[str, Key]] = {
             "auto_shutdown": "Whether the end of significant agents ends the supervisor: of any, or of all of them.",
             "stop_deadline": "For the whole stop; then all that is left is killed: 30s, in profile otp infinity.",
             "max_parallel_starts": "So many agents may be starting at the same time; in profile otp it is one.",
+            "tails": "What is kept in memory of what removed agents have said; only for the supervisor of all agents.",
         },
         types={"strategy": forms.StrategyOfFile, "stop_deadline": forms.Limit},
     ),

@@ -3,11 +3,24 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from trio_supervisor.core.messages import Exit, How, StateChanged
+from trio_supervisor.core.messages import Exit, How, Judged, Judgement, StateChanged, StatusTold
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.record import record
 
-__all__ = ["Control", "Desired", "Event", "Exit", "How", "Snapshot", "State", "StateChanged"]
+__all__ = [
+    "Control",
+    "Desired",
+    "Event",
+    "Exit",
+    "How",
+    "Judged",
+    "Judgement",
+    "Remark",
+    "Snapshot",
+    "State",
+    "StateChanged",
+    "StatusTold",
+]
 
 
 @record
@@ -22,6 +35,18 @@ class Event:
     """Seconds that the state before lasted."""
     pid: int | None
     port: int | None
+
+
+@record
+class Remark:
+    """What is told of a child while its state stays as it is: how its probes answer, what it says it is doing."""
+
+    at: float
+    """Seconds since the epoch."""
+    agent: str
+    notice: Judged | StatusTold
+    lasted: float
+    """Of a judgement: seconds since the first failed answer that it is about."""
 
 
 @record
@@ -40,6 +65,8 @@ class Snapshot:
     port: int | None
     last_exit: Exit | None
     """How the last life ended."""
+    status: str = ""
+    """What it says it is doing (sd_notify(3), STATUS)."""
 
 
 class Control(Protocol):
@@ -50,6 +77,9 @@ class Control(Protocol):
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""
+
+    def listen_to_remarks(self, listener: Callable[[Remark], None]) -> None:
+        """The same for every remark."""
 
     def stop(self, reason: str) -> None:
         """Begin the orderly stop of everything."""

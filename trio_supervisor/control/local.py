@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import trio
 
-from trio_supervisor.control.api import Event, Snapshot
+from trio_supervisor.control.api import Event, Remark, Snapshot
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Notice, StateChanged
+from trio_supervisor.core.messages import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.record import changed
 
@@ -18,6 +18,7 @@ class LocalControl:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._listeners: list[Callable[[Event], None]] = []
+        self._remark_listeners: list[Callable[[Remark], None]] = []
         self._since: dict[str, float] = {}
         supervisor.listen(self._tell)
 
@@ -30,7 +31,20 @@ class LocalControl:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""
         self._listeners.append(listener)
 
+    def listen_to_remarks(self, listener: Callable[[Remark], None]) -> None:
+        """The same for every remark."""
+        self._remark_listeners.append(listener)
+
+    def _remark(self, path: str, notice: Judged | StatusTold) -> None:
+        since = notice.since if isinstance(notice, Judged) else trio.current_time()
+        agent = f"{path}/{notice.child}" if path else notice.child
+        remark = Remark(time.time(), agent, notice, trio.current_time() - since)
+        for listener in self._remark_listeners:
+            listener(remark)
+
     def _tell(self, path: str, notice: Notice) -> None:
+        if isinstance(notice, Judged | StatusTold):
+            self._remark(path, notice)
         if not isinstance(notice, StateChanged):
             return
         now = trio.current_time()
@@ -94,6 +108,7 @@ def snapshot_of(supervisor: Supervisor, child: Child, to_wall: float) -> Snapsho
         pid=pid_of(supervisor, child.id),
         port=port_of(supervisor, child.id),
         last_exit=child.last_exit,
+        status=child.status,
     )
 
 

@@ -37,6 +37,7 @@ class Child:
     """State and history of one child. Changed by the machine only."""
 
     __slots__ = (
+        "announced",
         "attempts",
         "blocked",
         "busy",
@@ -67,7 +68,9 @@ class Child:
         "resume_at",
         "since",
         "started_at",
+        "startup",
         "state",
+        "status",
         "value",
         "was_ready",
         "windows",
@@ -92,12 +95,18 @@ class Child:
         """Since when it is READY without a break; None in every other state."""
         self.was_ready = False
         """Whether the present life has been ready."""
+        self.startup: Health | None = None
+        """The answers of this life's startup probe, up to its success; None before it is started, and without one."""
         self.readiness: Health | None = None
         """The answers of this life's readiness probe; None before it runs, and without a probe."""
         self.probe_failure = ""
-        """What the readiness probe of this life said when it failed last."""
+        """What the startup or readiness probe of this life said when it failed last."""
         self.health: Health | None = None
-        """The answers of this life's health probe; None before it was ready, and without a probe."""
+        """The answers of this life's health probe; None before it is watched, and without a probe."""
+        self.announced = False
+        """Whether the present life has said itself that it is ready."""
+        self.status = ""
+        """What the present life says it is doing, in its own words."""
         self.last_exit: Exit | None = None
         """How the last life ended; None before the end of the first."""
         self.last_failure: Exit | None = None
@@ -167,9 +176,12 @@ class Child:
         """Count a new generation; nothing of the one before holds any more."""
         self.generation += 1
         self.was_ready = False
+        self.startup = None
         self.readiness = None
         self.probe_failure = ""
         self.health = None
+        self.announced = False
+        self.status = ""
         self.value = None
         self.started_at = None
         self.ended_early = False

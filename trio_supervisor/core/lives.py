@@ -1,12 +1,12 @@
 """What a life tells: that it is started, ready, asked by a probe, over."""
 
-from trio_supervisor.core import advance, expiry, restarts
+from trio_supervisor.core import advance, expiry, probes, restarts
 from trio_supervisor.core.child import Child, Ended, StopCause
 from trio_supervisor.core.draining import drain, may_drain
-from trio_supervisor.core.health import Edge, Health
 from trio_supervisor.core.messages import (
     BecameReady,
     BusyChanged,
+    DeadlineExtended,
     Exit,
     Exited,
     How,
@@ -15,12 +15,12 @@ from trio_supervisor.core.messages import (
     LimitReached,
     Looked,
     ProbeAnswered,
-    Role,
     Started,
-    WatchHealth,
+    StatusTold,
+    Told,
 )
 from trio_supervisor.core.policy import ReadyBy
-from trio_supervisor.core.reports import is_failure, tell_progress, tell_stop, words_of_stop
+from trio_supervisor.core.reports import is_failure, tell_stop, words_of_stop
 from trio_supervisor.core.starts import want_start
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.stops import rest, stop
@@ -44,14 +44,13 @@ def lived(tree: Tree, child: Child, fact: LifeFact, now: float) -> None:
         case Started():
             _started(tree, child, fact, now)
         case BecameReady():
-            # It may be told before the start is: the two come from different tasks.
-            if child.state in (State.STARTING, State.RUNNING) and child.policy.ready_by is ReadyBy.ITSELF:
-                child.value = fact.value
-                _ready(tree, child, now, "says that it is ready")
-        case ProbeAnswered(role=Role.READINESS):
-            _readiness_answered(tree, child, fact, now)
-        case ProbeAnswered(role=Role.HEALTH):
-            _health_answered(tree, child, fact, now)
+            _says_ready(tree, child, fact, now)
+        case ProbeAnswered():
+            probes.answered(tree, child, fact, now)
+        case DeadlineExtended():
+            _extend_deadline(tree, child, fact.seconds, now)
+        case Told():
+            _told(tree, child, fact)
         case LimitReached():
             _limit_reached(tree, child, fact, now)
 
@@ -64,50 +63,34 @@ def _started(tree: Tree, child: Child, fact: Started, now: float) -> None:
             expiry.watch_ready(tree, child, now)
     if child.state is not State.STARTING:
         return
-    match child.policy.ready_by:
-        case ReadyBy.START:
-            _ready(tree, child, now, "started")
-        case ReadyBy.PROBE:
-            child.readiness = Health(child.policy.readiness, good=False)
-            tree.enter(child, State.RUNNING, now, "started, not ready yet", next_at=tree.timers.get(child.id))
-        case ReadyBy.ITSELF:
-            tree.enter(child, State.RUNNING, now, "started, not ready yet", next_at=tree.timers.get(child.id))
+    probes.begin_probes(child)
+    if child.policy.ready_by is ReadyBy.START and child.startup is None:
+        probes.become_ready(tree, child, now, "started")
+    else:
+        tree.enter(child, State.RUNNING, now, "started, not ready yet", next_at=tree.timers.get(child.id))
 
 
-def _ready(tree: Tree, child: Child, now: float, reason: str) -> None:
-    tree.enter(child, State.READY, now, reason)
-    if not child.was_ready:
-        child.was_ready = True
-        expiry.watch_ready(tree, child, now)
-        if tree.plan is None or tree.plan.starting != child.id:
-            tell_progress(tree, child, by_hand=False)
-        if child.policy.health is not None:
-            child.health = Health(child.policy.health, good=True)
-            tree.say(WatchHealth(child.id, child.generation))
-
-
-def _readiness_answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
-    if child.readiness is None:
+def _says_ready(tree: Tree, child: Child, fact: BecameReady, now: float) -> None:
+    # It may be told before the start is: the two come from different tasks.
+    if child.policy.ready_by is not ReadyBy.ITSELF or child.state not in (State.STARTING, State.RUNNING):
         return
-    if not fact.ok:
-        child.probe_failure = fact.detail
-    match child.readiness.answered(fact.ok, now):
-        case Edge.UP:
-            _ready(tree, child, now, fact.detail or "readiness probe succeeded")
-        case Edge.DOWN:
-            tree.enter(child, State.RUNNING, now, f"not ready: {fact.detail}")
-        case Edge.NONE:
-            return
+    child.value = fact.value
+    child.announced = True
+    if not probes.is_starting_up(child):
+        probes.become_ready(tree, child, now, "says that it is ready")
 
 
-def _health_answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
-    # Whoever is to end anyway ends in its turn.
-    if child.health is None or tree.shutting_down or child.health.answered(fact.ok, now) is not Edge.DOWN:
-        return
-    count = child.health.thresholds.failures
-    reason = f"unhealthy: {count} failed probe{'s' * (count > 1)} in a row, the last: {fact.detail}"
-    tree.enter(child, State.UNHEALTHY, now, reason)
-    stop(tree, child, StopCause.FAILURE, reason, now)
+def _extend_deadline(tree: Tree, child: Child, seconds: float, now: float) -> None:
+    """The start may take so long from now on; nothing that is bounded already becomes shorter."""
+    when = tree.timers.get(child.id)
+    if when is not None:
+        tree.timers.set(child.id, max(when, now + seconds))
+
+
+def _told(tree: Tree, child: Child, fact: Told) -> None:
+    if fact.name == "STATUS" and fact.value != child.status:
+        child.status = fact.value
+        tree.say(StatusTold(child.id, child.generation, fact.value))
 
 
 def _limit_reached(tree: Tree, child: Child, fact: LimitReached, now: float) -> None:

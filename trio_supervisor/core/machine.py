@@ -25,6 +25,7 @@ from trio_supervisor.core.messages import (
     Cause,
     ChildAdded,
     CostReported,
+    DeadlineExtended,
     Exited,
     Fact,
     HeldByRule,
@@ -45,6 +46,7 @@ from trio_supervisor.core.messages import (
     StopAsked,
     TimeLost,
     TimePassed,
+    Told,
     TreeStartAsked,
     TreeStarted,
 )
@@ -135,7 +137,17 @@ class Machine:
                     spent(tree, child, fact, now)
             case Called():
                 self._called(fact, now)
-            case Started() | BecameReady() | ProbeAnswered() | LimitReached() | Looked() | BusyChanged() | Exited():
+            case (
+                Started()
+                | BecameReady()
+                | ProbeAnswered()
+                | DeadlineExtended()
+                | Told()
+                | LimitReached()
+                | Looked()
+                | BusyChanged()
+                | Exited()
+            ):
                 child = tree.children.get(fact.child)
                 if child and child.is_present(fact.generation):
                     lived(tree, child, fact, now)

@@ -110,8 +110,12 @@ def _signal_name(number: int | None) -> str:
 class Role(Enum):
     """What a probe is asked for."""
 
+    STARTUP = "startup"
+    """Whether its start is over. Until then nothing else is asked."""
     READINESS = "readiness"
+    """Whether it is offered to others."""
     HEALTH = "health"
+    """Whether it must be restarted (Kubernetes' liveness)."""
 
 
 # Facts
@@ -250,6 +254,28 @@ class ProbeAnswered:
     role: Role
     ok: bool
     detail: str = ""
+    decisive: bool = False
+    """It alone decides, whatever the thresholds are; to fail so before the start is over is to fail the start."""
+
+
+@record
+class DeadlineExtended:
+    """This life says that it needs more time to start (sd_notify(3), EXTEND_TIMEOUT_USEC)."""
+
+    child: str
+    generation: int
+    seconds: float
+    """From now on."""
+
+
+@record
+class Told:
+    """This life says something about itself (sd_notify(3)): STATUS, or a variable of our own, X_AGENT_*."""
+
+    child: str
+    generation: int
+    name: str
+    value: str
 
 
 @record
@@ -330,7 +356,9 @@ class TimeLost:
     seconds: float
 
 
-LifeFact = Started | BecameReady | ProbeAnswered | LimitReached | Looked | BusyChanged | Exited
+LifeFact = (
+    Started | BecameReady | ProbeAnswered | DeadlineExtended | Told | LimitReached | Looked | BusyChanged | Exited
+)
 AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked | HeldByRule
 Fact = (
     ChildAdded
@@ -375,6 +403,14 @@ class LookAtLife:
     child: str
     generation: int
     connections: bool = False
+
+
+@record
+class PassStartup:
+    """Ask the startup probe of this life no more, and begin to ask its readiness probe."""
+
+    child: str
+    generation: int
 
 
 @record
@@ -426,7 +462,7 @@ class Reply:
     """To COUNT."""
 
 
-Command = StartChild | WatchHealth | LookAtLife | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
+Command = StartChild | WatchHealth | PassStartup | LookAtLife | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
 
 # Notices
 
@@ -446,6 +482,42 @@ class StateChanged:
     restarts: int = 0
     exit: Exit | None = None
     """The end of the life that this change comes from, if it does."""
+
+
+class Judgement(Enum):
+    """How the answers of a probe look now; told once, when it changes."""
+
+    SUSPECT = "suspect"
+    """One has failed, and more may follow."""
+    UNHEALTHY = "unhealthy"
+    """So many have failed that it counts."""
+    RECOVERED = "recovered"
+    """So many have succeeded since that it is over."""
+
+
+@record
+class Judged:
+    """The answers of a readiness or health probe look different from now on."""
+
+    child: str
+    generation: int
+    role: Role
+    judgement: Judgement
+    since: float
+    """When the first of the failed answers came that this is about."""
+    failed: int
+    """How many failed answers it is about; with RECOVERED 0 where the verdict had been lost."""
+    detail: str
+    """What the last answer said."""
+
+
+@record
+class StatusTold:
+    """A life says what it is doing."""
+
+    child: str
+    generation: int
+    status: str
 
 
 class Context(Enum):
@@ -528,5 +600,5 @@ class TreeEnding:
     """How its last life or start ended."""
 
 
-Notice = StateChanged | Report | LifeEnded | Warned | TreeStarted | TreeEnding
+Notice = StateChanged | Judged | StatusTold | Report | LifeEnded | Warned | TreeStarted | TreeEnding
 Output = Command | Notice

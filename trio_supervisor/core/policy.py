@@ -136,7 +136,8 @@ class Backoff:
 class Thresholds:
     """How many equal answers in a row change a verdict."""
 
-    failures: int = 3
+    failures: float = 3
+    """`math.inf`: however many."""
     successes: int = 1
 
     def __post_init__(self) -> None:
@@ -206,6 +207,8 @@ class ChildPolicy:
     """Seconds after which a meter that says nothing while there is output has failed, of its own budget or its
     account's.
     """
+    startup: Thresholds | None = None
+    """None: no startup probe. Until that succeeds no other one counts, and `start_deadline` ends with it."""
 
     def __post_init__(self) -> None:
         if not self.start_deadline > 0:

@@ -34,11 +34,14 @@ from trio_supervisor.spec import (
     ProcessSpec,
     Quota,
     Readiness,
+    RingLimits,
     Secret,
     SignalStep,
+    Startup,
     Stdin,
     StopStep,
     SupervisorSpec,
+    TailLimits,
     TaskSpec,
 )
 
@@ -55,6 +58,7 @@ class ChildOptions(TypedDict, total=False):
     backoff: Backoff | None
     intensity: Limit | None
     start_timeout: float
+    startup: Startup | None
     readiness: Readiness | None
     health: Health | None
     depends_on: Mapping[str, Condition | str] | Iterable[str]
@@ -64,6 +68,8 @@ class ChildOptions(TypedDict, total=False):
     """Steps, or OTP's shutdown: seconds, "kill" or "infinity"."""
     log: LogFile | Iterable[LogFile]
     """Files that what it says is written to."""
+    ring: RingLimits | None
+    """How much of what it says is kept in memory."""
     port: Port | int | str | None
     """A number, "auto", "first-last"."""
     exit_codes: ExitCodes | None
@@ -93,6 +99,8 @@ class ProcessOptions(ChildOptions, total=False):
     nice: int | None
     oom_score_adj: int | None
     limits: Limits
+    notify: bool
+    """Give it a socket for sd_notify(3), also without a probe that listens to it."""
     preset: str | None
     """What kind of program it is (`PRESETS`): gives `stop` and `stdin` where they are not given."""
 
@@ -116,6 +124,8 @@ class SupervisorOptions(TypedDict, total=False):
     max_children: float
     template: ChildSpec | None
     accounts: Mapping[str, Account]
+    tails: TailLimits | None
+    """For the top one: how much of what removed children have said is kept."""
 
 
 def process(
@@ -143,6 +153,7 @@ def process(
         nice=options.get("nice"),
         oom_score_adj=options.get("oom_score_adj"),
         limits=options.get("limits", Limits()),
+        notify=options.get("notify", False),
     )
     return _child(id, run, options, None if preset is None else preset.stop)
 
@@ -178,6 +189,7 @@ def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[Superv
         max_children=options.get("max_children", math.inf),
         template=options.get("template"),
         accounts=dict(options.get("accounts", {})),
+        tails=options.get("tails"),
     )
 
 
@@ -197,6 +209,7 @@ def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ..
         backoff=options.get("backoff"),
         intensity=_intensity(options.get("intensity")),
         start_timeout=options.get("start_timeout", math.inf),
+        startup=options.get("startup"),
         readiness=options.get("readiness"),
         health=options.get("health"),
         depends_on=_depends_on(options.get("depends_on", ())),
@@ -211,6 +224,7 @@ def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ..
         account=options.get("account"),
         budget=options.get("budget"),
         quota=_quota(options.get("quota", ())),
+        ring=options.get("ring"),
     )
 
 

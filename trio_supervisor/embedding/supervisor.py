@@ -72,7 +72,7 @@ class Supervisor(Tree):
         self._spec = supervisor_spec(children, **options)
         self._runtimes = dict(runtimes or {})
         self._guardian = guardian
-        self._hub = Hub()
+        self._hub = Hub(tails=self._spec.tails)
         self._made: Engine | None = None
         self._failure: ChildStartError | RestartLimitReached | None = None
         self._stack = AsyncExitStack()
@@ -85,6 +85,7 @@ class Supervisor(Tree):
         """A supervisor by its spec, as a file gives it."""
         made = cls(runtimes=runtimes, guardian=guardian)
         made._spec = spec
+        made._hub = Hub(tails=spec.tails)
         return made
 
     def task(self, id: str = "", **options: Unpack[TaskOptions]) -> Callable[[FunctionT], FunctionT]:
@@ -118,6 +119,7 @@ class Supervisor(Tree):
                 redact,
                 self._hub.ring,
                 self._hub.forget,
+                self._hub.at_once,
             )
             self._made = self._top = Engine(self._spec, world)
         return self._made

@@ -1,8 +1,9 @@
-"""One life of one child: its cancel scopes, its readiness task, its health task, its stop."""
+"""One life of one child: its cancel scopes, the tasks of its probes, what it tells, its stop."""
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import trio
 from attrs import define
@@ -12,6 +13,7 @@ from trio_supervisor.core.messages import (
     BecameReady,
     BusyChanged,
     CostReported,
+    DeadlineExtended,
     Exit,
     Exited,
     Fact,
@@ -22,9 +24,11 @@ from trio_supervisor.core.messages import (
     ShutdownAsked,
     StartChild,
     Started,
+    Told,
 )
 from trio_supervisor.engine.accounts import Seat
 from trio_supervisor.engine.ears import Ears
+from trio_supervisor.engine.notes import said_by
 from trio_supervisor.engine.prober import Asked, keep_asking
 from trio_supervisor.engine.redacted import redacted
 from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
@@ -46,7 +50,12 @@ from trio_supervisor.runtimes.base import (
     Stream,
     WasActive,
 )
-from trio_supervisor.spec import Account, ChildSpec, StopStep, TaskSpec
+from trio_supervisor.spec import Account, ChildSpec, Probe, StopStep, TaskSpec, expand
+from trio_supervisor.telling import Telling, seconds
+from trio_supervisor.words import one_line
+
+LONGEST_STATUS = 200
+"""Characters."""
 
 
 @define(eq=False)
@@ -74,7 +83,11 @@ class ChildLife:
         self._generation = order.generation
         self._world = world
         self._post = post
-        self._output = world.sink(kept.path, order.generation, kept.spec.log)
+        self._output = world.sink(kept.path, order.generation, kept.spec.log, kept.spec.ring)
+        self._probes: dict[Role, Probe] = _probes_of(kept.spec)
+        checks = {role: probe.check for role, probe in self._probes.items()}
+        self._telling = Telling(checks, lambda text: expand(text, kept.path, kept.runtime.port))
+        self._said_of_main_pid = False
         self.life: Life = kept.runtime.life(
             Launch(
                 child=kept.path,
@@ -84,8 +97,10 @@ class ChildLife:
                 output=self._take_output,
                 room=world.room,
                 ready=self._ready,
+                at_once=partial(world.at_once, kept.path),
                 limit_reached=self._limit_reached,
                 report=self.report,
+                notified=self._notified,
             )
         )
         self._ears = Ears(kept.spec, kept.account, self.report, self._out_of_quota, self._say)
@@ -96,6 +111,7 @@ class ChildLife:
         """What each meter that counts in all has told last."""
         self._start_scope = trio.CancelScope()
         self._probers: trio.Nursery | None = None
+        self._startup = trio.CancelScope()
         self._stop_begun = False
         self._started = trio.Event()
         """Set when it is started, or over without that."""
@@ -149,19 +165,27 @@ class ChildLife:
         return await self._wait_among_probers()
 
     async def _wait_among_probers(self) -> Exit:
-        if self._kept.spec.readiness is None and self._kept.spec.health is None:
+        if not self._probes:
             return await self.life.wait()
         async with trio.open_nursery() as self._probers:
-            if self._kept.spec.readiness is not None:
-                self._probers.start_soon(self._keep_asking, Role.READINESS)
+            self._ask(Role.STARTUP if Role.STARTUP in self._probes else Role.READINESS)
             exit = await self.life.wait()
             self._probers.cancel_scope.cancel()
         return exit
 
+    def pass_startup(self) -> None:
+        """Ask the startup probe no more, and begin to ask the readiness probe."""
+        self._startup.cancel()
+        self._ask(Role.READINESS)
+
     def watch_health(self) -> None:
         """Begin to ask the health probe."""
-        if self._probers is not None and not self.over.is_set():
-            self._probers.start_soon(self._keep_asking, Role.HEALTH)
+        self._ask(Role.HEALTH)
+
+    def _ask(self, role: Role) -> None:
+        probe = self._probes.get(role)
+        if probe is not None and self._probers is not None and not self.over.is_set():
+            self._probers.start_soon(self._keep_asking, role, probe, name=f"{role.value} of {self._kept.path}")
 
     def kill(self) -> None:
         """End it by force, now; `stop` waits for the end."""
@@ -270,9 +294,29 @@ class ChildLife:
         # What a process says its runtime redacts, across the borders of chunks; all else comes in whole texts.
         if stream is Stream.SUPERVISOR or (chunk and isinstance(self._kept.spec.run, TaskSpec)):
             chunk = self._world.redact(chunk.decode(errors="backslashreplace")).encode(errors="backslashreplace")
+        if self._telling.searches and stream is not Stream.SUPERVISOR:
+            self._telling.said(stream, chunk, error=stream is not Stream.STDOUT)
         self._output(stream, chunk)
         if self._hears and stream is not Stream.SUPERVISOR:
             self._ears.hear(stream, chunk)
+
+    def _notified(self, fields: Mapping[str, str]) -> None:
+        """The child has sent a notification (sd_notify(3))."""
+        self._telling.notifications.take(fields)
+        if (more := seconds(fields.get("EXTEND_TIMEOUT_USEC"))) is not None:
+            self._post(DeadlineExtended(self._kept.spec.id, self._generation, more))
+            self._stop.extend(more)
+        if "MAINPID" in fields and not self._said_of_main_pid:
+            self._said_of_main_pid = True
+            self._say(
+                f"MAINPID={one_line(fields['MAINPID'], 20)} is ignored: its main process is the one that was started"
+            )
+        for said in said_by(fields):
+            self.report(said)
+        for name, value in fields.items():
+            if name == "STATUS" or name.startswith("X_AGENT_"):
+                text = one_line(self._world.redact(value), LONGEST_STATUS)
+                self._post(Told(self._kept.spec.id, self._generation, name, text))
 
     def _limit_reached(self, reason: str) -> None:
         self._post(LimitReached(self._kept.spec.id, self._generation, self._world.redact(reason)))
@@ -282,15 +326,18 @@ class ChildLife:
 
     def _answered(self, role: Role, answer: Answer) -> None:
         detail = self._world.redact(answer.detail)
-        self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, detail))
+        self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, detail, answer.decisive))
 
-    async def _keep_asking(self, role: Role) -> None:
-        spec = self._kept.spec
-        probe = spec.readiness if role is Role.READINESS else spec.health
-        if probe is None:
-            return
+    async def _keep_asking(self, role: Role, probe: Probe) -> None:
         run: Callable[..., Awaitable[Completed]] | None = None
         if isinstance(self.life, RunsCommands):
             run = self.life.run
-        target = Target(self._kept.path, self._kept.runtime.port, run)
-        await keep_asking(Asked(role, probe, target, self.life, self._answered, self._say), self._world.probe)
+        target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling)
+        asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw)
+        with self._startup if role is Role.STARTUP else nullcontext():
+            await keep_asking(asked, self._world.probe)
+
+
+def _probes_of(spec: ChildSpec) -> dict[Role, Probe]:
+    found = {Role.STARTUP: spec.startup, Role.READINESS: spec.readiness, Role.HEALTH: spec.health}
+    return {role: probe for role, probe in found.items() if probe is not None}

@@ -23,6 +23,7 @@ from trio_supervisor.spec import (
     Budget,
     ChildSpec,
     SignalStep,
+    Startup,
     StopStep,
     SupervisorSpec,
 )
@@ -57,6 +58,8 @@ def child_policy(
         thresholds = Thresholds(spec.readiness.failures, spec.readiness.successes)
     elif runtime.announces:
         ready_by = ReadyBy.ITSELF
+    if spec.startup is not None:
+        deadline = spec.startup.deadline
     return ChildPolicy(
         restart=spec.restart,
         backoff=spec.backoff or (NO_BACKOFF if profile is Profile.OTP else Backoff()),
@@ -80,12 +83,17 @@ def child_policy(
         drain=spec.limits.drain,
         budget=spec.budget,
         silent_meter=_silent_meter(spec.budget, None if account is None else account.budget),
+        startup=None if spec.startup is None else _startup(spec.startup),
     )
 
 
 def _silent_meter(*budgets: Budget | None) -> float:
     """Seconds after which a meter of USD that says nothing has failed."""
     return min((each.silent_after for each in budgets if each and each.usd), default=math.inf)
+
+
+def _startup(probe: Startup) -> Thresholds:
+    return Thresholds(math.inf if probe.failures is None else probe.failures, probe.successes)
 
 
 def stop_steps(spec: ChildSpec, profile: Profile) -> tuple[StopStep, ...]:

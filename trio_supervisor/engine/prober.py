@@ -1,8 +1,8 @@
 """Asks one probe of one life, again and again; counts nothing.
 
-The readiness probe is fast at first and slows down to its period; the health probe begins a period after the child
-became ready. One question at a time, each within its timeout. One that was too long under way because nobody ran is no
-answer, and is put again at once.
+The startup and readiness probes are fast at first and slow down to their period; the health probe begins after a
+period, unless `initial_delay` says otherwise. One question at a time, each within its timeout. An answer that failed
+because nobody ran (this program or the machine was suspended) is none.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,16 +12,27 @@ import trio
 from attrs import define, field, frozen
 
 from trio_supervisor.core.messages import Role
+from trio_supervisor.engine.lanes import Lane, current_lanes
 from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, ProbeFactory, Target
-from trio_supervisor.runtimes.base import Life, Ownership, OwnsPorts
-from trio_supervisor.spec import Health, Readiness
+from trio_supervisor.runtimes.base import KnowsItsOwn, Life, Ownership, OwnsPorts
+from trio_supervisor.spec import Health, Probe
 
 FIRST_DELAY = 0.1
 SLOW_DOWN = 1.5
 LATE = 0.25
 """Seconds: a question whose timeout is seen so late had nobody to hear its answer."""
+LATE_KILL = 1.0
+"""The same for a command, which has to be killed first."""
+KILL_TIME = 5.0
+"""Seconds: so long it may take until nothing is left of a command whose time is over."""
+OWNER_KNOWN = 60.0
+"""Seconds: so long it is believed who listens on a port that answers without a failure."""
+
+
+def _middle() -> float:
+    return 0.5
 
 
 @frozen
@@ -29,27 +40,33 @@ class Asked:
     """What to ask, how often, and whom to tell."""
 
     role: Role
-    probe: Readiness | Health
+    probe: Probe
     target: Target
     life: Life
     answered: Callable[[Role, Answer], None]
     complain: Callable[[str], None]
     """Takes in words why the question can't be put; that is no answer."""
+    draw: Callable[[], float] = _middle
+    """A random number in [0, 1), for the jitter."""
 
 
 async def keep_asking(asked: Asked, open_probe: ProbeFactory) -> None:
     """Ask until cancelled. A probe that can't even be opened is said once, and never asked."""
     try:
         async with open_probe(asked.probe.check, asked.target, asked.probe.timeout) as probe:
-            await _Prober(asked, probe).run()
+            prober = _Prober(asked, probe)
+            await (prober.listen() if probe.waits else prober.run())
     except ProbeError as error:
         asked.complain(f"{asked.role.value} probe: {error}")
 
 
-def _delays(probe: Readiness | Health) -> Iterator[float]:
-    """Seconds between the beginnings of questions, until the first success of a readiness probe."""
+def _delays(probe: Probe) -> Iterator[float]:
+    """Seconds between the beginnings of questions, until the first success of a startup or readiness probe."""
     if isinstance(probe, Health):
+        yield probe.period if probe.initial_delay is None else probe.initial_delay
         yield from repeat(probe.period)
+    if probe.initial_delay:
+        yield probe.initial_delay
     delay = FIRST_DELAY
     while delay < probe.period:
         yield delay
@@ -61,35 +78,59 @@ def _delays(probe: Readiness | Health) -> Iterator[float]:
 class _Prober:
     asked: Asked
     probe: OpenProbe
-    owner_known: bool = False
-    """Whether the listening socket was found to be the child's since the last failure."""
+    owner_known_until: float = 0.0
+    """So long the listening socket is believed to be the child's, after it was found to be."""
     complaint: str = field(default="")
-    again: bool = False
-    """Whether the present question is the one before, put once more."""
+    voided: bool = False
+    """Whether the answer before was none; two in a row never are."""
+    late: bool = False
+    """Whether no answer came in time to the question before."""
+
+    async def listen(self) -> None:
+        """Pass on what the child says by itself."""
+        while True:
+            self.asked.answered(self.asked.role, await self.probe.ask())
 
     async def run(self) -> None:
         delays = _delays(self.asked.probe)
         begun = trio.current_time()
+        at_once = False
         while True:
-            if not self.again:
-                await trio.sleep_until(begun + next(delays))
-            begun = trio.current_time()
-            try:
-                answer = await self._ask_in_time()
-            except ProbeError as error:
-                self.again = False
-                self._complain(str(error))
-                continue
-            # Nobody ran to hear the answer. Only once: what is as late again is itself so slow.
-            self.again = not self.again and not answer.ok and time_lost(begun + self.asked.probe.timeout, LATE) > 0
-            if self.again:
+            wanted = trio.current_time() if at_once else begun + self._jittered(next(delays))
+            await trio.sleep_until(wanted)
+            lost = not at_once and time_lost(wanted) > 0
+            at_once = False
+            async with self._lane().place():
+                begun = trio.current_time()
+                try:
+                    answer = await self._ask_in_time()
+                except ProbeError as error:
+                    self._complain(str(error))
+                    continue
+            unheard = time_lost(begun + self.asked.probe.timeout, LATE_KILL if self.probe.heavy else LATE) > 0
+            # Only once: what is as late again is itself so slow.
+            self.voided = not self.voided and not answer.ok and (lost or unheard)
+            if self.voided:
+                # Nobody heard the answer: ask again. Nobody ran before: what is due from the child may come yet.
+                at_once = unheard
                 continue
             self.complaint = ""
             if answer.ok:
                 delays = repeat(self.asked.probe.period)
             self.asked.answered(self.asked.role, answer)
 
+    def _jittered(self, delay: float) -> float:
+        jitter = self.asked.probe.jitter
+        return delay * (1 + jitter * (2 * self.asked.draw() - 1)) if jitter else delay
+
+    def _lane(self) -> Lane:
+        lanes = current_lanes()
+        if self.probe.heavy:
+            return lanes.heavy
+        return lanes.slow if self.late else lanes.quick
+
     def _complain(self, text: str) -> None:
+        self.voided = False
         if text != self.complaint:
             self.complaint = text
             self.asked.complain(f"{self.asked.role.value} probe: {text}")
@@ -97,20 +138,27 @@ class _Prober:
     async def _ask_in_time(self) -> Answer:
         timeout = self.asked.probe.timeout
         answer = Answer(False, f"no answer within {timeout:g} s")
-        with trio.move_on_after(timeout):
+        # A command is stopped at its time by who runs it, who can then tell what it has said.
+        with trio.move_on_after(timeout + KILL_TIME if self.probe.heavy else timeout) as patience:
             answer = await self.probe.ask()
             if answer.ok:
                 answer = await self._check_owner(answer)
+        self.late = patience.cancelled_caught
         if not answer.ok:
-            self.owner_known = False
+            self.owner_known_until = 0.0
         return answer
 
     async def _check_owner(self, answer: Answer) -> Answer:
-        """A stranger that answers on the child's port proves nothing about the child."""
-        if self.owner_known or self.probe.port is None or not isinstance(self.asked.life, OwnsPorts):
+        """A stranger that answers in the place of the child proves nothing about the child."""
+        if answer.peer is not None and isinstance(self.asked.life, KnowsItsOwn):
+            ownership, who = self.asked.life.owns(answer.peer)
+            if ownership is Ownership.STRANGER:
+                return Answer(False, f"a stranger answers: {who}")
+        now = trio.current_time()
+        if now < self.owner_known_until or self.probe.port is None or not isinstance(self.asked.life, OwnsPorts):
             return answer
         ownership, who = await self.asked.life.owner(self.probe.port)
         if ownership is Ownership.STRANGER:
             return Answer(False, f"port {self.probe.port} is answered by a stranger: {who}")
-        self.owner_known = True
+        self.owner_known_until = now + OWNER_KNOWN
         return answer

@@ -75,6 +75,7 @@ class Stop:
         self._said_at = 0.0
         self._marks = _marks()
         self._next_mark = 0.0
+        self._extended_until = 0.0
 
     async def run(self) -> None:
         """Take the steps, then kill; returns when the life is over, or `KILL_PATIENCE` after the kill."""
@@ -93,6 +94,10 @@ class Stop:
         """No step any more: kill at once."""
         self._hurried = True
         self._scope.cancel()
+
+    def extend(self, seconds: float) -> None:
+        """What is under way may take so long from now on (sd_notify(3), EXTEND_TIMEOUT_USEC); the kill may not."""
+        self._extended_until = trio.current_time() + seconds
 
     async def _kill(self) -> None:
         if trio.current_time() - self._begun >= QUIET:
@@ -187,6 +192,8 @@ class Stop:
                 return
             if lost := time_lost(wake):
                 until = max(until + lost, trio.current_time() + min(lost, seconds))
+            if step:
+                until = max(until, self._extended_until)
             if trio.current_time() >= until:
                 return
             if step and trio.current_time() >= self._next_mark:

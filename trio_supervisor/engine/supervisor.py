@@ -27,9 +27,11 @@ from trio_supervisor.core.messages import (
     ForgetChild,
     How,
     HurryAsked,
+    Judged,
     LifeEnded,
     LookAtLife,
     Notice,
+    PassStartup,
     Reply,
     Report,
     RestartAsked,
@@ -38,6 +40,7 @@ from trio_supervisor.core.messages import (
     StartAsked,
     StartChild,
     StateChanged,
+    StatusTold,
     StopChild,
     TimeLost,
     TimePassed,
@@ -59,6 +62,8 @@ from trio_supervisor.output.ring import Ring
 from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import HasCost, Runtime
 from trio_supervisor.spec import Account, ChildSpec, SupervisorSpec
+
+_NOTICES = (StateChanged, Judged, StatusTold, Report, LifeEnded, Warned, TreeStarted, TreeEnding)
 
 Listener = Callable[[str, Notice], None]
 """Called with the path of the supervisor ("" for the top one) and what it tells."""
@@ -424,7 +429,7 @@ class Supervisor:
         if _wants_up(fact) and (kept := self._kept.get(fact.child)):
             kept.seat.approve()
         for output in self._machine.handle(fact, trio.current_time()):
-            if isinstance(output, StateChanged | Report | LifeEnded | Warned | TreeStarted | TreeEnding):
+            if isinstance(output, _NOTICES):
                 self._note(output)
             else:
                 self._obey(output)
@@ -469,6 +474,8 @@ class Supervisor:
             case LookAtLife():
                 look = partial(self._lives[command.child].look, connections=command.connections)
                 self._nursery.start_soon(look, name=f"look at {command.child}")
+            case PassStartup():
+                self._lives[command.child].pass_startup()
             case StopChild():
                 self._stop_life(command)
             case CutGrace():

@@ -7,8 +7,8 @@ from trio_supervisor.engine.stopping import Request
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import ProbeFactory
 from trio_supervisor.record import record
-from trio_supervisor.runtimes.base import RuntimeFactory, Stream
-from trio_supervisor.spec import LogFile
+from trio_supervisor.runtimes.base import RuntimeFactory, Stream, a_little_at_once
+from trio_supervisor.spec import LogFile, RingLimits
 
 
 def _as_it_is(text: str) -> str:
@@ -26,6 +26,10 @@ def _without_ring(child: str, *, there: bool = False) -> Ring | None:  # noqa: A
     return None
 
 
+def _a_little(child: str, stream: Stream) -> int:  # noqa: ARG001 -- see `World.at_once`
+    return a_little_at_once()
+
+
 def _forget_nothing(_path: str) -> None:
     """Nothing was kept."""
 
@@ -36,8 +40,9 @@ class World:
 
     runtime: RuntimeFactory
     probe: ProbeFactory
-    sink: Callable[[str, int, tuple[LogFile, ...]], Callable[[Stream, bytes], None]]
-    """Gives for a child's path, its generation and its log files what takes its output; that must not raise or block.
+    sink: Callable[[str, int, tuple[LogFile, ...], RingLimits | None], Callable[[Stream, bytes], None]]
+    """Gives for a child's path, its generation, its log files and the limits of its ring what takes its output; that
+    must not raise or block.
     """
     room: Callable[[], Awaitable[None]]
     """Waits, within bounds, until more output can be taken without loss."""
@@ -51,3 +56,5 @@ class World:
     """What a child has said lately."""
     forget: Callable[[str], None] = _forget_nothing
     """Called with the path of a child that is removed."""
+    at_once: Callable[[str, Stream], int] = _a_little
+    """How many bytes of a child's stream are taken at once, at the most."""

@@ -15,14 +15,13 @@ from queue import Empty, SimpleQueue
 import trio
 
 from trio_supervisor.output.appender import Appender
+from trio_supervisor.output.backlog import Backlog
 from trio_supervisor.output.looks import Writing
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.spec import LogFile, LogFormat, LogStream
 
 LIMIT_BYTES = 4 << 20
 """So much may wait for the disk."""
-PATIENCE = 1.0
-"""A disk that takes nothing for so long is stuck; nobody waits longer than this for it."""
 
 _SLICE_BYTES = 1 << 18
 # In a flood the next slice is let grow: to be woken for each chunk costs as much again as to write it.
@@ -56,10 +55,10 @@ class Log:
         """The child is gone, or writes elsewhere."""
         self._files.release(self._appender)
 
-    def take(self, stream: Stream, chunk: bytes) -> None:
-        """Take in a chunk of one of its streams; b"" ends the stream."""
+    def take(self, stream: Stream, chunk: bytes, *, dropped: bool = False) -> None:
+        """Take in a chunk of one of its streams; b"" ends the stream. `dropped`: only to be counted."""
         if data := self._writing.take(stream, chunk, time.time()):
-            self._files.put(self._appender, data)
+            self._files.put(self._appender, data, dropped=dropped)
 
 
 class LogFiles:
@@ -68,16 +67,13 @@ class LogFiles:
     def __init__(self, directory: str | None, say: Callable[[str, str], None], limit_bytes: int = LIMIT_BYTES) -> None:
         self._directory = directory
         self._say = say
-        self._limit = limit_bytes
+        self._backlog = Backlog(limit_bytes)
+        self.room = self._backlog.room
         self._appenders: dict[str, Appender] = {}
         self._users: Counter[Appender] = Counter()
         self._refused: dict[Appender, int] = {}
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._token: trio.lowlevel.TrioToken | None = None
-        self._given = 0  # Bytes ever; written by Trio only.
-        self._done = 0  # Bytes ever; written by the thread only.
-        self._progress_at = 0.0
-        self._roomy: trio.Event | None = None
         self._ended = trio.Event()
         self._closed = False
 
@@ -109,34 +105,22 @@ class LogFiles:
                 self._jobs.put((appender, refused))
             self._jobs.put(appender.finish)
 
-    def put(self, appender: Appender, data: bytes) -> None:
-        """Have it written, or drop and count it when too much waits already."""
-        pending = self._given - self._done
-        if self._closed or pending >= self._limit:
+    @property
+    def full(self) -> bool:
+        """Whether so much waits already that more is to be dropped. To be asked once for a chunk, whatever number of
+        files it goes into: who had room for it before the first has it for all.
+        """
+        return self._backlog.full
+
+    def put(self, appender: Appender, data: bytes, *, dropped: bool) -> None:
+        """Have it written, or drop and count it."""
+        if self._closed or dropped:
             self._refused[appender] = self._refused.get(appender, 0) + len(data)
             return
         if self._refused and appender in self._refused:
             self._jobs.put((appender, self._refused.pop(appender)))
-        if not pending:
-            self._progress_at = time.monotonic()
-        self._given += len(data)
+        self._backlog.give(len(data))
         self._jobs.put((appender, data))
-
-    async def room(self) -> None:
-        """Wait for room, at most `PATIENCE`, and not at all while the disk is stuck.
-
-        No checkpoint where there is room.
-        """
-        if not self._must_wait:
-            return
-        with trio.move_on_after(PATIENCE):
-            while self._must_wait:
-                if self._roomy is None:
-                    self._roomy = trio.Event()
-                if self._has_room:
-                    # The thread may have looked before there was anybody to tell.
-                    return
-                await self._roomy.wait()
 
     def reopen(self) -> None:
         """Go on in the files that have the names by now: they were moved away (logrotate)."""
@@ -150,51 +134,41 @@ class LogFiles:
                 self._jobs.put((appender, size))
             self._refused.clear()
             self._jobs.put(None)
-        self._closed = True
+        self._closed = self._backlog.closed = True
         if self._token is None:
             return True
         with trio.move_on_after(grace, shield=True):
             await self._ended.wait()
         return self._ended.is_set()
 
-    @property
-    def _has_room(self) -> bool:
-        return self._given - self._done <= self._limit // 2
-
-    @property
-    def _must_wait(self) -> bool:
-        full = self._given - self._done >= self._limit and not self._closed
-        return full and time.monotonic() - self._progress_at < PATIENCE
-
-    def _tell_room(self) -> None:
-        roomy, self._roomy = self._roomy, None
-        if roomy is not None:
-            roomy.set()
-
     # In the thread
 
     def _run(self) -> None:
         more = True
         while more:
-            before = self._done
-            more = self._write_some()
-            self._progress_at = time.monotonic()
-            if self._done - before > _FLOOD_BYTES:
+            size, more = self._write_some()
+            self._backlog.note_done(size)
+            if size > _FLOOD_BYTES:
                 time.sleep(_PAUSE)
-            if self._roomy is not None and self._has_room:
-                self._in_trio(self._tell_room)
+            if self._backlog.awaited and self._backlog.has_room:
+                self._in_trio(self._backlog.tell_room)
         for appender in self._appenders.values():
             appender.finish()
         self._in_trio(self._ended.set)
 
-    def _write_some(self) -> bool:
-        """Wait for something to write, and write what there is up to a slice; whether there will be more."""
+    def _write_some(self) -> tuple[int, bool]:
+        """Wait for something to write, and write what there is up to a slice; how many bytes, and whether there will be
+        more.
+        """
         parts: dict[Appender, list[bytes]] = {}
         size = 0
         job = self._jobs.get()
         while isinstance(job, tuple):
             appender, data = job
             if isinstance(data, int):
+                # The count is to stand where the lines would: after what came before them.
+                if before := parts.pop(appender, None):
+                    appender.write(before)
                 appender.lose(data, _TOO_SLOW)
             else:
                 parts.setdefault(appender, []).append(data)
@@ -208,10 +182,9 @@ class LogFiles:
                 job = _nothing
         for appender, found in parts.items():
             appender.write(found)
-        self._done += size
         if job is not None and not isinstance(job, tuple):
             job()
-        return job is not None
+        return size, job is not None
 
     def _tell(self, child: str, text: str) -> None:
         self._in_trio(partial(self._say, child, text))

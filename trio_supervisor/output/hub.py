@@ -17,13 +17,17 @@ from trio_supervisor.output.lines import Block, Lines
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.rings import Rings
 from trio_supervisor.record import record
-from trio_supervisor.runtimes.base import Stream
-from trio_supervisor.spec import LogFile
+from trio_supervisor.runtimes.base import Stream, a_little_at_once
+from trio_supervisor.spec import LogFile, RingLimits, TailLimits
 
 __all__ = ["PARTIAL_AFTER", "Block", "Hub", "Listener", "Record", "Room", "Stream"]
 
 PARTIAL_AFTER = 0.1
 """A partial line is shown at the latest so long after its first byte."""
+
+
+UNHEARD_AT_ONCE = (1 << 20) - (1 << 13)
+"""Bytes that may come at once where nobody listens and there is only the ring, which they fit into, and files."""
 
 
 @record
@@ -62,9 +66,11 @@ class _Voice:
 class Hub:
     """Where the output of all children comes together. Belongs to one Trio run; `run()` must run for partial lines."""
 
-    def __init__(self, log_directory: str | None = None) -> None:
-        """`log_directory`: where log files are whose place is not given."""
-        self._rings = Rings()
+    def __init__(self, log_directory: str | None = None, tails: TailLimits | None = None) -> None:
+        """`log_directory`: where log files are whose place is not given. `tails`: how much is kept of what removed
+        children have said.
+        """
+        self._rings = Rings(tails=tails)
         self._files = LogFiles(log_directory, self._say)
         self._voices: dict[str, _Voice] = {}
         # When the partial line of a stream is due. All wait equally long: the order of insertion is the order of time.
@@ -86,13 +92,16 @@ class Hub:
             if room is not None:
                 self._rooms.remove(room)
 
-    def sink(self, child: str, generation: int = 1, log: tuple[LogFile, ...] = ()) -> Callable[[Stream, bytes], None]:
+    def sink(
+        self, child: str, generation: int = 1, log: tuple[LogFile, ...] = (), ring: RingLimits | None = None
+    ) -> Callable[[Stream, bytes], None]:
         """The function that takes the chunks of a life of `child` in; b"" ends a stream (another life may go on with
-        it). `log`: the files that they are written to.
+        it). `log`: the files that they are written to; `ring`: how much is kept of it.
         """
         voice = self._voices.get(child)
         if voice is None:
             voice = self._voices[child] = _Voice(child, self._rings.of(child))
+        self._rings.limit(child, ring)
         voice.generation = generation
         if voice.log_specs != log:
             self._set_logs(voice, log)
@@ -112,6 +121,14 @@ class Hub:
         """
         for room in tuple(self._rooms):
             await room()
+
+    def at_once(self, child: str, stream: Stream) -> int:
+        """How many bytes of a stream to hand over at once, at the most: no more than every listener can take that had
+        room for it before, where there is one.
+        """
+        voice = self._voices.get(child)
+        is_heard = bool(self._listeners) and (voice is None or stream not in voice.quiet)
+        return a_little_at_once() if is_heard else UNHEARD_AT_ONCE
 
     def flush(self) -> None:
         """Pass on all partial lines at once."""
@@ -152,9 +169,10 @@ class Hub:
 
     def _take(self, voice: _Voice, stream: Stream, chunk: bytes) -> None:
         voice.ring.append(stream, chunk, voice.generation)
+        dropped = self._files.full
         for log in voice.logs:
             if stream in log.streams:
-                log.take(stream, chunk)
+                log.take(stream, chunk, dropped=dropped)
         if stream not in voice.quiet:
             self._cut(voice, stream, chunk)
 

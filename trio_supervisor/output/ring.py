@@ -7,6 +7,7 @@ next piece. Times are seconds.
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -16,13 +17,14 @@ from trio_supervisor.runtimes.base import Stream
 
 LIMIT_BYTES = 1 << 20
 LIMIT_PIECES = 10_000
-LONGEST_ENTRY = 65536
-"""Bytes; a longer chunk becomes several entries."""
+LONGEST_LINE = 65536
+"""Bytes; chunks whose lines are longer become several entries, so that a reader can go on within them."""
 ENTRY_COST = 256
 """An entry counts as so many bytes more than it holds: what it costs to keep it."""
 
 _SAMPLE = 512
 _MANY = 16
+_PART = 1 << 16
 
 
 class Entry(NamedTuple):
@@ -100,12 +102,13 @@ class Ring:
 
     def append(self, stream: Stream, chunk: bytes, generation: int) -> None:
         """Take in a chunk; b"" ends the stream."""
-        if chunk:
-            for start in range(0, len(chunk), LONGEST_ENTRY):
-                # A slice of the whole is no copy.
-                self._add(stream, chunk[start : start + LONGEST_ENTRY], generation)
-        elif stream in self._open:
-            self._add(stream, b"", generation)
+        pieces = _pieces(chunk)
+        if len(chunk) > LONGEST_LINE * pieces:
+            for start in range(0, len(chunk), LONGEST_LINE):
+                part = chunk[start : start + LONGEST_LINE]
+                self._add(stream, part, _pieces(part), generation)
+        elif chunk or stream in self._open:
+            self._add(stream, chunk, pieces, generation)
         self._trim()
         if self._readers:
             self._readers.unpark_all()
@@ -153,9 +156,8 @@ class Ring:
         self.closed = True
         self._readers.unpark_all()
 
-    def _add(self, stream: Stream, data: bytes, generation: int) -> None:
+    def _add(self, stream: Stream, data: bytes, pieces: int, generation: int) -> None:
         begun = stream in self._open
-        pieces = _pieces(data)
         entry = Entry(self._next, pieces, time.time(), time.monotonic(), stream, generation, data, begun)
         if entry.open:
             self._open.add(stream)
@@ -167,8 +169,35 @@ class Ring:
 
     def _trim(self) -> None:
         entries, limits = self._entries, self.limits
-        while len(entries) > 1 and (self._size > limits.bytes or self._next - entries[0].seq > limits.pieces):
-            self._size -= len(entries.popleft().data) + ENTRY_COST
+        while entries and (self._size > limits.bytes or self._next - entries[0].seq > limits.pieces):
+            first = entries[0]
+            size_after = self._size - len(first.data) - ENTRY_COST
+            # To cut a long entry is to copy it; a flood gives up whole ones, as long as much is left.
+            is_much = 2 * size_after >= limits.bytes or 2 * (self._next - _after(first)) >= limits.pieces
+            if not is_much and self._split_first():
+                continue
+            if len(entries) == 1:
+                return
+            entries.popleft()
+            self._size = size_after
+
+    def _split_first(self) -> bool:
+        """Make several of an entry of which only a part must go; False if it is short, or one line."""
+        first, limits = self._entries[0], self.limits
+        by_pieces = len(first.data) * limits.pieces // first.pieces
+        longest = max(1, min(limits.bytes, by_pieces) // 8)
+        parts = tuple(_cut(first.data, longest)) if len(first.data) > longest and first.pieces > 1 else ()
+        if len(parts) < 2:
+            return False
+        self._entries.popleft()
+        seq = first.seq + first.pieces
+        for part in reversed(parts):
+            pieces = _pieces(part)
+            seq -= pieces
+            begun = first.begun and seq == first.seq
+            self._entries.appendleft(first._replace(seq=seq, pieces=pieces, data=part, begun=begun))
+        self._size += (len(parts) - 1) * ENTRY_COST
+        return True
 
 
 class Follower:
@@ -201,11 +230,26 @@ def _pieces(data: bytes) -> int:
     return _line_ends(data)
 
 
+def _cut(data: bytes, longest: int) -> Iterator[bytes]:
+    """Parts of about so many bytes, none of which ends within a line, but perhaps the last."""
+    start = 0
+    while len(data) - start > longest:
+        end = data.rfind(b"\n", start, start + longest) + 1 or data.find(b"\n", start + longest) + 1 or len(data)
+        yield data[start:end]
+        start = end
+    if start < len(data):
+        yield data[start:]
+
+
 def _line_ends(data: bytes) -> int:
-    # To take them out goes from one to the next and costs a sixth of counting, as long as there are not very many.
-    if len(data) > _SAMPLE and data.count(b"\n", 0, _SAMPLE) <= _MANY:
+    # To take them out goes from one to the next and costs a quarter of counting, as long as there are not very many. Of
+    # a great chunk part by part: the copies stay in the processor's cache.
+    if len(data) <= _SAMPLE or data.count(b"\n", 0, _SAMPLE) > _MANY:
+        return data.count(b"\n")
+    if len(data) <= _PART:
         return len(data) - len(data.replace(b"\n", b""))
-    return data.count(b"\n")
+    parts = (data[start : start + _PART] for start in range(0, len(data), _PART))
+    return sum(len(part) - len(part.replace(b"\n", b"")) for part in parts)
 
 
 def _from(entry: Entry, cursor: int) -> Entry:

@@ -3,17 +3,14 @@
 import time
 from dataclasses import dataclass
 
-from trio_supervisor.output.ring import LIMIT_BYTES, LIMIT_PIECES, Limits, Ring
+from trio_supervisor.output.ring import Limits, Ring
+from trio_supervisor.spec import RingLimits, TailLimits
 
 TOTAL_BYTES = 256 << 20
-"""For all rings together: where there are so many that this would be more, each gets less."""
+"""For all rings without limits of their own together: where there are so many that this would be more, each gets
+less.
+"""
 LEAST_BYTES = 16 << 10
-KEPT_RINGS = 200
-"""So many rings of removed children are kept at the most, the latest ..."""
-KEPT_BYTES = 16 << 20
-"""... with so many bytes together ..."""
-KEPT_FOR = 3600.0
-"""... and for so long."""
 
 
 @dataclass(slots=True)
@@ -25,9 +22,12 @@ class _Retired:
 class Rings:
     """Rings by the path of their child."""
 
-    def __init__(self, limit_bytes: int = LIMIT_BYTES, limit_pieces: int = LIMIT_PIECES) -> None:
-        self._limit_bytes = limit_bytes
-        self._limits = Limits(limit_bytes, limit_pieces)
+    def __init__(self, limits: RingLimits | None = None, tails: TailLimits | None = None) -> None:
+        """`limits`: of a ring that has none of its own. `tails`: of the rings of removed children."""
+        self._limits = limits or RingLimits()
+        self._shared = _limits_of(self._limits)
+        """What all rings have that have no limits of their own."""
+        self._tails = tails or TailLimits()
         self._rings: dict[str, Ring] = {}
         self._retired: dict[str, _Retired] = {}
         """The latest last."""
@@ -38,10 +38,16 @@ class Rings:
         if ring is None:
             retired = self._retired.pop(child, None)
             ring = self._rings[child] = Ring() if retired is None else retired.ring
-            ring.limits = self._limits
+            ring.limits = self._shared
             ring.reopen()
             self._share()
         return ring
+
+    def limit(self, child: str, limits: RingLimits | None) -> None:
+        """Give the ring of a child limits of its own, or (None) those that all have."""
+        ring = self.of(child)
+        ring.limits = self._shared if limits is None else _limits_of(limits)
+        self._share()
 
     def find(self, child: str) -> Ring | None:
         """The ring of a child that is there, or was removed lately."""
@@ -65,14 +71,20 @@ class Rings:
             ring.close()
 
     def _share(self) -> None:
-        share = TOTAL_BYTES // max(1, len(self._rings))
-        self._limits.bytes = max(LEAST_BYTES, min(self._limit_bytes, share))
+        sharing = sum(ring.limits is self._shared for ring in self._rings.values())
+        share = TOTAL_BYTES // max(1, sharing)
+        self._shared.bytes = max(LEAST_BYTES, min(self._limits.size, share))
 
     def _expire(self) -> None:
+        tails = self._tails
         size = sum(each.ring.size for each in self._retired.values())
-        until = time.monotonic() - KEPT_FOR
+        until = time.monotonic() - tails.age
         for child, each in tuple(self._retired.items()):
-            if len(self._retired) <= KEPT_RINGS and size <= KEPT_BYTES and each.since > until:
+            if len(self._retired) <= tails.keep and size <= tails.size and each.since > until:
                 return
             size -= each.ring.size
             del self._retired[child]
+
+
+def _limits_of(limits: RingLimits) -> Limits:
+    return Limits(limits.size, limits.lines)

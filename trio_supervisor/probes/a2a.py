@@ -12,8 +12,8 @@ from trio_supervisor.probes.agent_card import edition_of, faults
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.probes.http_client import HttpClient, NoReplyError, Question, Reply, question
 from trio_supervisor.probes.network import at, owned_port
-from trio_supervisor.probes.words import one_line, took
 from trio_supervisor.spec import A2A
+from trio_supervisor.words import one_line, took
 
 PATH = "/.well-known/agent-card.json"
 OLD_PATH = "/.well-known/agent.json"

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 from trio_supervisor.commands import RunCommand
+from trio_supervisor.core.messages import Role
 from trio_supervisor.record import record
 from trio_supervisor.spec import Check
+from trio_supervisor.telling import Telling
 
 
 @record
@@ -19,6 +21,10 @@ class Answer:
     ok: bool
     detail: str
     """For people: why it failed, or what was seen ("200 OK in 3 ms"). Never longer than a line."""
+    decisive: bool = False
+    """It alone decides, whatever the thresholds are."""
+    peer: int | None = None
+    """The process that has answered, where that can be seen; it must be of the child, or the answer does not count."""
 
 
 @record
@@ -29,6 +35,12 @@ class Target:
     port: int | None
     run: RunCommand | None
     """None where a child has no directory and environment of its own."""
+    role: Role = Role.HEALTH
+    """What the answers are for."""
+    period: float = 30.0
+    """Seconds between two questions."""
+    telling: Telling | None = None
+    """What this life says and tells by itself; None: nobody keeps that."""
 
 
 @record
@@ -39,6 +51,10 @@ class OpenProbe:
     """May raise ProbeError when the question itself can't be put."""
     port: int | None = None
     """On this machine; who listens on it must be the child, or an answer does not count. None: no check."""
+    waits: bool = False
+    """To ask is to wait until the child says something by itself: without timeout, and again at once."""
+    heavy: bool = False
+    """To ask costs as much as to start a process."""
 
 
 ProbeFactory = Callable[[Check, Target, float], AbstractAsyncContextManager[OpenProbe]]

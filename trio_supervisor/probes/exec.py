@@ -9,8 +9,8 @@ import trio
 from trio_supervisor.commands import Completed
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
-from trio_supervisor.probes.words import one_line, took
 from trio_supervisor.spec import Exec, expand
+from trio_supervisor.words import one_line, took
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def open_exec(
             return Answer(True, f"exit code 0 in {took(trio.current_time() - begun)}")
         return Answer(False, _failure(completed, timeout))
 
-    yield OpenProbe(ask)
+    yield OpenProbe(ask, heavy=True)
 
 
 def _failure(completed: Completed, limit: float) -> str:

@@ -12,8 +12,8 @@ from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.probes.http_client import HttpClient, NoReplyError, Reply, question
 from trio_supervisor.probes.json_match import difference
 from trio_supervisor.probes.network import at, owned_port
-from trio_supervisor.probes.words import one_line, took
 from trio_supervisor.spec import Http, expand
+from trio_supervisor.words import one_line, took
 
 MAX_BODY = 1024 * 1024
 """In bytes: no more of a body is read. What comes after is not judged."""

@@ -1,118 +1,29 @@
-"""The HTTP client of the probes; the only module that imports httpx.
+"""The HTTP client of the probes: h11 for plain HTTP, httpx where there is TLS; the second is imported when needed."""
 
-httpx's pool loses a connection when a request is cancelled from outside (encode/httpcore#1093), a cancelled TLS
-handshake leaves its socket open, and its timeouts count for each phase of a request, not for the whole. A probe is
-cancelled often: at its timeout, and when its child stops. So each client has one target, one connection, no timeouts,
-and after a request that did not come to its end it closes the socket and forgets the pool.
-"""
+from importlib import import_module
+from typing import Protocol
 
-import ssl
-import zlib
-from collections.abc import Iterator, Mapping
-from functools import cache
+from trio_supervisor.probes.http_messages import NoReplyError, Question, Reply, question
 
-import httpx
-import trio
-
-from trio_supervisor.errors import ProbeError
-from trio_supervisor.probes.network import at, why
-from trio_supervisor.probes.words import one_line
-from trio_supervisor.record import record
-
-_LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110, 9.2.2
-_ZLIB_OR_GZIP = zlib.MAX_WBITS + 32
+__all__ = ["HttpClient", "NoReplyError", "Question", "Reply", "question"]
 
 
-class NoReplyError(Exception):
-    """The target did not answer as HTTP asks; the message says in words how."""
+class _Client(Protocol):
+    def close(self) -> None: ...
 
-    def __init__(self, message: str, *, sent: bool = False) -> None:
-        super().__init__(message)
-        self.sent = sent
-        """Whether the whole request was sent, so that the target may have acted on it."""
-
-
-@record
-class Reply:
-    """What a target answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Their names are found in any case."""
-    body: bytes
-    """Decoded, and never longer than was asked for."""
-    whole: bool
-    """Whether `body` is all of it."""
-
-
-@record
-class Question:
-    """What to send to a target."""
-
-    url: httpx.URL
-    method: str
-    headers: Mapping[str, str]
-
-    @property
-    def host(self) -> str:
-        return self.url.host
-
-    @property
-    def port(self) -> int:
-        return self.url.port or (443 if self.url.scheme == "https" else 80)
-
-    @property
-    def where(self) -> str:
-        """The target, for people."""
-        return at(self.host, self.port)
-
-
-def question(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Question:
-    """Prepare a request without a body; it asks for a connection of its own unless `headers` say `Connection:
-    keep-alive`.
-
-    Raises:
-        ProbeError: it can't be sent to anybody.
-    """
-    # An idle connection occupies a server that serves one at a time: the probe would starve the agent's real clients.
-    # See docs/decisions/0001-probes-keep-no-connection.md.
-    defaults = {"User-Agent": "trio-supervisor", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
-    try:
-        parsed = httpx.URL(url)
-        merged = httpx.Headers(defaults)
-        merged.update(headers)
-        if method not in _IDEMPOTENT:
-            # One can't know whether a request was carried out that got no answer on a kept connection: never get there.
-            merged["Connection"] = "close"
-        if parsed.userinfo and "Authorization" not in merged:
-            merged["Authorization"] = _basic(parsed)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise ProbeError(f"{url!r} can't be asked: {error}") from error
-    return Question(parsed, method, merged)
-
-
-def _basic(url: httpx.URL) -> str:
-    signed = next(httpx.BasicAuth(url.username, url.password).auth_flow(httpx.Request("GET", url)))
-    return signed.headers["Authorization"]
+    async def ask(self, asked: Question, limit_bytes: int) -> Reply: ...
 
 
 class HttpClient:
     """Asks one target, one question at a time, over a connection that may be kept alive until `close()`."""
 
     def __init__(self) -> None:
-        self._transport: httpx.AsyncHTTPTransport | None = None
-        self._socket: trio.socket.SocketType | None = None
-        """That of the last connection; the pool may have closed it since."""
-        self._sent = False
-        """Whether the present request was sent to its end."""
+        self._client: _Client | None = None
 
     def close(self) -> None:
         """Close the connection at once; the next question opens a new one."""
-        # Not the pool's own closing: that waits, and does not know of a connection whose TLS handshake was cancelled.
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = self._transport = None
+        if self._client is not None:
+            self._client.close()
 
     async def ask(self, asked: Question, limit_bytes: int) -> Reply:
         """Send a question and read at most `limit_bytes` of the body. Follows no redirects; has no timeout: cancel it.
@@ -121,111 +32,12 @@ class HttpClient:
             NoReplyError: nothing came that is a reply in HTTP.
             ProbeError: this program lacks something to ask with.
         """
-        try:
-            return await self._ask(asked, limit_bytes)
-        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise ProbeError(f"{asked.where} can't be asked: {error}") from error
-        except NoReplyError:
-            raise
-        except Exception as error:  # whatever a strange peer makes the library stumble over: a fact about the peer
-            raise NoReplyError(_explain(error, asked.where), sent=self._sent) from error
-
-    async def _ask(self, asked: Question, limit_bytes: int) -> Reply:
-        request = httpx.Request(asked.method, asked.url, headers=asked.headers, extensions={"trace": self._note})
-        whole = self._sent = False
-        try:
-            response = await self._send(request, asked.url.scheme)
-            raw = bytearray()
-            # Cancelling is the one way out of the library's nested generators that closes each of them.
-            with trio.CancelScope() as enough:
-                async for chunk in response.aiter_raw():
-                    raw += chunk
-                    if len(raw) > limit_bytes:
-                        enough.cancel()
-            whole = len(raw) <= limit_bytes
-        finally:
-            if not whole:
-                self.close()
-        encoding = response.headers.get("content-encoding", "")
-        body, all_decoded = _decoded(bytes(raw[:limit_bytes]), encoding, limit_bytes)
-        return Reply(response.status_code, response.headers, body, whole and all_decoded)
-
-    async def _send(self, request: httpx.Request, scheme: str) -> httpx.Response:
-        """Send, and wait for the head of the response; once more if a kept connection turns out to be closed."""
-        kept = self._socket
-        try:
-            return await self._pool(scheme).handle_async_request(request)
-        except httpx.TransportError:
-            if kept is None or self._socket is not kept or request.method not in _IDEMPOTENT:
-                raise
-        self.close()
-        return await self._pool(scheme).handle_async_request(request)
-
-    def _pool(self, scheme: str) -> httpx.AsyncHTTPTransport:
-        if self._transport is None:
-            context = _tls() if scheme == "https" else _unused_tls()
-            self._transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=_LIMITS)
-        return self._transport
-
-    async def _note(self, event: str, info: Mapping[str, object]) -> None:
-        """Keep the socket of a connection, and how far the request came (httpx calls this "trace extension")."""
-        if event == "connection.connect_tcp.started":
-            self._socket = None
-        elif event == "connection.connect_tcp.complete":
-            stream = info["return_value"]
-            self._socket = stream.get_extra_info("socket")  # type: ignore[attr-defined]
-        elif event == "http11.send_request_body.complete":
-            self._sent = True
+        if self._client is None:
+            self._client = _make(tls=asked.tls)
+        return await self._client.ask(asked, limit_bytes)
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """One for all, for it takes tens of milliseconds to make: the roots of certifi, and those of the system."""
-    context = httpx.create_ssl_context(trust_env=False)
-    context.load_default_certs()
-    return context
-
-
-@cache
-def _unused_tls() -> ssl.SSLContext:
-    """For plain HTTP; if none is given, the library makes a full one."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _decoded(raw: bytes, encoding: str, limit_bytes: int) -> tuple[bytes, bool]:
-    """Undo a compression that was not asked for, up to the limit: (body, whether all of `raw` is in it)."""
-    if not raw or encoding.lower() not in ("gzip", "x-gzip", "deflate"):
-        return raw, True
-    unpacker = zlib.decompressobj(_ZLIB_OR_GZIP)
-    try:
-        return unpacker.decompress(raw, limit_bytes), unpacker.eof
-    except zlib.error as error:
-        raise NoReplyError(f"the body is not valid {encoding}: {error}") from error
-
-
-def _explain(error: Exception, where: str) -> str:
-    """Say why in words; raises ProbeError for what is our own lack."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.errno is not None:
-            return why(cause, where)
-    text = one_line(str(error))
-    if not isinstance(error, httpx.RemoteProtocolError):
-        return f"{where}: {type(error).__name__}: {text}"
-    if any(type(cause).__module__.startswith("h11") for cause in causes):
-        return f"not the HTTP that {where} should speak: {text}"
-    return f"{where} closed the connection without an answer"
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, what caused it, and so on; of a group all members."""
-    seen: set[int] = set()
-    queue = [error]
-    while queue:
-        current = queue.pop(0)
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        queue += current.exceptions if isinstance(current, BaseExceptionGroup) else ()
-        queue += (current.__cause__, current.__context__)
+def _make(*, tls: bool) -> _Client:
+    module, name = ("https_client", "HttpsClient") if tls else ("plain_client", "PlainClient")
+    made: _Client = getattr(import_module(f"trio_supervisor.probes.{module}"), name)()
+    return made

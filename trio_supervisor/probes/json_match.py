@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from trio_supervisor.probes.words import one_line
+from trio_supervisor.words import one_line
 
 
 def difference(expected: object, actual: object, path: str = "") -> str | None:

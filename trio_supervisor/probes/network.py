@@ -79,6 +79,27 @@ async def resolve(host: str, port: int) -> list[Place]:
     return await trio.to_thread.run_sync(_look_up, host, port, 0, limiter=limiter, abandon_on_cancel=True)
 
 
+async def connect(places: list[Place]) -> trio.socket.SocketType:
+    """A connection to the first place that takes one; raises the OSError of the last."""
+    failure = OSError(errno.EADDRNOTAVAIL, "no address")
+    for family, address in places:
+        sock = trio.socket.socket(family, trio.socket.SOCK_STREAM)
+        try:
+            await sock.connect(address)
+            if sock.getsockname()[:2] == address[:2]:
+                # Nobody listens: the kernel picked that port for our end too, and joined the socket with itself.
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "connected with itself")
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure
+
+
 def literal(host: str, port: int) -> list[Place]:
     """The place that an address in figures stands for; none if `host` is a name."""
     try:

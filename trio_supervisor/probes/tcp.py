@@ -1,6 +1,5 @@
 """Asks by opening a TCP connection, which is closed at once."""
 
-import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,9 +7,9 @@ import trio
 
 from trio_supervisor.errors import ProbeError, SpecError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
-from trio_supervisor.probes.network import Place, at, literal, owned_port, resolve, why
-from trio_supervisor.probes.words import took
+from trio_supervisor.probes.network import at, connect, literal, owned_port, resolve, why
 from trio_supervisor.spec import Tcp, expand, split_address
+from trio_supervisor.words import took
 
 
 @asynccontextmanager
@@ -31,25 +30,9 @@ async def open_tcp(check: Tcp, target: Target, _: float) -> AsyncIterator[OpenPr
     async def ask() -> Answer:
         begun = trio.current_time()
         try:
-            await touch(known or await resolve(host, port))
+            (await connect(known or await resolve(host, port))).close()
         except OSError as error:
             return Answer(False, why(error, at(host, port)))
         return Answer(True, f"connected in {took(trio.current_time() - begun)}")
 
     yield OpenProbe(ask, owned_port(host, port, target))
-
-
-async def touch(places: list[Place]) -> None:
-    """Connect to the first place that can be connected to; raises the OSError of the last."""
-    failure: OSError | None = None
-    for family, address in places:
-        try:
-            with trio.socket.socket(family, trio.socket.SOCK_STREAM) as sock:
-                await sock.connect(address)
-                if sock.getsockname()[:2] == address[:2]:
-                    # Nobody listens: the kernel picked that port for our end too, and joined the socket with itself.
-                    raise ConnectionRefusedError(errno.ECONNREFUSED, "connected with itself")
-                return
-        except OSError as error:
-            failure = error
-    raise failure or OSError(errno.EADDRNOTAVAIL, "no address")

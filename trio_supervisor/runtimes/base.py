@@ -4,7 +4,7 @@ A `Life` is made without any I/O, and the engine keeps it before it calls `start
 begun can therefore still be killed and waited for. Times are seconds.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -25,13 +25,26 @@ class Stream(Enum):
     """Not said by the child but about it."""
 
 
+AtOnce = Callable[[], int]
+"""How many bytes of a stream may be handed over at once, at the most; may change from one to the next."""
+
+
+def a_little_at_once() -> int:
+    """What every taker can take."""
+    return 64 * 1024
+
+
 class Ready(Protocol):
     """Takes in that a child says it is ready."""
 
     def __call__(self, value: object = None) -> None: ...
 
 
-def _ignore(_reason: str) -> None:
+def _a_little_of_each(_stream: Stream) -> int:
+    return a_little_at_once()
+
+
+def _ignore(_reason: object) -> None:
     """Take in what nobody wants to know."""
 
 
@@ -92,10 +105,16 @@ class Launch:
     """Called by a runtime whose child announces its own readiness, perhaps with a value; may be called more than
     once.
     """
+    at_once: Callable[[Stream], int] = _a_little_of_each
+    """How many bytes of a stream may be handed over at once, at the most: few where somebody has to look at them, very
+    many where nobody has to.
+    """
     limit_reached: Callable[[str], None] = _ignore
     """Called by a runtime, with the reason, when the child must be stopped and started again (a soft limit)."""
     report: Callable[[Said], None] = _unheard
     """Called by a runtime with what the child says of itself."""
+    notified: Callable[[Mapping[str, str]], None] = _ignore
+    """Called by a runtime with the variables of each notification (sd_notify(3)) that the child sends."""
 
 
 class Ownership(Enum):
@@ -152,6 +171,14 @@ class CountsConnections(Protocol):
 
     async def connections(self) -> int:
         """How many connections are open on its port; 0 without a port, and where the platform does not tell."""
+
+
+@runtime_checkable
+class KnowsItsOwn(Protocol):
+    """A life that can tell whether a process is of its tree."""
+
+    def owns(self, pid: int) -> tuple[Ownership, str]:
+        """Whose a process is, and in words who it is."""
 
 
 @runtime_checkable

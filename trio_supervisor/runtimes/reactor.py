@@ -2,14 +2,16 @@
 
 A task for each pipe and process would cost kilobytes and tens of microseconds; here a descriptor costs one callback.
 The exits have a task of their own, and the other one pauses after every slice of output, so that no flood delays them.
-Nothing wakes up while nothing happens.
+Where much is said it is let gather for a moment, so that one turn reads much of it. Nothing wakes up while nothing
+happens.
 """
 
 import logging
 import selectors
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from enum import Enum, auto
 
 import trio
 
@@ -18,7 +20,32 @@ from trio_supervisor.record import record
 SLICE = 0.005
 """So long (seconds) output is read before others have their turn."""
 
-Readable = Callable[[int], None]
+BREATH = 0.001
+"""A flood is let gather for so long (seconds) between two reads. It must fit into a large pipe (`pipe_size`)."""
+LONG_BREATH = 0.005
+"""The same where many say a little each: what one of them says waits at most so long for the others."""
+MANY = 8
+
+_SAMPLE_OF_A_FLOOD = 8192
+
+
+class Flow(Enum):
+    """What a read tells of what will come."""
+
+    FLOOD = auto()
+    """Much has come; more at once is cheaper than soon."""
+    FULL = auto()
+    """So much has come that who writes it waits for us, or soon will."""
+
+
+def flow(size: int, capacity: int) -> Flow | None:
+    """What it tells that so many bytes were read at once from what holds so many; None: nothing."""
+    if size >= capacity // 2:
+        return Flow.FULL
+    return Flow.FLOOD if size >= _SAMPLE_OF_A_FLOOD else None
+
+
+Readable = Callable[[int], Flow | None]
 """Called with a descriptor that can be read; must read it or `forget` it, and must not block."""
 Room = Callable[[], Awaitable[None]]
 """Waits until more output can be taken, within bounds; no checkpoint when that is so already."""
@@ -70,7 +97,7 @@ class Reactor:
     def forget(self, fd: int) -> None:
         """Never call back for `fd` again; to be called before it is closed. Harmless when it is not watched."""
         for selector in (self._exits, self._outputs):
-            with suppress(KeyError):
+            if fd in (selector.get_map() or ()):  # nothing, after the run
                 selector.unregister(fd)
 
     async def serve_exits(self) -> None:
@@ -86,23 +113,33 @@ class Reactor:
         with self._outputs:
             while True:
                 await trio.lowlevel.wait_readable(self._outputs.fileno())
-                await self._one_turn_each(self._outputs.select(0))
+                if breath := await self._one_turn_each(self._outputs.select(0)):
+                    await trio.sleep(breath)
 
-    async def _one_turn_each(self, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
+    async def _one_turn_each(self, ready: list[tuple[selectors.SelectorKey, int]]) -> float:
+        """Returns how long it is best to let more come before the next turn."""
         until = time.perf_counter() + SLICE
+        flows: set[Flow | None] = set()
         for key, _ in ready:
             with self._kept_going(key):
                 await key.data.room()
-            self._call(self._outputs, key)
+            flows.add(self._call(self._outputs, key))
             if time.perf_counter() >= until:
                 await trio.lowlevel.checkpoint()
                 until = time.perf_counter() + SLICE
+        if Flow.FULL in flows:
+            return 0.0
+        if len(ready) >= MANY:
+            return LONG_BREATH
+        return BREATH if Flow.FLOOD in flows else 0.0
 
-    def _call(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+    def _call(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> Flow | None:
         # It may be forgotten since it was selected, and the number belong to something else by now.
         if selector.get_map().get(key.fd) is key:
+            watch: _Watch = key.data
             with self._kept_going(key):
-                key.data.readable(key.fd)
+                return watch.readable(key.fd)
+        return None
 
     @contextmanager
     def _kept_going(self, key: selectors.SelectorKey) -> Iterator[None]:

@@ -13,6 +13,7 @@ from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import Ignore, Shutdown, SpecError, StartError
 from trio_supervisor.runtimes.base import Launch, Life, Ready, Stream
 from trio_supervisor.runtimes.task_log import logged
+from trio_supervisor.runtimes.task_print import printed
 from trio_supervisor.spec import AskStep, ChildSpec, TaskSpec
 
 Function = Callable[..., Awaitable[object]]
@@ -72,7 +73,7 @@ class TaskLife:
         """
         exit = Exit(How.CANCELLED)
         try:
-            with self._scope, logged(partial(self._launch.output, Stream.LOG)):
+            with self._scope, logged(self._taker(Stream.LOG)), printed(self._taker(Stream.STDOUT)):
                 await self._call()
                 exit = Exit(How.RETURNED)
             if self._overdue and exit.how is How.CANCELLED:
@@ -88,8 +89,12 @@ class TaskLife:
             if others := group.split((Exception, SystemExit))[1]:
                 raise others from None
             exit = self._raised(group)
-        self._launch.output(Stream.STDERR, b"")
+        for stream in (Stream.STDOUT, Stream.STDERR):
+            self._launch.output(stream, b"")
         return exit
+
+    def _taker(self, stream: Stream) -> Callable[[bytes], None]:
+        return partial(self._launch.output, stream)
 
     async def _call(self) -> None:
         assert self._function is not None

@@ -1,8 +1,7 @@
 """What an async function logs, as a part of what this child says: records of `logging` made in its tasks and threads.
 
 They are taken where records are made, not by a handler of the root logger: `logging.basicConfig` in the function would
-find that one and do nothing. Handlers get the records as ever. What is printed is not taken: it may be any part of the
-program that prints.
+find that one and do nothing. Handlers get the records as ever.
 """
 
 import logging
@@ -16,12 +15,12 @@ import trio
 
 Take = Callable[[bytes], None]
 
-_voice: "ContextVar[_Voice | None]" = ContextVar("trio_supervisor.task_log", default=None)
+_voice: "ContextVar[Voice | None]" = ContextVar("trio_supervisor.task_log", default=None)
 _FORMAT = logging.Formatter("%(levelname)s %(name)s: %(message)s")
 
 
-class _Voice:
-    """One life that logs."""
+class Voice:
+    """One life that says something, in Trio's thread or in another one; `take` is called by Trio."""
 
     def __init__(self, take: Take) -> None:
         self._take: Take | None = take
@@ -29,26 +28,25 @@ class _Voice:
         self._token = trio.lowlevel.current_trio_token()
         self._taking = False
 
-    def add(self, record: logging.LogRecord) -> None:
-        """Take in a record, in any thread."""
-        text = _text(record).encode(errors="backslashreplace") + b"\n"
+    def say(self, data: bytes) -> None:
+        """Take it in, in any thread."""
         if threading.get_ident() == self._thread:
-            self._add(text)
+            self._say(data)
         else:
             with suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._add, text)
+                self._token.run_sync_soon(self._say, data)
 
     def close(self) -> None:
-        """The life is over; what a thread of it logs from now on is not its own any more."""
+        """The life is over; what a thread of it says from now on is not its own any more."""
         self._take = None
 
-    def _add(self, text: bytes) -> None:
-        # Who takes it may log something himself, which must not come back.
+    def _say(self, data: bytes) -> None:
+        # Who takes it may say something himself, which must not come back.
         if self._take is None or self._taking:
             return
         self._taking = True
         try:
-            self._take(text)
+            self._take(data)
         finally:
             self._taking = False
 
@@ -56,7 +54,7 @@ class _Voice:
 @contextmanager
 def logged(take: Take) -> Iterator[None]:
     """Have `take` called, by Trio, with each record that is made inside, in this task and all that it starts."""
-    voice = _Voice(take)
+    voice = Voice(take)
     before = _voice.set(voice)
     _factory.begin()
     try:
@@ -93,7 +91,7 @@ class _Factory:
         record = self._before(*args, **options)
         voice = _voice.get()
         if voice is not None and record.msg:
-            voice.add(record)
+            voice.say(_text(record).encode(errors="backslashreplace") + b"\n")
             # For who shows what children say, and so shows it already. No name that anybody's `extra` may have.
             record._of_supervised_task = True
         return record

@@ -9,7 +9,7 @@ from trio_supervisor.core.budget import AtBudget, Budget, Rate
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import ExitCodes
 from trio_supervisor.spec.accounts import Account, Quota
-from trio_supervisor.spec.checks import A2A, Check, Exec, Health, Http, Readiness, Tcp, split_address
+from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Tcp, Unix, split_address
 from trio_supervisor.spec.child import (
     DEFAULT_LISTEN,
     DEFAULT_PORT_RANGE,
@@ -20,8 +20,9 @@ from trio_supervisor.spec.child import (
     SupervisorSpec,
     check_id,
 )
-from trio_supervisor.spec.log import LogFile, LogFormat, LogStream
+from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
 from trio_supervisor.spec.presets import PRESETS, Preset
+from trio_supervisor.spec.probes import PUSHED, Check, Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import (
     OWNED_NAMES,
     OWNED_PREFIXES,
@@ -38,6 +39,7 @@ from trio_supervisor.spec.process import (
     TaskSpec,
     is_owned,
 )
+from trio_supervisor.spec.signs import Call, File, Log, Notify
 from trio_supervisor.spec.stop import (
     AskStep,
     CloseStdinStep,
@@ -59,18 +61,22 @@ __all__ = [
     "OWNED_NAMES",
     "OWNED_PREFIXES",
     "PRESETS",
+    "PUSHED",
     "RLIMITS",
     "UNLIMITED",
     "Account",
     "AskStep",
     "AtBudget",
     "Budget",
+    "Call",
     "Check",
     "ChildSpec",
     "CloseStdinStep",
     "CommandStep",
     "Exec",
     "ExitCodes",
+    "File",
+    "Grpc",
     "Health",
     "Http",
     "HttpStep",
@@ -78,16 +84,20 @@ __all__ = [
     "Inherit",
     "Lifetime",
     "Limits",
+    "Log",
     "LogFile",
     "LogFormat",
     "LogStream",
+    "Notify",
     "Port",
     "Preset",
+    "Probe",
     "ProcessSpec",
     "Progress",
     "Quota",
     "Rate",
     "Readiness",
+    "RingLimits",
     "Secret",
     "SecretCommand",
     "SecretEnv",
@@ -95,12 +105,15 @@ __all__ = [
     "SendStep",
     "SignalStep",
     "SignalTo",
+    "Startup",
     "Stdin",
     "StopStep",
     "SupervisorSpec",
+    "TailLimits",
     "TaskSpec",
     "Tcp",
     "Then",
+    "Unix",
     "check_id",
     "expand",
     "is_owned",

@@ -1,25 +1,25 @@
-"""How a child is asked: the kinds of probe, when it counts as ready, when it must be restarted."""
+"""How a child is asked: the kinds of probe that put a question to it."""
 
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from attrs import Factory, field, frozen
+from attrs import Factory, frozen
 
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec.values import expand, positive
+from trio_supervisor.spec.values import check_pattern, expand
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
-def split_address(text: str) -> tuple[str, int]:
+def split_address(text: str, name: str = "tcp") -> tuple[str, int]:
     """Split `port`, `host:port` or `[host]:port`; the host is 127.0.0.1 where none is written. Raises SpecError."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
     if not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
-        raise SpecError(f"tcp {text!r}: the port must be {{port}} or a number within 1 to 65535")
-    _check_host("tcp", host)
+        raise SpecError(f"{name} {text!r}: the port must be {{port}} or a number within 1 to 65535")
+    _check_host(name, host)
     return host, int(port)
 
 
@@ -56,13 +56,6 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise SpecError(f"http: headers: {name}: the value {value!r} must be printable ASCII")
 
 
-def _check_pattern(pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise SpecError(f"http: body: {pattern!r} is not a regular expression: {error}") from error
-
-
 @frozen
 class Http:
     """Ask by HTTP GET (or another method): the status must be in `status`, and `body` or `json` must match where
@@ -87,7 +80,7 @@ class Http:
         if not self.status or not all(100 <= code <= 599 for code in self.status):
             raise SpecError(f"http: status must be codes within 100 to 599, not {list(self.status)}")
         if self.body is not None:
-            _check_pattern(self.body)
+            check_pattern(self.body, "http: body")
         _check_host("http: host", self.host)
 
 
@@ -126,31 +119,27 @@ class Exec:
             raise SpecError("exec must name a program")
 
 
-Check = Http | A2A | Tcp | Exec
+@frozen
+class Unix:
+    """Ask by connecting to a unix socket."""
+
+    unix: str
+    """Its path; absolute, or relative to the current directory."""
+
+    def __attrs_post_init__(self) -> None:
+        if not self.unix or "\0" in self.unix:
+            raise SpecError("unix must be the path of a socket")
 
 
 @frozen
-class Readiness:
-    """When a child is ready: fast at first (100 ms, x1.5 up to `period`) until the first success, then every
-    `period`.
-    """
+class Grpc:
+    """Ask by gRPC's health service (grpc.health.v1.Health/Check): SERVING is a success."""
 
-    check: Check
-    period: float = field(default=5.0, validator=positive("readiness: period"))
-    timeout: float = field(default=5.0, validator=positive("readiness: timeout"))
-    deadline: float = field(default=60.0, validator=positive("readiness: deadline"))
-    """From start to ready; then the start has failed."""
-    failures: int = field(default=3, validator=positive("readiness: failures"))
-    """So many in a row, after it was ready, make it not ready."""
-    successes: int = field(default=1, validator=positive("readiness: successes"))
+    grpc: str
+    """A port, or host:port; "{port}" is the child's."""
+    service: str = ""
+    """Whose health is asked for; empty: the whole server's."""
+    tls: bool = False
 
-
-@frozen
-class Health:
-    """Whether a ready child must be restarted (Kubernetes' liveness)."""
-
-    check: Check
-    period: float = field(default=30.0, validator=positive("health: period"))
-    timeout: float = field(default=5.0, validator=positive("health: timeout"))
-    failures: int = field(default=3, validator=positive("health: failures"))
-    successes: int = field(default=1, validator=positive("health: successes"))
+    def __attrs_post_init__(self) -> None:
+        split_address(expand(self.grpc, "x", 1), "grpc")

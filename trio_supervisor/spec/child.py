@@ -20,9 +20,10 @@ from trio_supervisor.core.policy import (
 )
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.accounts import Account, Quota
-from trio_supervisor.spec.checks import Health, Readiness
-from trio_supervisor.spec.log import LogFile
+from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
+from trio_supervisor.spec.probes import Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import Limits, ProcessSpec, Stdin, TaskSpec
+from trio_supervisor.spec.signs import Notify
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
 
@@ -101,6 +102,11 @@ class ChildSpec:
     """
     log: tuple[LogFile, ...] = ()
     """The files that what it says is written to; not for supervisors."""
+    ring: RingLimits | None = None
+    """How much of what it says is kept in memory; None: `RingLimits()`, or less where there are very many children. Not
+    for supervisors.
+    """
+    startup: Startup | None = None
     exit_codes: ExitCodes | None = None
     """What exit codes mean. None: by profile (fleet: 0 success, 75 restart, 78 hold; otp: 0 success)."""
     startup_crashes: int | None = None
@@ -134,9 +140,27 @@ class ChildSpec:
             raise SpecError(f"child {self.id!r}: listen needs a port, and a child that is a process")
         if self.log and isinstance(self.run, SupervisorSpec):
             raise SpecError(f"child {self.id!r}: log is for children that are no supervisor")
+        if self.ring is not None and isinstance(self.run, SupervisorSpec):
+            raise SpecError(f"child {self.id!r}: ring is for children that are no supervisor")
+        if isinstance(self.run, SupervisorSpec) and self.run.tails is not None:
+            raise SpecError(f"child {self.id!r}: tails is for the top supervisor: it holds for the whole tree")
+        if not isinstance(self.run, ProcessSpec) and any(isinstance(each.check, Notify) for each in self.probes):
+            raise SpecError(f"child {self.id!r}: notify is for children that are processes")
         reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
             raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe")
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """Those that it has, in the order in which they begin."""
+        return tuple(probe for probe in (self.startup, self.readiness, self.health) if probe is not None)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it is given a socket for its notifications (sd_notify(3))."""
+        if not isinstance(self.run, ProcessSpec):
+            return False
+        return self.run.notify or any(isinstance(probe.check, Notify) for probe in self.probes)
 
 
 @frozen
@@ -163,6 +187,11 @@ class SupervisorSpec:
     """
     accounts: Mapping[str, Account] = Factory(dict)
     """Budgets and quotas by the names that children of the whole tree have as their `account`; of the top one only."""
+
+    tails: TailLimits | None = None
+    """How much of what removed children have said is kept, in the whole tree; only for the top one. None:
+    `TailLimits()`.
+    """
 
     def __attrs_post_init__(self) -> None:
         dynamic = self.strategy is Strategy.SIMPLE_ONE_FOR_ONE

@@ -1,11 +1,14 @@
-"""Where what a child says is written: log files, their look, and when they are rotated."""
+"""What becomes of what a child says: how much of it is kept in memory, and the files that it is written to."""
 
+from collections.abc import Callable
 from enum import Enum
 
 from attrs import field, frozen
 
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.values import positive
+
+LEAST_RING = 16 << 10
 
 
 class LogStream(Enum):
@@ -27,9 +30,35 @@ class LogFormat(Enum):
     """What the child said, byte by byte."""
 
 
-def _not_negative(_: object, __: object, value: int) -> None:
-    if value < 0:
-        raise SpecError(f"log: keep must be >= 0, not {value}")
+def _at_least(what: str, least: int) -> Callable[[object, object, int], None]:
+    def check(_: object, attribute: object, value: int) -> None:
+        if value < least:
+            raise SpecError(f"{what}: {getattr(attribute, 'name', 'value')} must be >= {least}, not {value}")
+
+    return check
+
+
+@frozen
+class RingLimits:
+    """How much of what a child says is kept in memory, over all of its lives: the last of it, within both limits."""
+
+    size: int = field(default=1 << 20, validator=_at_least("ring", LEAST_RING))
+    """Bytes. Where children have no limits of their own, more than 256 of them share 256 MiB."""
+    lines: int = field(default=10_000, validator=_at_least("ring", 1))
+
+
+@frozen
+class TailLimits:
+    """How much of what children have said that were removed can still be read: the rings of the latest of them, within
+    all three limits.
+    """
+
+    keep: int = field(default=200, validator=_at_least("tails", 0))
+    """So many children; 0: none."""
+    size: int = field(default=16 << 20, validator=_at_least("tails", 1))
+    """Bytes of all of them together."""
+    age: float = field(default=3600.0, validator=positive("tails: age"))
+    """Seconds since the removal."""
 
 
 def _at_least_one(_: object, attribute: object, value: int | None) -> None:
@@ -61,7 +90,7 @@ class LogFile:
     """Bytes; a file that would become greater is rotated. None: never for its size."""
     age: float | None = field(default=None, validator=_long_enough)
     """Seconds; a file holds what was said within one span of this length, counted from 1970 UTC. None: any span."""
-    keep: int = field(default=5, validator=_not_negative)
+    keep: int = field(default=5, validator=_at_least("log", 0))
     """So many rotated files; 0: the file begins anew."""
     gzip: bool = False
     """Compress the rotated files."""

@@ -198,6 +198,8 @@ class ProcessSpec:
     oom_score_adj: int | None = field(default=None, validator=_within("oom_score_adj", -1000, 1000))
     """How readily the kernel kills it when memory runs out (proc_pid_oom_score_adj(5)); None: as the supervisor."""
     limits: Limits = Limits()
+    notify: bool = False
+    """Give it a socket for its notifications (NOTIFY_SOCKET, sd_notify(3)), also without a probe that listens."""
 
     def __attrs_post_init__(self) -> None:
         if not self.command or not self.command[0]:

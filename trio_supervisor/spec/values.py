@@ -1,5 +1,6 @@
 """Values that several specs share: validators of numbers, placeholders."""
 
+import re
 from collections.abc import Callable
 
 from trio_supervisor.errors import SpecError
@@ -23,6 +24,14 @@ def not_negative(name: str) -> Callable[[object, object, float], None]:
             raise SpecError(f"{name} must be >= 0, not {value}")
 
     return validate
+
+
+def check_pattern(pattern: str, name: str) -> None:
+    """Raise SpecError unless `pattern` is a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise SpecError(f"{name}: {pattern!r} is not a regular expression: {error}") from error
 
 
 def expand(text: str, child: str, port: int | None) -> str:

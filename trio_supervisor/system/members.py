@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 from trio_supervisor.system.kill import descendants
 from trio_supervisor.system.lineage import carriers
-from trio_supervisor.system.procfs import Process
+from trio_supervisor.system.procfs import Process, process
+
+_DEEPEST = 64
 
 
 def members_of(
@@ -28,3 +30,31 @@ def members_of(
     ours |= {one.pid: one for one in living if one.pid in numbers}
     ours |= {one.pid: one for one in descendants(living, set(ours))}
     return list(ours.values())
+
+
+def is_member(pid: int, leader: int, marker: str) -> bool | None:
+    """Whether one process is of a tree, alive or not; None: there is no such process any more.
+
+    `leader`: that of the tree, alive. Blocks for some ten microseconds for each ancestor that is looked at.
+    """
+    if pid == leader:
+        return True
+    one = process(pid)
+    if one is None:
+        return None
+    if leader in (one.session, one.group) or _carries(one, marker):
+        return True
+    for _ in range(_DEEPEST):
+        if one is None or one.parent <= 1:
+            return False
+        if one.parent == leader:
+            return True
+        one = process(one.parent)
+    return False
+
+
+def _carries(one: Process, marker: str) -> bool:
+    try:
+        return bool(carriers([one], marker))
+    except OSError:
+        return False

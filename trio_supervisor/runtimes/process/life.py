@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 
 import trio
@@ -17,6 +18,7 @@ from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.input import InputPipe
 from trio_supervisor.runtimes.process.last_words import LastWords, ports_in
+from trio_supervisor.runtimes.process.notify import Notifying, NotifySocket
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.runtimes.process.sampling import Ceilings
@@ -36,7 +38,8 @@ from trio_supervisor.spec import (
 )
 from trio_supervisor.system import lineage
 from trio_supervisor.system.cgroup import Cgroup
-from trio_supervisor.system.procfs import Process
+from trio_supervisor.system.members import is_member
+from trio_supervisor.system.procfs import Process, command_line
 
 MOST_BIRTHS = 5
 """A start that loses its guardian begins again, at most so often."""
@@ -48,8 +51,13 @@ _numbers = count(1)
 class ProcessLife:
     """A `Life` that owns ports and runs commands (see `trio_supervisor.runtimes.base`)."""
 
-    def __init__(self, process: ProcessSpec, launch: Launch, lease: PortLease | None) -> None:
+    def __init__(
+        self, process: ProcessSpec, launch: Launch, lease: PortLease | None, notifying: Notifying | None = None
+    ) -> None:
+        """`notifying`: what it is given to send notifications by; None: nothing."""
         self._launch = launch
+        self._notifying = notifying
+        self._notify_socket: NotifySocket | None = None
         self._lease = lease
         self._setting = Setting(process, launch, lease)
         self._newborn: Newborn | None = None
@@ -77,13 +85,29 @@ class ProcessLife:
             StartError: it can't be started, or it was killed before it was.
         """
         await self._setting.look_up()
-        for _ in range(MOST_BIRTHS):
-            await trio.lowlevel.checkpoint()
-            if self._killed:
-                raise StartError("killed before it was started")
-            if await self._is_born():
-                return
-        raise StartError(f"the guardian has ended in each of {MOST_BIRTHS} starts")
+        try:
+            self._open_notify_socket()
+            for _ in range(MOST_BIRTHS):
+                await trio.lowlevel.checkpoint()
+                if self._killed:
+                    raise StartError("killed before it was started")
+                if await self._is_born():
+                    return
+            raise StartError(f"the guardian has ended in each of {MOST_BIRTHS} starts")
+        except StartError:
+            self._close_notify_socket()
+            raise
+
+    def _open_notify_socket(self) -> None:
+        if self._notifying is not None:
+            setting = self._setting
+            self._notify_socket = NotifySocket(
+                self._notifying, self.owns, self._launch.notified, setting.say, setting.account.uid
+            )
+
+    def _close_notify_socket(self) -> None:
+        if self._notify_socket is not None:
+            self._notify_socket.close()
 
     async def _is_born(self) -> bool:
         """One try; False when the guardian was lost in it."""
@@ -91,6 +115,9 @@ class ProcessLife:
         self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation, next(_numbers))
         self._enter_cgroup(spawner)
         plan = self._setting.plan(self._marker, () if self._cgroup is None else self._cgroup.join_files)
+        if self._notify_socket is not None:
+            # Not part of the setting: commands that run beside it have nothing to notify of.
+            plan.env |= self._notify_socket.told
         try:
             # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
             self._newborn = begin(
@@ -143,11 +170,10 @@ class ProcessLife:
         self._tree = Tree(leader, newborn.spawner, self._marker, newborn.cgroup)
         if self._killed:
             self._tree.kill()
+        if self._notify_socket is not None:
+            self._notify_socket.listen()
         self._input = None if newborn.stdin is None else InputPipe(newborn.stdin)
-        self._pipes = (
-            OutputPipe(newborn.stdout, self._taker(Stream.STDOUT), self._launch.room),
-            OutputPipe(newborn.stderr, self._taker(Stream.STDERR), self._launch.room),
-        )
+        self._pipes = (self._pipe(newborn.stdout, Stream.STDOUT), self._pipe(newborn.stderr, Stream.STDERR))
         return True
 
     async def wait(self) -> Exit:
@@ -162,6 +188,7 @@ class ProcessLife:
             self.kill()
         if self._tree is None:
             self._leave_cgroup()
+            self._close_notify_socket()
             return Exit(How.CANCELLED)
         watches = self._watches()
         if watches:
@@ -185,6 +212,7 @@ class ProcessLife:
         until = trio.current_time() + LAST_WORDS_PATIENCE
         for pipe in self._pipes:
             await pipe.finish(until - trio.current_time())
+        self._close_notify_socket()
         return exit
 
     async def ask(self, step: AskStep) -> None:
@@ -261,6 +289,20 @@ class ProcessLife:
         except OSError:
             return 0
 
+    def owns(self, pid: int) -> tuple[Ownership, str]:
+        """Whose a process is, and in words who it is."""
+        leader = self.pid
+        if leader is None:
+            # Between its birth and the news of it, or after its end: there is nobody else that could be asked about.
+            return Ownership.UNKNOWN, "the child does not run"
+        match is_member(pid, leader, self._marker):
+            case True:
+                return Ownership.OURS, ""
+            case None:
+                return Ownership.UNKNOWN, f"pid {pid}, which has ended"
+            case False:
+                return Ownership.STRANGER, f"pid {pid} ({command_line(pid)})"
+
     async def run(self, command: Sequence[str], timeout: float) -> Completed:
         """Run a short command in the child's directory and environment, as its user; see `run_command`."""
         setting = self._setting
@@ -299,6 +341,9 @@ class ProcessLife:
                 nursery.start_soon(watch)
             yield
             nursery.cancel_scope.cancel()
+
+    def _pipe(self, fd: int, stream: Stream) -> OutputPipe:
+        return OutputPipe(fd, self._taker(stream), self._launch.room, partial(self._launch.at_once, stream))
 
     def _taker(self, stream: Stream) -> Callable[[bytes], None]:
         output, last_words = self._setting.output, self._last_words

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import trio
 
-from trio_supervisor.runtimes.reactor import Room, always_room, current_reactor
+from trio_supervisor.runtimes.base import AtOnce, a_little_at_once
+from trio_supervisor.runtimes.process.pipe_size import LARGE, SMALL, PipeSize
+from trio_supervisor.runtimes.reactor import Flow, Room, always_room, current_reactor, flow
 
-CHUNK = 64 * 1024
+CHUNK = SMALL
 """As much as a pipe holds: one read empties it."""
-LAST_WORDS = 1024 * 1024
+LAST_WORDS = 2 * LARGE
 """At most so many bytes are read after the exit: what still holds the other end may write for ever."""
 LAST_WORDS_PATIENCE = 1.0
 """At most so long (seconds) room for them is waited for, unless said otherwise."""
@@ -21,11 +23,21 @@ _log = logging.getLogger(__name__)
 class OutputPipe:
     """Hands over what arrives, whole chunks at a time, and b"" once at the end."""
 
-    def __init__(self, fd: int, take: Callable[[bytes], None], room: Room = always_room) -> None:
-        """`fd` is non-blocking and belongs to the pipe from now on; `room` is awaited before each chunk."""
+    def __init__(
+        self,
+        fd: int,
+        take: Callable[[bytes], None],
+        room: Room = always_room,
+        at_once: AtOnce = a_little_at_once,
+    ) -> None:
+        """`fd` is non-blocking and belongs to the pipe from now on; `room` is awaited before each chunk, which has no
+        more bytes than `at_once` tells.
+        """
         self._fd = fd
         self._take = take
         self._room = room
+        self._at_once = at_once
+        self._size = PipeSize(fd)
         self._reactor = current_reactor()
         self._reactor.watch_output(fd, self._readable, room)
 
@@ -39,15 +51,17 @@ class OutputPipe:
 
         Room for it is waited for at most `patience` seconds.
         """
-        if self.open:
-            # From here on nobody else reads it.
-            self._reactor.forget(self._fd)
+        if not self.open:
+            return
+        # From here on nobody else reads it.
+        self._reactor.forget(self._fd)
         allowed = LAST_WORDS
         until = trio.current_time() + patience
         try:
-            while self.open and allowed > 0:
-                with trio.move_on_at(until):
-                    await self._room()
+            while allowed > 0 and self.open:
+                if self._size.waiting():
+                    with trio.move_on_at(until):
+                        await self._room()
                 size = self._read()
                 if size is None:
                     break
@@ -59,17 +73,23 @@ class OutputPipe:
         """Close it, and hand over the end; harmless when it is closed."""
         if self.open:
             self._reactor.forget(self._fd)
+            self._size.forget()
             os.close(self._fd)
             self._fd = -1
             self._hand_over(b"")
 
-    def _readable(self, _fd: int) -> None:
-        self._read()
+    def _readable(self, _fd: int) -> Flow | None:
+        size = self._read() or 0
+        found = flow(size, min(self._size.bytes, self._at_once()))
+        if found is Flow.FULL and self.open and self._at_once() > SMALL:
+            self._size.note_full()
+        # A pipe that holds little can't gather anything.
+        return found if found is Flow.FULL or self._size.bytes > SMALL else None
 
     def _read(self) -> int | None:
         """Hand over one chunk, or close at the end; None when there is nothing now."""
         try:
-            chunk = os.read(self._fd, CHUNK)
+            chunk = os.read(self._fd, self._most())
         except BlockingIOError:
             return None
         if chunk:
@@ -77,6 +97,12 @@ class OutputPipe:
         else:
             self.close()
         return len(chunk)
+
+    def _most(self) -> int:
+        """How many bytes to read at once."""
+        most = min(self._size.bytes, self._at_once())
+        # To ask for much more than there is would take fresh memory from the kernel each time, which costs a quarter.
+        return most if most <= SMALL else min(most, max(SMALL, self._size.waiting()))
 
     def _hand_over(self, chunk: bytes) -> None:
         try:

@@ -3,8 +3,9 @@
 from trio_supervisor.errors import SpecError
 from trio_supervisor.runtimes.base import Launch
 from trio_supervisor.runtimes.process.life import ProcessLife
+from trio_supervisor.runtimes.process.notify import Notifying
 from trio_supervisor.runtimes.process.ports import PortLease
-from trio_supervisor.spec import ChildSpec, ProcessSpec
+from trio_supervisor.spec import ChildSpec, Notify, ProcessSpec
 from trio_supervisor.vault import note_secret_sources
 
 
@@ -23,6 +24,7 @@ class ProcessRuntime:
             raise SpecError(f"child {spec.id!r}: not a process")
         self._process = spec.run
         note_secret_sources(spec)
+        self._notifying = _notifying(spec)
         self._lease = None if spec.port is None else PortLease(spec.port, spec.id, spec.listen)
 
     @property
@@ -32,9 +34,16 @@ class ProcessRuntime:
 
     def life(self, launch: Launch) -> ProcessLife:
         """A new life, not started yet."""
-        return ProcessLife(self._process, launch, self._lease)
+        return ProcessLife(self._process, launch, self._lease, self._notifying)
 
     def close(self) -> None:
         """Give the port back."""
         if self._lease is not None:
             self._lease.release()
+
+
+def _notifying(spec: ChildSpec) -> Notifying | None:
+    if not spec.notifies:
+        return None
+    watched = spec.health is not None and isinstance(spec.health.check, Notify)
+    return Notifying(spec.health.period if watched and spec.health is not None else None)

@@ -1,4 +1,4 @@
-"""What a probe saw, as one short printable line for people."""
+"""What somebody else has said, as one short printable line for people; short times in words."""
 
 import re
 

@@ -1,0 +1,140 @@
+"""What the answers of a life's three probes come to.
+
+startup: until it succeeds the others are not asked; if it fails, the start has failed. readiness: whether the child is
+ready; it never ends a life that has been ready. health: whether a life goes on.
+"""
+
+from trio_supervisor.core import expiry
+from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.health import Edge, Health
+from trio_supervisor.core.messages import Judged, Judgement, PassStartup, ProbeAnswered, Role, WatchHealth
+from trio_supervisor.core.policy import ReadyBy
+from trio_supervisor.core.reports import tell_progress
+from trio_supervisor.core.state import State
+from trio_supervisor.core.stops import stop
+from trio_supervisor.core.tree import Tree
+
+
+def answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+    """A probe was asked once."""
+    match fact.role:
+        case Role.STARTUP:
+            _startup(tree, child, fact, now)
+        case Role.READINESS:
+            _readiness(tree, child, fact, now)
+        case Role.HEALTH:
+            _health(tree, child, fact, now)
+
+
+def begin_probes(child: Child) -> None:
+    """The life is started: its first probe is asked from now on."""
+    if child.policy.startup is not None:
+        child.startup = Health(child.policy.startup, good=False)
+    elif child.policy.ready_by is ReadyBy.PROBE:
+        child.readiness = Health(child.policy.readiness, good=False)
+
+
+def become_ready(tree: Tree, child: Child, now: float, reason: str) -> None:
+    """The child is ready, for the first time in its life or again."""
+    tree.enter(child, State.READY, now, reason)
+    if not child.was_ready:
+        child.was_ready = True
+        expiry.watch_ready(tree, child, now)
+        if tree.plan is None or tree.plan.starting != child.id:
+            tell_progress(tree, child, by_hand=False)
+        _watch_health(tree, child)
+
+
+def is_starting_up(child: Child) -> bool:
+    """Whether the startup probe, if there is one, has not succeeded yet in this life."""
+    return child.policy.startup is not None and not (child.startup and child.startup.good)
+
+
+def _watch_health(tree: Tree, child: Child) -> None:
+    if child.policy.health is not None and child.health is None:
+        child.health = Health(child.policy.health, good=True)
+        tree.say(WatchHealth(child.id, child.generation))
+
+
+def _startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+    startup = child.startup
+    if startup is None or startup.good:
+        return
+    if startup.answered(fact.ok, now) is Edge.UP:
+        _pass_startup(tree, child, fact, now)
+    elif not fact.ok:
+        child.probe_failure = fact.detail
+        if fact.decisive or startup.failed >= startup.thresholds.failures:
+            _fail_start(tree, child, f"its start has failed: {fact.detail}", now)
+
+
+def _pass_startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+    # What was bounded and counted as a start is over, also where it is long not ready yet.
+    tree.timers.clear(child.id)
+    tree.places.give_back(child.id)
+    child.probe_failure = ""
+    tree.say(PassStartup(child.id, child.generation))
+    match child.policy.ready_by:
+        case ReadyBy.PROBE:
+            child.readiness = Health(child.policy.readiness, good=False)
+            _watch_health(tree, child)
+        case ReadyBy.ITSELF if not child.announced:
+            _watch_health(tree, child)
+        case ReadyBy.START | ReadyBy.ITSELF:
+            become_ready(tree, child, now, fact.detail or "startup probe succeeded")
+
+
+def _readiness(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+    if child.readiness is None:
+        return
+    if not fact.ok:
+        child.probe_failure = fact.detail
+        if fact.decisive and not child.was_ready and child.startup is None:
+            _fail_start(tree, child, f"its start has failed: {fact.detail}", now)
+            return
+    edge = _judge(tree, child, child.readiness, fact, now)
+    if edge is Edge.UP:
+        become_ready(tree, child, now, fact.detail or "readiness probe succeeded")
+    elif edge is Edge.DOWN:
+        tree.enter(child, State.RUNNING, now, f"not ready: {fact.detail}")
+
+
+def _health(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+    # Whoever is to end anyway ends in its turn.
+    health = child.health
+    if health is None or tree.shutting_down or _judge(tree, child, health, fact, now) is not Edge.DOWN:
+        return
+    if fact.decisive:
+        reason = f"unhealthy: {fact.detail}"
+    else:
+        count = health.thresholds.failures
+        reason = f"unhealthy: {count:g} failed probe{'s' * (count > 1)} in a row, the last: {fact.detail}"
+    tree.enter(child, State.UNHEALTHY, now, reason)
+    stop(tree, child, StopCause.FAILURE, reason, now)
+
+
+def _judge(tree: Tree, child: Child, health: Health, fact: ProbeAnswered, now: float) -> Edge:
+    """Count an answer, and tell the edge that it made."""
+    since, failed = health.failing_since, health.run
+    edge = health.answered(fact.ok, now, decisive=fact.decisive)
+    match edge:
+        case Edge.NONE:
+            return edge
+        case Edge.SUSPECT:
+            judgement, failed = Judgement.SUSPECT, health.run
+        case Edge.DOWN:
+            judgement, failed = Judgement.UNHEALTHY, failed + 1
+        case Edge.CLEARED:
+            judgement = Judgement.RECOVERED
+        case Edge.UP:
+            judgement, failed = Judgement.RECOVERED, 0
+    since = now if since is None else since
+    if edge is not Edge.UP or child.was_ready:
+        tree.say(Judged(child.id, child.generation, fact.role, judgement, since, failed, fact.detail))
+    return edge
+
+
+def _fail_start(tree: Tree, child: Child, reason: str, now: float) -> None:
+    # Whoever is to end anyway ends in its turn.
+    if not tree.shutting_down:
+        stop(tree, child, StopCause.FAILURE, reason, now)
