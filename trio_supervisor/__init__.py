@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         TaskSpec,
         Tcp,
         Unix,
+        Window,
     )
 
 _HOMES = {
@@ -127,7 +128,7 @@ _HOMES = {
         "A2A", "Call", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "File", "Grpc", "Health", "Http",
         "HttpStep", "Inherit", "Limits", "Log", "LogFile", "LogFormat", "LogStream", "Notify", "Port", "ProcessSpec",
         "Readiness", "RingLimits", "SecretCommand", "SecretEnv", "SecretFile", "SendStep", "SignalStep", "SignalTo",
-        "Startup", "Stdin", "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "UNLIMITED", "Unix",
+        "Startup", "Stdin", "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "UNLIMITED", "Unix", "Window",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -214,6 +215,7 @@ __all__ = [
     "TreeEnding",
     "TreeStarted",
     "Unix",
+    "Window",
     "child",
     "process",
     "supervisor",

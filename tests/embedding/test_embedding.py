@@ -63,7 +63,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 86
+    assert len(trio_supervisor.__all__) == 87
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 
@@ -366,7 +366,7 @@ async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: 
         (lambda: task("a", forever, stop="gently"), "stop must be"),
         (lambda: task("a", forever, port="high"), "port"),
         (lambda: task("a b", forever), "id"),
-        (lambda: process("a", ["x"], stdin="pty"), "stdin must be one of null, pipe"),
+        (lambda: process("a", ["x"], stdin="tty"), "stdin must be one of null, pipe, pty"),
         (lambda: process("a", ["x"], inherit_env="some"), "inherit_env must be one of all, minimal, none"),
         (lambda: process("a", ["x"], inherit_env=["*A"]), "inherit_env: "),
         (lambda: process("a", ["x"], preset="https"), "preset must be one of acp, mcp-stdio, http"),

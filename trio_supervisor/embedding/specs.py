@@ -39,6 +39,7 @@ from trio_supervisor.spec import (
     SupervisorSpec,
     TailLimits,
     TaskSpec,
+    Window,
 )
 
 EnumT = TypeVar("EnumT", bound=Enum)
@@ -81,7 +82,9 @@ class ProcessOptions(ChildOptions, total=False):
     """"all", "minimal", "none", or the names of what it gets."""
     secrets: Mapping[str, Secret]
     stdin: Stdin | str | None
-    """"null" or "pipe"; None: as the preset has it, else nothing."""
+    """"null", "pipe" or "pty"; None: as the preset has it, else nothing."""
+    window: Window | tuple[int, int]
+    """How big its terminal is: (columns, rows)."""
     user: str | int | None
     group: str | int | None
     umask: int | None
@@ -129,6 +132,7 @@ def process(
         inherit_env=_inherit(options.get("inherit_env", Inherit.ALL)),
         secrets=dict(options.get("secrets", {})),
         stdin=_enum(Stdin, stdin, "stdin"),
+        window=_window(options.get("window", Window())),
         user=options.get("user"),
         group=options.get("group"),
         umask=options.get("umask"),
@@ -272,6 +276,10 @@ def _log(value: LogFile | Iterable[LogFile]) -> tuple[LogFile, ...]:
     if any(each.file is None for each in files):
         raise SpecError("log: name the file: only what is run from a file has a directory for logs")
     return files
+
+
+def _window(value: Window | tuple[int, int]) -> Window:
+    return value if isinstance(value, Window) else Window(*value)
 
 
 def _inherit(value: Inherit | str | Iterable[str]) -> Inherit | tuple[str, ...]:

@@ -24,6 +24,7 @@ from trio_supervisor.spec.process import (
     SecretFile,
     Stdin,
     TaskSpec,
+    Window,
     is_owned,
 )
 from trio_supervisor.spec.signs import Call, File, Log, Notify
@@ -89,6 +90,7 @@ __all__ = [
     "TaskSpec",
     "Tcp",
     "Unix",
+    "Window",
     "check_id",
     "expand",
     "is_owned",

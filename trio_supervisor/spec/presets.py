@@ -28,7 +28,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "mcp-stdio": _STDIO,
         "http": Preset((SignalStep(Signals.SIGTERM, wait=10.0),)),
         # An interactive shell ignores TERM.
-        "pty": Preset((SignalStep(Signals.SIGHUP, wait=5.0), _TERM)),
+        "pty": Preset((SignalStep(Signals.SIGHUP, wait=5.0), _TERM), Stdin.PTY),
         # TERM waits for every client to leave; INT is postgres' fast shutdown.
         "postgres": Preset((SignalStep(Signals.SIGINT, wait=10.0), SignalStep(Signals.SIGQUIT, wait=5.0))),
         # TERM breaks requests off; QUIT lets them finish.
