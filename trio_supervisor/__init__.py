@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Strategy,
     )
     from trio_supervisor.core.state import State
+    from trio_supervisor.embedding.sessions import Ending, SessionInfo, SessionLimits, Sessions
     from trio_supervisor.embedding.specs import child, process, supervisor, supervisor_spec, task
     from trio_supervisor.embedding.supervisor import Event, Supervisor
     from trio_supervisor.embedding.tree import Handle, Tree
@@ -52,17 +53,28 @@ if TYPE_CHECKING:
         CallError,
         ChildError,
         ChildStartError,
+        ExpectTimeoutError,
         Ignore,
+        InputClosedError,
+        OutputEndedError,
         RestartLimitReached,
+        SessionError,
+        SessionLimitError,
         Shutdown,
         SpecError,
         StartError,
         SupervisorError,
+        UnknownSessionError,
+        WriterBusyError,
+        WriteTimeoutError,
     )
     from trio_supervisor.output.hub import Stream
     from trio_supervisor.output.reading import Line, LineReader
     from trio_supervisor.output.ring import Entry, Page, Ring
     from trio_supervisor.output.selection import Selection
+    from trio_supervisor.sessions.cursor import Cursor
+    from trio_supervisor.sessions.search import EOF, Match
+    from trio_supervisor.sessions.session import Said, Session
     from trio_supervisor.spec import (
         A2A,
         UNLIMITED,
@@ -113,17 +125,22 @@ _HOMES = {
         "AtLimit", "AutoShutdown", "Backoff", "Condition", "Intensity", "Profile", "Restart", "Strategy",
     ),
     "core.state": ("State",),
+    "embedding.sessions": ("Ending", "SessionInfo", "SessionLimits", "Sessions"),
     "embedding.specs": ("child", "process", "supervisor", "supervisor_spec", "task"),
     "embedding.supervisor": ("Event", "Supervisor"),
     "embedding.tree": ("Handle", "Tree"),
     "errors": (
-        "CallError", "ChildError", "ChildStartError", "Ignore", "RestartLimitReached", "Shutdown", "SpecError",
-        "StartError", "SupervisorError",
+        "CallError", "ChildError", "ChildStartError", "ExpectTimeoutError", "Ignore", "InputClosedError",
+        "OutputEndedError", "RestartLimitReached", "SessionError", "SessionLimitError", "Shutdown", "SpecError",
+        "StartError", "SupervisorError", "UnknownSessionError", "WriterBusyError", "WriteTimeoutError",
     ),
     "output.hub": ("Stream",),
     "output.reading": ("Line", "LineReader"),
     "output.ring": ("Entry", "Page", "Ring"),
     "output.selection": ("Selection",),
+    "sessions.cursor": ("Cursor",),
+    "sessions.search": ("EOF", "Match"),
+    "sessions.session": ("Said", "Session"),
     "spec": (
         "A2A", "Call", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "File", "Grpc", "Health", "Http",
         "HttpStep", "Inherit", "Limits", "Log", "LogFile", "LogFormat", "LogStream", "Notify", "Port", "ProcessSpec",
@@ -135,6 +152,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "A2A",
+    "EOF",
     "UNLIMITED",
     "Answer",
     "AtLimit",
@@ -151,10 +169,13 @@ __all__ = [
     "Condition",
     "Context",
     "Counts",
+    "Cursor",
+    "Ending",
     "Entry",
     "Event",
     "Exec",
     "Exit",
+    "ExpectTimeoutError",
     "File",
     "Grpc",
     "Handle",
@@ -164,6 +185,7 @@ __all__ = [
     "HttpStep",
     "Ignore",
     "Inherit",
+    "InputClosedError",
     "Intensity",
     "Judged",
     "Judgement",
@@ -175,7 +197,9 @@ __all__ = [
     "LogFile",
     "LogFormat",
     "LogStream",
+    "Match",
     "Notify",
+    "OutputEndedError",
     "Page",
     "Port",
     "ProcessSpec",
@@ -188,11 +212,18 @@ __all__ = [
     "RingLimits",
     "Role",
     "Row",
+    "Said",
     "SecretCommand",
     "SecretEnv",
     "SecretFile",
     "Selection",
     "SendStep",
+    "Session",
+    "SessionError",
+    "SessionInfo",
+    "SessionLimitError",
+    "SessionLimits",
+    "Sessions",
     "Shutdown",
     "SignalStep",
     "SignalTo",
@@ -215,7 +246,10 @@ __all__ = [
     "TreeEnding",
     "TreeStarted",
     "Unix",
+    "UnknownSessionError",
     "Window",
+    "WriteTimeoutError",
+    "WriterBusyError",
     "child",
     "process",
     "supervisor",

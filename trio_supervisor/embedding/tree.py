@@ -1,6 +1,8 @@
 """The children of a running supervisor: OTP's calls, and a handle for each child."""
 
 import time
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -27,6 +29,10 @@ from trio_supervisor.output.reading import Line, LineReader
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.spec import ChildSpec
+
+if TYPE_CHECKING:
+    from trio_supervisor.embedding.sessions import SessionLimits, Sessions
+    from trio_supervisor.sessions.session import Session
 
 _UP = frozenset({State.RUNNING, State.READY, State.UNHEALTHY})
 
@@ -64,6 +70,17 @@ class Tree:
     def snapshot(self) -> tuple[Snapshot, ...]:
         """Every child as it is now, those of inner supervisors after their supervisor."""
         return tuple(snapshots(self.engine, time.time() - trio.current_time()))
+
+    def sessions(self, limits: "SessionLimits | None" = None) -> "AbstractAsyncContextManager[Sessions]":
+        """Sessions with programs that are started for their owners, as temporary children of this supervisor; they are
+        stopped when the block is left. See `Sessions`.
+
+        Raises:
+            SpecError: the supervisor has a template.
+        """
+        from trio_supervisor.embedding.sessions import SessionLimits, Sessions  # noqa: PLC0415 -- as in `attach`
+
+        return Sessions(self.engine, limits or SessionLimits()).opened()
 
     # OTP's calls
 
@@ -197,6 +214,24 @@ class Handle:
         removed, or with the tree. `line.dropped` tells what was lost to a slow reader.
         """
         return LineReader(self.ring, self.ring.next if since is None else since, selection)
+
+    # Talking with it
+
+    def attach(
+        self, holder: str = "", *, write: bool = True, replay: bool | int = True, force: bool = False
+    ) -> "Session":
+        """Talk with it, or only listen (`write=False`); goes on from one life to the next. See `Session`.
+
+        `holder`: the name that others are told who want to write too. `replay`: begin with what the present life has
+        said, as far as it is kept (True), with so many of the last pieces, or with what comes from now on (False).
+        `force`: take the right to write away from whoever has it.
+
+        Raises:
+            WriterBusyError: somebody else writes; names who.
+        """
+        from trio_supervisor.sessions.session import attach_to  # noqa: PLC0415 -- many trees talk with nobody
+
+        return attach_to(self._engine, self.id, holder or "somebody", write=write, replay=replay, force=force)
 
     async def wait_ready(self) -> None:
         """Wait until it is ready. Raises ChildStartError if it comes to rest instead."""

@@ -13,7 +13,7 @@ from trio_supervisor.record import changed, record
 from trio_supervisor.runtimes.process.census import census, in_thread
 from trio_supervisor.runtimes.process.explain import about_directory, explain
 from trio_supervisor.runtimes.process.inheritance import make_room_for_descriptors
-from trio_supervisor.runtimes.process.input import HeldEnd
+from trio_supervisor.runtimes.process.input import HeldEnd, InputPipe
 from trio_supervisor.runtimes.process.pipe import CHUNK
 from trio_supervisor.runtimes.process.spawner import Birth, BirthError, Order, Spawner
 from trio_supervisor.runtimes.reactor import current_reactor
@@ -45,6 +45,16 @@ class Newborn:
     """The same; equal to `stdout` when both go into one pipe, or to a terminal."""
     held: HeldEnd | None = None
     """The child's end of its terminal, if it has one."""
+
+    def input(self) -> InputPipe | None:
+        """What is written to, if anything; it takes over the descriptors for that."""
+        if self.stdin is None:
+            return None
+        if self.held is None:
+            return InputPipe(self.stdin)
+        from trio_supervisor.runtimes.process.terminal import TerminalInput  # noqa: PLC0415 -- most lives have none
+
+        return TerminalInput(self.stdin, self.held)
 
     def close(self) -> None:
         """Close our ends, of a birth that has failed."""

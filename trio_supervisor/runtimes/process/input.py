@@ -100,14 +100,3 @@ class InputPipe:
         finally:
             self._waited_for = False
             self._others.unpark_all()
-
-
-def open_input(fd: int | None, held: "HeldEnd | None") -> InputPipe | None:
-    """What is written to by `fd`, if anything; `held` is the child's end, if it is a terminal."""
-    if fd is None:
-        return None
-    if held is None:
-        return InputPipe(fd)
-    from trio_supervisor.runtimes.process.terminal import TerminalInput  # noqa: PLC0415 -- most lives have none
-
-    return TerminalInput(fd, held)

@@ -16,7 +16,7 @@ from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, s
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.current import current_spawner
-from trio_supervisor.runtimes.process.input import InputPipe, open_input
+from trio_supervisor.runtimes.process.input import InputPipe
 from trio_supervisor.runtimes.process.last_words import LastWords, ports_in
 from trio_supervisor.runtimes.process.notify import Notifying, NotifySocket
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
@@ -174,7 +174,7 @@ class ProcessLife:
             self._tree.kill()
         if self._notify_socket is not None:
             self._notify_socket.listen()
-        self._input = open_input(newborn.stdin, newborn.held)
+        self._input = newborn.input()
         self._pipes = (self._pipe(newborn.stdout, Stream.STDOUT),)
         if newborn.stderr != newborn.stdout:
             self._pipes += (self._pipe(newborn.stderr, Stream.STDERR),)
