@@ -91,7 +91,7 @@ class Channel:
     def life(self) -> Interactive:
         """Its present life. Raises InputClosedError: it has none, or none that can be talked to."""
         life = self._engine.life(self.id)
-        if life is None or life.over.is_set():
+        if life is None or life.over.is_set() or self._is_to_start:
             raise InputClosedError(self.path, "it does not run")
         if not isinstance(life.life, Interactive):
             raise InputClosedError(self.path, "it is no process, and reads nothing")
@@ -103,6 +103,16 @@ class Channel:
         if found is None:
             raise InputClosedError(self.path, "its standard input is the null device: write stdin: pipe, or pty")
         return found
+
+    @property
+    def _is_to_start(self) -> bool:
+        child = self.child
+        return child is not None and child.state in (State.WAITING, State.STARTING)
+
+    async def wait_started(self) -> None:
+        """Wait while it is about to start; no checkpoint when it is not."""
+        while self._is_to_start and not self._engine.over:
+            await self._news.park()
 
     def over(self, generation: int) -> bool:
         """Whether that life is over, or will never be."""

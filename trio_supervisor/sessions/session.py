@@ -92,7 +92,8 @@ class Session:
     # Writing
 
     async def write(self, data: bytes | str, timeout: float = PATIENCE) -> None:
-        """Write all of `data`, as fast as the child reads. What it can't take yet waits here, and nowhere else.
+        """Write all of `data`, as fast as the child reads. What it can't take yet waits here, and nowhere else; so it
+        does while the child is about to start.
 
         Cancelled, a part may be written. In a terminal that takes lines (not keys), a line of more than 4095 bytes is
         refused: the kernel would cut it.
@@ -109,6 +110,7 @@ class Session:
         scope = writer.begin()
         try:
             with scope, trio.move_on_after(timeout):
+                await self._channel.wait_started()
                 reads = self._channel.input()
                 while taken < len(view):
                     taken += await reads.take(view[taken:])
@@ -134,6 +136,7 @@ class Session:
         writer.begin()
         try:
             with trio.fail_after(timeout):
+                await self._channel.wait_started()
                 await self._channel.input().end()
         except trio.TooSlowError:
             raise WriteTimeoutError(self.child, 0, 1, timeout) from None
