@@ -1,5 +1,6 @@
 """Who may write to a child: one at a time, known by name, also across its lives. For sessions and for probes alike."""
 
+import math
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,8 @@ class Lease:
     def __init__(self, child: str) -> None:
         """`child`: its path, for people."""
         self.child = child
+        self.written_at = -math.inf
+        """When something was written by a session last, in seconds of Trio's clock."""
         self._writer: Writer | None = None
         self._waiting = trio.lowlevel.ParkingLot()
 
@@ -50,7 +53,7 @@ class Writer:
     """The right as somebody has it, until it is released or taken away. A context manager, which releases it."""
 
     def __init__(self, lease: Lease, holder: str) -> None:
-        self._lease = lease
+        self.lease = lease
         self._busy: trio.CancelScope | None = None
         self.holder = holder
         self.held = True
@@ -62,10 +65,10 @@ class Writer:
             WriterBusyError: it is lost, or another task of the same holder is writing.
         """
         if not self.held:
-            words = f"{self._lease.holder} writes to it now" if self._lease.holder else "the right to write is given up"
-            raise WriterBusyError(self._lease.child, self._lease.holder, words)
+            words = f"{self.lease.holder} writes to it now" if self.lease.holder else "the right to write is given up"
+            raise WriterBusyError(self.lease.child, self.lease.holder, words)
         if self._busy is not None:
-            raise WriterBusyError(self._lease.child, self.holder, f"another task of {self.holder} is writing")
+            raise WriterBusyError(self.lease.child, self.holder, f"another task of {self.holder} is writing")
         self._busy = trio.CancelScope()
         return self._busy
 
@@ -79,7 +82,7 @@ class Writer:
             self.held = False
             if self._busy is not None:
                 self._busy.cancel()
-            self._lease._released(self)
+            self.lease._released(self)
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,5 @@
 """A child as a session sees it: what it says, what it reads, how its lives end. Goes on from one life to the next."""
 
-import math
 from collections import deque
 
 import trio
@@ -31,8 +30,6 @@ class Channel:
         """By generation, the latest last."""
         self._news = trio.lowlevel.ParkingLot()
         self._closed = False
-        self.written_at = -math.inf
-        """When something was written to it last by way of this, on Trio's clock."""
         engine.listen(self._listen)
         engine.at_end(self._tell)
 

@@ -94,7 +94,7 @@ class Record:
 
     def active_at(self, now: float) -> float:
         """When something was written to it or said by it last."""
-        last = max(self.started, self.channel.written_at)
+        last = max(self.started, self.channel.lease.written_at if self.running else self.started)
         if self.running and (entries := self.channel.ring.tail(1).entries):
             last = max(last, now - max(0.0, time.monotonic() - entries[-1].mono))
         return last

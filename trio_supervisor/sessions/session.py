@@ -114,7 +114,7 @@ class Session:
                 reads = self._channel.input()
                 while taken < len(view):
                     taken += await reads.take(view[taken:])
-                    self._channel.written_at = trio.current_time()
+                    writer.lease.written_at = trio.current_time()
                     await trio.lowlevel.checkpoint()
         except OSError as error:
             raise InputClosedError(self.child, error.strerror or str(error), taken) from error
