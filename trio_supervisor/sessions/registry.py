@@ -169,10 +169,10 @@ class Registry:
         await self._stop_all([each for each in self._records.values() if each.live and each.owner == owner])
 
     async def clean_up(self, max_age: float = math.inf, max_idle: float = math.inf) -> tuple[str, ...]:
-        """Stop, now, all that have lived longer, or were idle for longer; returns their ids."""
+        """Stop, now, all that have lived, or were idle, for so long; returns their ids."""
         now = trio.current_time()
-        limits = evolve(self.limits, max_age=max_age, max_idle=max_idle)
-        due = [each for each in self._records.values() if each.live and each.deadline(limits, now) <= now]
+        live = [each for each in self._records.values() if each.live and each.running]
+        due = [each for each in live if now - each.started >= max_age or now - each.active_at(now) >= max_idle]
         await self._stop_all(due)
         return tuple(each.id for each in due)
 
