@@ -15,8 +15,8 @@ PATIENCE = 60.0
 
 
 def python(code: str) -> list[str]:
-    """The command that runs `code`, in which each `print` is one write, at once."""
-    return [sys.executable, "-c", f"import functools\nprint = functools.partial(print, flush=True)\n{code}"]
+    """The command that runs `code`, in which each `print` is one write, at once; whatever PYTHONUNBUFFERED says."""
+    return [sys.executable, "-E", "-c", f"import functools\nprint = functools.partial(print, flush=True)\n{code}"]
 
 
 ECHO = python("import sys\nfor line in sys.stdin: print('got', line.strip())")

@@ -177,6 +177,7 @@ async def test_a_kill_does_not_wait_for_a_write_that_hangs(stdin: str) -> None:
 
 
 @BOTH
+@pytest.mark.slow
 async def test_ten_megabytes_arrive_whole_where_they_are_read(stdin: str) -> None:
     lines = b"0123456789abcde\n" * (10 * MIB // 16)
     script = python(
@@ -285,7 +286,7 @@ async def test_to_detach_is_not_to_kill_and_the_next_one_gets_what_was_said() ->
     async with running(ECHO) as child:
         with child.attach() as first:
             await first.write("one\n")
-            await first.expect("got one")
+            await first.expect("got one\n")
         with child.attach() as second, child.attach(write=False, replay=1) as late:
             assert second.read().data == b"got one\n"
             assert late.read().data == b"got one\n"
