@@ -89,6 +89,25 @@ def test_half_a_character_is_no_text_yet_and_broken_bytes_never_are_in_the_way()
     assert match.text == b"\xe2\x82"
 
 
+@pytest.mark.parametrize("step", [701, 5000, 65536])
+def test_text_is_found_wherever_the_window_begins_within_a_character(step: int) -> None:
+    data = "€ä𝄞x".encode() * 20_000
+    ring = said(*(data[at : at + step] for at in range(0, len(data), step)))
+    search = Search(Patterns([r"\Anever", "(?<=𝄞x)end€"]), Cursor(1))
+    for entry in ring.read(1, 1 << 30).entries:
+        search.feed(entry)
+        assert search.find() is None
+    for byte in "end€".encode():
+        assert search.find() is None
+        ring.append(Stream.STDOUT, bytes([byte]), 1)
+        search.feed(ring.tail(1).entries[0])
+
+    match = search.find()
+
+    assert match is not None
+    assert (match.index, match.text.decode(), match.before.decode()[-3:]) == (1, "end€", "ä𝄞x")
+
+
 def test_a_match_of_nothing_moves_nothing() -> None:
     ring = said(b"abcdef")
     assert found(ring, b"x*").next == Cursor(1)

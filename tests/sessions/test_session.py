@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from trio_supervisor import (
     InputClosedError,
     OutputEndedError,
     SecretEnv,
+    SessionError,
     SpecError,
     Stream,
     Supervisor,
@@ -294,6 +296,36 @@ async def test_to_detach_is_not_to_kill_and_the_next_one_gets_what_was_said() ->
                 await second.write("two\n")
                 assert (await later.expect("got (.*)\n")).groups == ("two",)
                 assert (await second.expect("got (.*)\n")).groups == ("two",)
+
+
+async def test_who_waits_in_a_session_that_is_detached_is_told() -> None:
+    async with running(ECHO) as child, trio.open_nursery() as nursery:
+        session = child.attach()
+        told: list[SessionError] = []
+
+        async def wait(call: Callable[[], Awaitable[object]]) -> None:
+            try:
+                await call()
+            except SessionError as error:
+                told.append(error)
+
+        nursery.start_soon(wait, lambda: session.expect("never"))
+        nursery.start_soon(wait, session.wait_exit)
+        nursery.start_soon(wait, session.__anext__)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        session.detach()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+
+        assert [str(each) for each in told] == ["a: the session is detached"] * 3
+
+
+async def test_many_sessions_leave_nothing_with_the_tree() -> None:
+    async with running(ECHO) as child:
+        for _ in range(100):
+            child.attach().detach()
+        engine = child._engine
+
+        assert (len(engine._listeners), len(engine._at_end), len(engine._leases)) == (0, 0, 1)
 
 
 async def test_an_observer_that_leaves_in_the_middle_disturbs_nobody() -> None:

@@ -24,7 +24,7 @@ class Sessions(Registry):
 
     async def start(self, owner: str, command: Iterable[str] | str, **options: Unpack[ProcessOptions]) -> Session:
         """Start a program; the owner may write to it. The options are those of `process`; `stdin` is a pipe unless said
-        otherwise.
+        otherwise, and `restart` and `significant` mean nothing: it lives once.
 
         Raises:
             SessionLimitError: the owner, or all together, have as many live ones as they may.

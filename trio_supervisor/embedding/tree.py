@@ -229,7 +229,7 @@ class Handle:
         Raises:
             WriterBusyError: somebody else writes; names who.
         """
-        from trio_supervisor.sessions.session import attach_to  # noqa: PLC0415 -- many trees talk with nobody
+        from trio_supervisor.sessions.attaching import attach_to  # noqa: PLC0415 -- many trees talk with nobody
 
         return attach_to(self._engine, self.id, holder or "somebody", write=write, replay=replay, force=force)
 

@@ -8,7 +8,7 @@ from trio_supervisor.core.child import Child
 from trio_supervisor.core.messages import Exit, LifeEnded, Notice, StateChanged, TreeEnding
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
-from trio_supervisor.errors import InputClosedError
+from trio_supervisor.errors import InputClosedError, SessionError
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.runtimes.base import Input, Interactive
 from trio_supervisor.writing import Lease
@@ -31,13 +31,13 @@ class Channel:
         self._news = trio.lowlevel.ParkingLot()
         self._closed = False
         engine.listen(self._listen)
-        engine.at_end(self._tell)
 
     def close(self) -> None:
-        """Learn no more of it; who waits is not told any more."""
+        """Learn no more of it; who waits gets a `SessionError`."""
         if not self._closed:
             self._closed = True
             self._engine.ignore(self._listen)
+            self._tell()
 
     def again(self) -> "Channel":
         """Another one to the same child, which knows what this one does."""
@@ -109,6 +109,7 @@ class Channel:
     async def wait_started(self) -> None:
         """Wait while it is about to start; no checkpoint when it is not."""
         while self._is_to_start and not self._engine.over:
+            self._check_open()
             await self._news.park()
 
     def over(self, generation: int) -> bool:
@@ -141,20 +142,28 @@ class Channel:
     async def wait_over(self, generation: int) -> None:
         """Wait until that life is over, or will never be."""
         while not self.over(generation):
+            self._check_open()
             await self._news.park()
 
     async def wait_said(self, piece: int, generation: int) -> None:
         """Wait until there is something at this cursor of the ring, or that life is over."""
         if self.ring.next > piece or self.over(generation):
             return
+        self._check_open()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stop_at_end, generation, nursery.cancel_scope)
             await self.ring.wait_beyond(piece)
             nursery.cancel_scope.cancel()
+        self._check_open()
 
     async def _stop_at_end(self, generation: int, scope: trio.CancelScope) -> None:
-        await self.wait_over(generation)
+        while not self._closed and not self.over(generation):
+            await self._news.park()
         scope.cancel()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SessionError(f"{self.path}: the session is detached")
 
     def _listen(self, path: str, notice: Notice) -> None:
         if path != self._engine.path:

@@ -20,11 +20,11 @@ from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import CallError, ChildStartError, SessionLimitError, SpecError, UnknownSessionError
+from trio_supervisor.sessions.attaching import attach
 from trio_supervisor.sessions.channel import Channel
 from trio_supervisor.sessions.records import Ending, Record, SessionInfo, SessionLimits
-from trio_supervisor.sessions.session import Session, attach
+from trio_supervisor.sessions.session import Session
 from trio_supervisor.spec import PRESETS, ChildSpec, ProcessSpec, Stdin
-from trio_supervisor.vault import note_secret_sources
 
 STOPPED_WITHIN = 30.0
 """So long the sessions have at the end of the block; then they are killed, and have ..."""
@@ -94,7 +94,6 @@ class Registry:
         """
         self._check_room(owner)
         spec = _as_session(spec, token_hex(_ID_BYTES))
-        note_secret_sources(spec)
         now = trio.current_time()
         record = Record(spec.id, owner, _command(spec), Channel(self._engine, spec.id), now)
         # Before anybody else can ask: who comes next counts it.

@@ -17,6 +17,9 @@ MOST = 1 << 20
 OVERLAP = 64 << 10
 """A match that begins so many bytes before what is new is found; what is older was searched, and is not again."""
 
+LOOK_BACK = 1024
+"""So many bytes before that a pattern on text can look back at."""
+
 
 class End(Enum):
     """The end of a life, where a pattern may stand."""
@@ -143,16 +146,23 @@ class Search:
         if isinstance(pattern.pattern, bytes):
             of_bytes: re.Match[bytes] | None = pattern.search(self._buffer, since)
             return of_bytes and _Hit(index, of_bytes.start(), of_bytes.end(), of_bytes.groups())
+        # What is searched already is not made text again, but for what a pattern may look back at.
+        context = self._whole(max(0, since - LOOK_BACK))
+        start = len(_text(self._buffer[context : self._whole(since)]))
         size = len(self._buffer)
-        text = _text(self._buffer[: size if over else size - _half(self._buffer)])
-        while since and self._buffer[since] & 0xC0 == 0x80:
-            since -= 1
-        start = len(_text(self._buffer[:since]))
+        text = _text(self._buffer[context : size if over else size - _half(self._buffer)])
         of_text: re.Match[str] | None = pattern.search(text, start)
         if of_text is None:
             return None
-        first = _size(text[: of_text.start()])
+        first = context + _size(text[: of_text.start()])
         return _Hit(index, first, first + _size(of_text[0]), of_text.groups())
+
+    def _whole(self, at: int) -> int:
+        """The place of the character that this byte belongs to."""
+        for place in range(at, max(0, at - 3), -1):
+            if place == len(self._buffer) or self._buffer[place] & 0xC0 != 0x80:
+                return place
+        return max(0, at - 3)
 
     def _cursor(self, end: int) -> Cursor:
         for start, entry in reversed(self._sources):

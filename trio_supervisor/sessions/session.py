@@ -8,7 +8,6 @@ from typing import NamedTuple, Self
 import trio
 
 from trio_supervisor.core.messages import Exit
-from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import (
     ChildStartError,
     ExpectTimeoutError,
@@ -27,7 +26,7 @@ from trio_supervisor.writing import Writer
 
 PATIENCE = 30.0
 """So long what is expected is waited for, and what is written may take, unless said otherwise."""
-_SAID_BY_IT = (Stream.STDOUT, Stream.STDERR)
+_SAID_BY_IT = (Stream.STDOUT, Stream.STDERR, Stream.LOG)
 _PAGE = 64 * 1024
 
 
@@ -54,7 +53,7 @@ class Session:
     """
 
     def __init__(self, channel: Channel, writer: Writer | None, since: Cursor) -> None:
-        """Made by `attach`."""
+        """Made by `attach` (see `attaching`)."""
         self._channel = channel
         self._writer = writer
         self._generation = channel.generation
@@ -299,7 +298,7 @@ class Session:
         return exit
 
     def detach(self) -> None:
-        """Leave: the right to write is free, the child goes on. Harmless when repeated."""
+        """Leave: the right to write is free, the child goes on. Who waits here is told. Harmless when repeated."""
         if self._writer is not None:
             self._writer.release()
         self._channel.close()
@@ -311,35 +310,3 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.detach()
-
-
-def attach(channel: Channel, holder: str, *, write: bool, replay: bool | int, force: bool = False) -> Session:
-    """A session with a child; `holder`: the name of who it is for.
-
-    `replay`: begin with what the present life has said, as far as it is kept (True), with so many of the last pieces,
-    or with what comes from now on (False). `force`: take the right to write away from whoever has it.
-
-    Raises:
-        WriterBusyError: somebody else writes; names who.
-    """
-    try:
-        writer = channel.lease.take(holder, force=force) if write else None
-    except WriterBusyError:
-        channel.close()
-        raise
-    return Session(channel, writer, _beginning(channel, replay))
-
-
-def attach_to(
-    engine: Supervisor, id: str, holder: str, *, write: bool, replay: bool | int, force: bool = False
-) -> Session:
-    """A session with a child of a supervisor; see `attach`."""
-    return attach(Channel(engine, id), holder, write=write, replay=replay, force=force)
-
-
-def _beginning(channel: Channel, replay: bool | int) -> Cursor:
-    ring = channel.ring
-    if replay is True:
-        entries = ring.read(0, ring.limits.bytes).entries
-        return Cursor(next((each.seq for each in entries if each.generation >= channel.generation), ring.next))
-    return Cursor(max(ring.first, ring.next - max(0, replay)))
