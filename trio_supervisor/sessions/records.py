@@ -3,10 +3,11 @@
 import math
 import time
 
-from attrs import define, frozen
+from attrs import define
 
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.errors import SpecError
+from trio_supervisor.record import record
 from trio_supervisor.sessions.channel import Channel
 from trio_supervisor.vault import redact
 
@@ -14,7 +15,7 @@ TAIL = 4096
 """So many of the last bytes are told with the end."""
 
 
-@frozen
+@record
 class SessionLimits:
     """How many sessions there may be, and for how long."""
 
@@ -33,7 +34,7 @@ class SessionLimits:
     keep_bytes: int = 16 << 20
     """... with so many bytes of what they have said together."""
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         for name in ("per_owner", "total", "max_age", "max_idle"):
             if not getattr(self, name) > 0:
                 raise SpecError(f"sessions: {name} must be > 0, not {getattr(self, name)}")
@@ -42,7 +43,7 @@ class SessionLimits:
                 raise SpecError(f"sessions: {name} must be >= 0, not {getattr(self, name)}")
 
 
-@frozen
+@record
 class SessionInfo:
     """A session as it is."""
 
@@ -62,7 +63,7 @@ class SessionInfo:
     """How it ended; None as long as it lives."""
 
 
-@frozen
+@record
 class Ending:
     """The end of a session, as it is announced."""
 

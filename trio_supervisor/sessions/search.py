@@ -5,11 +5,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-from attrs import frozen
-
 from trio_supervisor.core.messages import Exit
 from trio_supervisor.errors import SpecError
 from trio_supervisor.output.ring import Entry
+from trio_supervisor.record import record
 from trio_supervisor.sessions.cursor import Cursor, after
 
 MOST = 1 << 20
@@ -33,7 +32,7 @@ Expected = str | bytes | re.Pattern[str] | re.Pattern[bytes] | End
 """A regular expression, on bytes or on text (UTF-8), or the end."""
 
 
-@frozen
+@record
 class Match:
     """What was expected, and was said."""
 
@@ -80,7 +79,7 @@ def _compiled(pattern: str | bytes | re.Pattern[str] | re.Pattern[bytes]) -> re.
         raise SpecError(f"{pattern!r} is not a regular expression: {error}") from error
 
 
-@frozen
+@record
 class _Hit:
     index: int
     start: int
