@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Strategy,
     )
     from trio_supervisor.core.state import State
+    from trio_supervisor.embedding.sessions import Ending, SessionInfo, SessionLimits, Sessions
     from trio_supervisor.embedding.specs import child, process, supervisor, supervisor_spec, task
     from trio_supervisor.embedding.supervisor import Event, Supervisor
     from trio_supervisor.embedding.tree import Handle, Tree
@@ -53,17 +54,28 @@ if TYPE_CHECKING:
         CallError,
         ChildError,
         ChildStartError,
+        ExpectTimeoutError,
         Ignore,
+        InputClosedError,
+        OutputEndedError,
         RestartLimitReached,
+        SessionError,
+        SessionLimitError,
         Shutdown,
         SpecError,
         StartError,
         SupervisorError,
+        UnknownSessionError,
+        WriterBusyError,
+        WriteTimeoutError,
     )
     from trio_supervisor.output.hub import Stream
     from trio_supervisor.output.reading import Line, LineReader
     from trio_supervisor.output.ring import Entry, Page, Ring
     from trio_supervisor.output.selection import Selection
+    from trio_supervisor.sessions.cursor import Cursor
+    from trio_supervisor.sessions.search import EOF, Match
+    from trio_supervisor.sessions.session import Said, Session
     from trio_supervisor.spec import (
         A2A,
         UNLIMITED,
@@ -111,6 +123,7 @@ if TYPE_CHECKING:
         Tcp,
         Then,
         Unix,
+        Window,
     )
 
 _HOMES = {
@@ -123,29 +136,35 @@ _HOMES = {
         "AtLimit", "AutoShutdown", "Backoff", "Condition", "Intensity", "Profile", "Restart", "Strategy",
     ),
     "core.state": ("State",),
+    "embedding.sessions": ("Ending", "SessionInfo", "SessionLimits", "Sessions"),
     "embedding.specs": ("child", "process", "supervisor", "supervisor_spec", "task"),
     "embedding.supervisor": ("Event", "Supervisor"),
     "embedding.tree": ("Handle", "Tree"),
     "errors": (
-        "CallError", "ChildError", "ChildStartError", "Ignore", "RestartLimitReached", "Shutdown", "SpecError",
-        "StartError", "SupervisorError",
+        "CallError", "ChildError", "ChildStartError", "ExpectTimeoutError", "Ignore", "InputClosedError",
+        "OutputEndedError", "RestartLimitReached", "SessionError", "SessionLimitError", "Shutdown", "SpecError",
+        "StartError", "SupervisorError", "UnknownSessionError", "WriterBusyError", "WriteTimeoutError",
     ),
     "output.hub": ("Stream",),
     "output.reading": ("Line", "LineReader"),
     "output.ring": ("Entry", "Page", "Ring"),
     "output.selection": ("Selection",),
+    "sessions.cursor": ("Cursor",),
+    "sessions.search": ("EOF", "Match"),
+    "sessions.session": ("Said", "Session"),
     "spec": (
         "A2A", "Account", "AtBudget", "Budget", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "ExitCodes",
         "Health", "Http", "HttpStep", "Idle", "Inherit", "Lifetime", "Limits", "LogFile", "LogFormat", "LogStream",
         "Port", "ProcessSpec", "Progress", "Quota", "Rate", "Readiness", "SecretCommand", "SecretEnv", "SecretFile",
         "SendStep", "SignalStep", "SignalTo", "Stdin", "SupervisorSpec", "TaskSpec", "Tcp", "Then", "UNLIMITED",
-        "Call", "File", "Grpc", "Log", "Notify", "RingLimits", "Startup", "TailLimits", "Unix",
+        "Call", "File", "Grpc", "Log", "Notify", "RingLimits", "Startup", "TailLimits", "Unix", "Window",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "A2A",
+    "EOF",
     "UNLIMITED",
     "Account",
     "Answer",
@@ -165,11 +184,14 @@ __all__ = [
     "Condition",
     "Context",
     "Counts",
+    "Cursor",
+    "Ending",
     "Entry",
     "Event",
     "Exec",
     "Exit",
     "ExitCodes",
+    "ExpectTimeoutError",
     "File",
     "Grpc",
     "Handle",
@@ -180,6 +202,7 @@ __all__ = [
     "Idle",
     "Ignore",
     "Inherit",
+    "InputClosedError",
     "Intensity",
     "Judged",
     "Judgement",
@@ -192,7 +215,9 @@ __all__ = [
     "LogFile",
     "LogFormat",
     "LogStream",
+    "Match",
     "Notify",
+    "OutputEndedError",
     "Page",
     "Port",
     "ProcessSpec",
@@ -208,11 +233,18 @@ __all__ = [
     "RingLimits",
     "Role",
     "Row",
+    "Said",
     "SecretCommand",
     "SecretEnv",
     "SecretFile",
     "Selection",
     "SendStep",
+    "Session",
+    "SessionError",
+    "SessionInfo",
+    "SessionLimitError",
+    "SessionLimits",
+    "Sessions",
     "Shutdown",
     "SignalStep",
     "SignalTo",
@@ -236,7 +268,11 @@ __all__ = [
     "TreeEnding",
     "TreeStarted",
     "Unix",
+    "UnknownSessionError",
     "Warned",
+    "Window",
+    "WriteTimeoutError",
+    "WriterBusyError",
     "child",
     "process",
     "supervisor",

@@ -10,6 +10,14 @@
     ├── ChildError             the owner of the child: how it ended, where there is no exception of its own
     ├── RestartLimitReached    the embedding program: a tree gave up; a group of its children's last exceptions
     ├── CallError              the caller: what a supervisor answered instead of doing it
+    ├── SessionError           the caller: a session can't do what it is asked for
+    │   ├── UnknownSessionError    there is no such session, or it is somebody else's
+    │   ├── SessionLimitError      an owner, or all together, have as many live ones as they may
+    │   ├── WriterBusyError        somebody else writes, or one may only read; `holder` names who writes
+    │   ├── InputClosedError       there is nothing to write to (any more); `taken` bytes were
+    │   ├── WriteTimeoutError      the child did not read in time; `taken` bytes were
+    │   ├── ExpectTimeoutError     what was expected was not said in time; `before` is what was
+    │   └── OutputEndedError       the child has ended instead; `exit` says how
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
     └── LockedError            the caller: something is held by another supervisor
 
@@ -99,6 +107,70 @@ class Shutdown(Exception):  # noqa: N818 - no error
 
 class Ignore(Exception):  # noqa: N818 - no error
     """Raised by an async function that is a child, before it has started: there is nothing to do; it is no failure."""
+
+
+class SessionError(SupervisorError):
+    """A session can't do what it is asked for."""
+
+
+class UnknownSessionError(SessionError):
+    """There is no such session. Of one that belongs to somebody else the same is said."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"there is no session {session!r}")
+
+
+class SessionLimitError(SessionError):
+    """No more sessions may be live at a time; those that have ended do not count."""
+
+
+class WriterBusyError(SessionError):
+    """One writes at a time, and it is not the caller; `holder` is the name of who does, empty if nobody does."""
+
+    def __init__(self, child: str, holder: str, words: str = "") -> None:
+        super().__init__(f"{child}: {words or f'{holder} writes to it'}")
+        self.child = child
+        self.holder = holder
+
+
+class InputClosedError(SessionError):
+    """There is nothing to write to: no life, no input, or it was closed after `taken` bytes were written."""
+
+    def __init__(self, child: str, words: str, taken: int = 0) -> None:
+        super().__init__(f"{child}: {words}" + (f"; {taken} bytes were taken" if taken else ""))
+        self.child = child
+        self.taken = taken
+
+
+class WriteTimeoutError(SessionError, TimeoutError):
+    """The child did not read in time: only the first `taken` of `size` bytes were written."""
+
+    def __init__(self, child: str, taken: int, size: int, seconds: float) -> None:
+        super().__init__(f"{child} does not read: {taken} of {size} bytes were taken within {seconds:g} s")
+        self.child = child
+        self.taken = taken
+        self.size = size
+
+
+class ExpectTimeoutError(SessionError, TimeoutError):
+    """What was expected was not said in time. `before` is what was said; it can be read, or expected, again."""
+
+    def __init__(self, child: str, before: bytes, seconds: float) -> None:
+        said = f"; the last it said: {before[-80:]!r}" if before else "; it said nothing"
+        super().__init__(f"{child} did not say what was expected within {seconds:g} s{said}")
+        self.child = child
+        self.before = before
+
+
+class OutputEndedError(SessionError):
+    """The child ended before it said what was expected. `before` is what it said, `exit` how it ended, if known."""
+
+    def __init__(self, child: str, before: bytes, exit: "Exit | None") -> None:
+        said = f"; the last it said: {before[-80:]!r}" if before else "; it said nothing"
+        super().__init__(f"{child} has ended ({exit or 'gone'}){said}")
+        self.child = child
+        self.before = before
+        self.exit = exit
 
 
 class ProbeError(SupervisorError):

@@ -119,3 +119,33 @@ async def test_the_same_crash_with_the_same_words_is_not_tried_for_ever(tmp_path
     async with running(tmp_path, yaml) as it:
         assert await it.end() == 1
     assert "held: ended 5 times in a row in the same way, with the same last lines: exit code 1" in it.output
+
+
+async def test_a_program_that_sends_notifications_is_busy_and_pays(tmp_path: Path) -> None:
+    script = (
+        "import os, socket, time\n"
+        "def tell(text):\n"
+        "    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:\n"
+        "        one.sendto(text.encode(), os.environ['NOTIFY_SOCKET'])\n"
+        "tell('X_AGENT_BUSY=1')\n"
+        "print('busy', flush=True)\n"
+        "time.sleep(3)\n"
+        "tell('X_AGENT_BUSY=0\\nX_AGENT_COST_USD=4.5')\n"
+        "time.sleep(1)\n"
+        "tell('X_AGENT_COST_USD=0.5')\n"
+        "time.sleep(600)\n"
+    )
+    (tmp_path / "agent.py").write_text(script)
+    yaml = f"""
+agents:
+  a:
+    command: [{sys.executable}, agent.py]
+    notify: true
+    limits: {{idle: 2s}}
+    budget: {{usd: 5/h}}
+"""
+    async with running(tmp_path, yaml) as it:
+        assert await it.end() == 1
+    assert "budget: 4.50 of 5 USD per h used" in it.output
+    assert "held: budget: 5.00 of 5 USD per h used" in it.output
+    assert it.output.count("a | busy") == 1, "in three seconds of work it was not idle"

@@ -152,9 +152,10 @@ def test_a_size_has_a_unit(files: Files, written: str, expected: int | None) -> 
         ("secrets: {NOTIFY_SOCKET: {env: X}}", "15: 'NOTIFY_SOCKET' can't be a secret: only the supervisor sets it"),
         ("secrets: {A=B: {env: X}}", "15: the name of a variable can't be empty or hold '=' or NUL"),
         # standard input
-        ("stdin: pty", '12: stdin: pty comes with interactive sessions; until then write pipe or "null"'),
-        ("stdin: nul", "12: stdin: must be pipe or \"null\", not 'nul'; did you mean 'null'?"),
-        ("stdin: [pipe]", '12: stdin: must be pipe or "null", not a list'),
+        ("window: {rows: 0}", "20: window: rows must be within 1 to 65535, not 0"),
+        ("window: {columns: wide}", "23: columns: must be a whole number, not 'wide'"),
+        ("stdin: nul", "12: stdin: must be pipe, pty or \"null\", not 'nul'; did you mean 'null'?"),
+        ("stdin: [pipe]", '12: stdin: must be pipe, pty or "null", not a list'),
         # who it is
         ("user: -1", "11: user: must be a name or a number, not the number -1"),
         ("user: 1.5", "11: user: must be a name or a number, not the number 1.5"),

@@ -79,8 +79,9 @@ GOOD = [
     "agents: {a: {command: [x], stdin: pipe, port: auto, stop: [{close_stdin: true, wait: 2s}, {send: 'quit', wait: 0},"
     " {signal: TERM, to: group}, {command: [./bye], wait: infinity}, {http: /shutdown, method: PUT, x-why: 1}]}}",
     "agents: {a: {command: [x], stop: []}, b: {command: [x], stop: {signal: INT, to: leader}, stdin: null}}",
+    "agents: {a: {command: [x], stdin: pty, window: {columns: 132, rows: 43}}}",
     "agents: {a: {command: [x], preset: acp}, b: {command: [x], preset: '${P:-http}', stdin: '${S:-pipe}'}}\n"
-    "defaults: {preset: pty}",
+    "defaults: {preset: pty, window: {rows: 50}}",
     "agents: {a: {command: [x], inherit_env: minimal}, b: {command: [x], inherit_env: [PATH, 'LC_*']}}",
     "agents: {a: {command: [x], secrets: {A: {env: X}, B: {file: x.key}, C: {command: [pass]}}}}",
     "agents: {a: {command: [x], user: 1000, group: '${G:-nogroup}', umask: '022', nice: -5, oom_score_adj: 100}}",
@@ -127,7 +128,7 @@ BAD = [
     "agents: {a: {command: [x], stop: [{signal: TERM, to: all}]}}",
     "agents: {a: {command: [x], stop: [{command: bye}]}}",
     "agents: {a: {command: [x], preset: https}}",
-    "agents: {a: {command: [x], stdin: pty}}",
+    "agents: {a: {command: [x], stdin: tty}}",
     "agents: {a: {command: [x], inherit_env: some}}",
     "agents: {a: {command: [x], secrets: {A: b}}}",
     "agents: {a: {command: [x], secrets: {A: {}}}}",

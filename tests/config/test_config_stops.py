@@ -81,8 +81,8 @@ def test_a_stop_is_one_signal_or_a_list_of_steps(
         ("stop: [{http: 'http://a/', method: 'A B'}]", "4:40: stop: http: 'A B' is not a method"),
         ("stop: [{http: /bye}]", "4:19: 'http' needs the agent's port: write 'port: auto'"),
         ("stop: [{command: [bye, '{port}']}]", "4:28: '{port}' needs the agent's port: write 'port: auto'"),
-        ("stop: [{signal: TERM}, {close_stdin: true}]", "4:29: 'close_stdin' needs 'stdin: pipe'"),
-        ("stop: [{send: quit}]", "4:13: 'send' needs 'stdin: pipe'"),
+        ("stop: [{signal: TERM}, {close_stdin: true}]", "4:29: 'close_stdin' needs 'stdin: pipe' or 'stdin: pty'"),
+        ("stop: [{send: quit}]", "4:13: 'send' needs 'stdin: pipe' or 'stdin: pty'"),
         (
             "preset: https",
             "4:13: preset: must be one of acp, mcp-stdio, http, pty, postgres, nginx, not 'https';",
@@ -103,14 +103,14 @@ def test_what_is_wrong_with_a_stop_has_its_place(files: Files, written: str, mis
         ),
         ("stdin: pipe, stop: [{send: ''}]", "48: stop: send must hold some text"),
         ("stdin: pipe, stop: [{send: 5}]", '48: send: must be text: write "5" in quotes'),
-        ("stdin: pip, stop: [{send: x}]", "28: stdin: must be pipe or \"null\", not 'pip'; did you mean 'pipe'?"),
-        ("stdin: 'null', stop: [{send: x}]", "44: 'send' needs 'stdin: pipe'"),
+        ("stdin: pip, stop: [{send: x}]", "28: stdin: must be pipe, pty or \"null\", not 'pip'; did you mean 'pipe'?"),
+        ("stdin: 'null', stop: [{send: x}]", "44: 'send' needs 'stdin: pipe' or 'stdin: pty'"),
         ("grace: 5s, stop: [{signal: TERM}]", "21: 'grace' does not go with 'stop': write only one of them"),
         (
             "preset: acp, stdin: null",
             "41: stdin: preset 'acp' stops by closing it: write pipe, or a 'stop' of your own",
         ),
-        ("preset: acp, stdin: pip", "41: stdin: must be pipe or \"null\", not 'pip'; did you mean 'pipe'?"),
+        ("preset: acp, stdin: pip", "41: stdin: must be pipe, pty or \"null\", not 'pip'; did you mean 'pipe'?"),
     ],
 )
 def test_keys_that_do_not_go_together_are_told_once(files: Files, written: str, mistake: str) -> None:
@@ -126,7 +126,10 @@ agents:
       - {send: quit}
       - {close_stdin: true}
 """
-    assert files.mistakes(text) == ["5:10: 'send' needs 'stdin: pipe'", "6:10: 'close_stdin' needs 'stdin: pipe'"]
+    assert files.mistakes(text) == [
+        "5:10: 'send' needs 'stdin: pipe' or 'stdin: pty'",
+        "6:10: 'close_stdin' needs 'stdin: pipe' or 'stdin: pty'",
+    ]
 
 
 def test_a_task_takes_no_step_that_needs_a_process(files: Files) -> None:
@@ -246,4 +249,4 @@ def test_signals_in_defaults_are_for_tasks_too(files: Files) -> None:
 
 def test_a_step_in_defaults_that_an_agent_can_not_take_names_the_agent(files: Files) -> None:
     text = "defaults: {command: [x], stop: [{send: quit}]}\nagents: {a: {stdin: pipe}, b: }\n"
-    assert files.mistakes(text) == ["1:34: 'send' needs 'stdin: pipe' (agent 'b')"]
+    assert files.mistakes(text) == ["1:34: 'send' needs 'stdin: pipe' or 'stdin: pty' (agent 'b')"]

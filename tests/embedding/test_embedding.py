@@ -68,7 +68,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 97
+    assert len(trio_supervisor.__all__) == 115
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 
@@ -371,7 +371,7 @@ async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: 
         (lambda: task("a", forever, stop="gently"), "stop must be"),
         (lambda: task("a", forever, port="high"), "port"),
         (lambda: task("a b", forever), "id"),
-        (lambda: process("a", ["x"], stdin="pty"), "stdin must be one of null, pipe"),
+        (lambda: process("a", ["x"], stdin="tty"), "stdin must be one of null, pipe, pty"),
         (lambda: process("a", ["x"], inherit_env="some"), "inherit_env must be one of all, minimal, none"),
         (lambda: process("a", ["x"], inherit_env=["*A"]), "inherit_env: "),
         (lambda: process("a", ["x"], preset="https"), "preset must be one of acp, mcp-stdio, http"),
@@ -587,3 +587,14 @@ class TestLimits:
     def test_values_that_can_not_be_right(self, options: dict[str, Any]) -> None:
         with pytest.raises(SpecError):
             task("a", forever, **options)
+
+    async def test_what_is_typed_is_activity(self) -> None:
+        cat = process("cat", ["sleep", "600"], stdin="pipe", limits=Limits(idle=3600.0))
+        async with Supervisor(cat) as tree:
+            handle = tree["cat"]
+            await handle.wait_ready()
+            life = tree.engine.life("cat")
+            assert life is not None
+            before = life._ears.seen("cat", 1, 0).active_at
+            await handle.attach("somebody").write("hello\n")
+            assert life._ears.seen("cat", 1, 0).active_at > before

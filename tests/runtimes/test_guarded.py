@@ -34,6 +34,7 @@ from trio_supervisor.runtimes.process.guarding import open_guarded
 from trio_supervisor.runtimes.process.local import LocalSpawner
 from trio_supervisor.runtimes.process.outbox import Outbox
 from trio_supervisor.runtimes.process.spawner import GuardianLostError
+from trio_supervisor.spec import Window
 from trio_supervisor.system import lineage, wire
 from trio_supervisor.system.birth import IGNORABLE, Plan
 from trio_supervisor.system.procfs import processes
@@ -234,10 +235,12 @@ async def test_what_was_not_born_yet_when_the_guardian_died_does_not_live(tmp_pa
         assert not is_alive(unborn)
 
 
-async def test_what_has_not_loaded_its_program_yet_is_waited_for_and_killed() -> None:
+@pytest.mark.parametrize("window", [None, Window()], ids=["pipes", "a terminal"])
+async def test_what_has_not_loaded_its_program_yet_is_waited_for_and_killed(window: Window | None) -> None:
     marker = lineage.token(lineage.new_instance(), "agent", 1, 1)
     script = f"echo on the way; sleep 0.3; {lineage.VARIABLE}={marker} exec sleep 300"
-    newborn = begin(LocalSpawner(), "agent", 1, Plan("/bin/sh", ("sh", "-c", script), {"PATH": os.environ["PATH"]}))
+    plan = Plan("/bin/sh", ("sh", "-c", script), {"PATH": os.environ["PATH"]}, terminal=window is not None)
+    newborn = begin(LocalSpawner(), "agent", 1, plan, window=window)
     leader = await newborn.birth.wait()
 
     with trio.fail_after(10):

@@ -7,8 +7,9 @@ import pytest
 
 from tests.runtimes.contract import TEXT, Behaviour, Heard, LifeContract, MakeLife
 from tests.runtimes.process_helpers import free_ports, runtime_of, shell
-from trio_supervisor.runtimes.process import ProcessLife
-from trio_supervisor.spec import Port
+from trio_supervisor.runtimes.base import Stream
+from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime
+from trio_supervisor.spec import ChildSpec, Port, ProcessSpec, Stdin
 
 pytestmark = pytest.mark.usefixtures("spawned")
 
@@ -43,3 +44,18 @@ class TestProcessWithPort(LifeContract):
     def make_life(self) -> Iterator[MakeLife]:
         with ExitStack() as closing:
             yield maker(free_ports(20), closing)
+
+
+class TestProcessInTerminal(LifeContract):
+    streams = frozenset({Stream.STDOUT})
+
+    @pytest.fixture
+    def make_life(self) -> MakeLife:
+        commands = {**COMMANDS, Behaviour.TALK: shell(f"printf '{TEXT.decode()}'")}
+
+        def make(behaviour: Behaviour) -> tuple[ProcessLife, Heard]:
+            heard = Heard()
+            spec = ChildSpec("agent", ProcessSpec(commands[behaviour], stdin=Stdin.PTY))
+            return ProcessRuntime(spec).life(heard.launch()), heard
+
+        return make

@@ -46,7 +46,7 @@ def check_steps_of_process(draft: Draft) -> None:
     if node is not None and "stdin" not in values:
         return  # It is written wrongly, of which was told already.
     if draft.has("stop"):
-        _note_steps(draft, WRITES, "needs 'stdin: pipe'")
+        _note_steps(draft, WRITES, "needs 'stdin: pipe' or 'stdin: pty'")
     elif node is not None:
         name = shown(str(values["preset"]))
         _note(draft, node, f"stdin: preset {name} stops by closing it: write pipe, or a 'stop' of your own")

@@ -101,15 +101,13 @@ def listen(node: Node) -> str:
 
 def stdin(node: Node) -> Stdin:
     """What an agent reads. A bare `null` is the null device, too: hardly anybody knows that it needs quotes."""
-    one = scalar(node, 'pipe or "null"')
+    one = scalar(node, 'pipe, pty or "null"')
     if one.value is None:
         return Stdin.NULL
     known = tuple(kind.value for kind in Stdin)
     if one.text in known:
         return Stdin(one.text)
-    if one.text == "pty":
-        raise MistakeError(Mistake(one.place, 'pty comes with interactive sessions; until then write pipe or "null"'))
-    message = f'must be pipe or "null", not {describe(one)}'
+    message = f'must be pipe, pty or "null", not {describe(one)}'
     raise MistakeError(Mistake(one.place, message, written=one.text, known=known))
 
 

@@ -50,6 +50,7 @@ from trio_supervisor.spec import (
     TailLimits,
     Tcp,
     Unix,
+    Window,
 )
 
 _HOST = "Where to ask; needed only where it listens on another address."
@@ -207,8 +208,8 @@ TABLES: dict[type, dict[str, Key]] = {
         {"restarts": "How many restarts are accepted ...", "within": "... in any span of this length."},
     ),
     SignalStep: _step(SignalStep, "Send a signal; a task is cancelled instead.", {"to": _TO}),
-    CloseStdinStep: _step(CloseStdinStep, "Close the agent's standard input, which must be a pipe."),
-    SendStep: _step(SendStep, "Write this to the agent's standard input, which must be a pipe.", example="quit\n"),
+    CloseStdinStep: _step(CloseStdinStep, "Close the agent's standard input, which must be a pipe; in a terminal ^D."),
+    SendStep: _step(SendStep, "Write this to the agent's standard input, a pipe or a terminal.", example="quit\n"),
     CommandStep: _step(
         CommandStep,
         "Run a command (a list) in the agent's directory and environment.",
@@ -302,6 +303,7 @@ TABLES: dict[type, dict[str, Key]] = {
             "hold": "It can't run as it is, and is held until somebody resumes it.",
         },
     ),
+    Window: keys_of(Window, {"columns": "Characters in a line.", "rows": "How many lines."}),
     # Of two that do not go together the first is blamed, and that is whose message it is.
     Limits: keys_of(
         Limits,

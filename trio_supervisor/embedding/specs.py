@@ -43,6 +43,7 @@ from trio_supervisor.spec import (
     SupervisorSpec,
     TailLimits,
     TaskSpec,
+    Window,
 )
 
 EnumT = TypeVar("EnumT", bound=Enum)
@@ -92,7 +93,9 @@ class ProcessOptions(ChildOptions, total=False):
     """"all", "minimal", "none", or the names of what it gets."""
     secrets: Mapping[str, Secret]
     stdin: Stdin | str | None
-    """"null" or "pipe"; None: as the preset has it, else nothing."""
+    """"null", "pipe" or "pty"; None: as the preset has it, else nothing."""
+    window: Window | tuple[int, int]
+    """How big its terminal is: (columns, rows)."""
     user: str | int | None
     group: str | int | None
     umask: int | None
@@ -147,6 +150,7 @@ def process(
         inherit_env=_inherit(options.get("inherit_env", Inherit.ALL)),
         secrets=dict(options.get("secrets", {})),
         stdin=_enum(Stdin, stdin, "stdin"),
+        window=_window(options.get("window", Window())),
         user=options.get("user"),
         group=options.get("group"),
         umask=options.get("umask"),
@@ -303,6 +307,10 @@ def _log(value: LogFile | Iterable[LogFile]) -> tuple[LogFile, ...]:
 def _quota(value: str | Quota | Iterable[str | Quota]) -> tuple[Quota, ...]:
     found = (value,) if isinstance(value, str | Quota) else tuple(value)
     return tuple(Quota(each) if isinstance(each, str) else each for each in found)
+
+
+def _window(value: Window | tuple[int, int]) -> Window:
+    return value if isinstance(value, Window) else Window(*value)
 
 
 def _inherit(value: Inherit | str | Iterable[str]) -> Inherit | tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -30,6 +31,10 @@ from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.runtimes.base import MadeProgress, WasActive
 from trio_supervisor.spec import ChildSpec
+
+if TYPE_CHECKING:
+    from trio_supervisor.embedding.sessions import SessionLimits, Sessions
+    from trio_supervisor.sessions.session import Session
 
 _UP = frozenset({State.RUNNING, State.READY, State.UNHEALTHY})
 
@@ -67,6 +72,17 @@ class Tree:
     def snapshot(self) -> tuple[Snapshot, ...]:
         """Every child as it is now, those of inner supervisors after their supervisor."""
         return tuple(snapshots(self.engine, time.time() - trio.current_time()))
+
+    def sessions(self, limits: "SessionLimits | None" = None) -> "AbstractAsyncContextManager[Sessions]":
+        """Sessions with programs that are started for their owners, as temporary children of this supervisor; they are
+        stopped when the block is left. See `Sessions`.
+
+        Raises:
+            SpecError: the supervisor has a template.
+        """
+        from trio_supervisor.embedding.sessions import SessionLimits, Sessions  # noqa: PLC0415 -- as in `attach`
+
+        return Sessions(self.engine, limits or SessionLimits()).opened()
 
     # OTP's calls
 
@@ -228,6 +244,24 @@ class Handle:
         cost.
         """
         self._engine.report_cost(self.id, usd)
+
+    # Talking with it
+
+    def attach(
+        self, holder: str = "", *, write: bool = True, replay: bool | int = True, force: bool = False
+    ) -> "Session":
+        """Talk with it, or only listen (`write=False`); goes on from one life to the next. See `Session`.
+
+        `holder`: the name that others are told who want to write too. `replay`: begin with what the present life has
+        said, as far as it is kept (True), with so many of the last pieces, or with what comes from now on (False).
+        `force`: take the right to write away from whoever has it.
+
+        Raises:
+            WriterBusyError: somebody else writes; names who.
+        """
+        from trio_supervisor.sessions.attaching import attach_to  # noqa: PLC0415 -- many trees talk with nobody
+
+        return attach_to(self._engine, self.id, holder or "somebody", write=write, replay=replay, force=force)
 
     async def wait_ready(self) -> None:
         """Wait until it is ready. Raises ChildStartError if it comes to rest instead."""

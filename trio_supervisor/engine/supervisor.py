@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import trio
 from attrs import define, evolve, field
@@ -65,6 +65,9 @@ from trio_supervisor.spec import Account, ChildSpec, SupervisorSpec
 
 _NOTICES = (StateChanged, Judged, StatusTold, Report, LifeEnded, Warned, TreeStarted, TreeEnding)
 
+if TYPE_CHECKING:
+    from trio_supervisor.writing import Lease
+
 Listener = Callable[[str, Notice], None]
 """Called with the path of the supervisor ("" for the top one) and what it tells."""
 
@@ -108,6 +111,7 @@ class Supervisor:
         """Where the loop waits while the inbox is empty."""
         self._kept: dict[str, Kept] = {}
         self._lives: dict[str, ChildLife] = {}
+        self._leases: dict[str, Lease] = {}
         self._nursery: trio.Nursery | None = None
         self._listeners: list[Listener] = [tell] if tell else []
         self._started_listeners: list[Callable[[], None]] = [started] if started else []
@@ -167,6 +171,14 @@ class Supervisor:
         """What a child has said lately; None if nobody keeps it."""
         there = child in self._machine.children and not self.over
         return self._world.ring(self.path_of(child), there=there)
+
+    def lease(self, child: str) -> "Lease":
+        """Who may write to a child; one for all its lives."""
+        from trio_supervisor.writing import Lease  # noqa: PLC0415 -- most runs write to nobody
+
+        if child not in self._machine.children:
+            return Lease(self.path_of(child))
+        return self._leases.setdefault(child, Lease(self.path_of(child)))
 
     def path_of(self, child: str) -> str:
         """The path of a child from the top."""
@@ -482,6 +494,7 @@ class Supervisor:
                 self._lives[command.child].cut_grace()
             case ForgetChild():
                 self._lives.pop(command.child, None)
+                self._leases.pop(command.child, None)
                 self._forget_words(command.child)
                 kept = self._kept.pop(command.child)
                 kept.seat.leave()

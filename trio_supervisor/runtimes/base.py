@@ -196,6 +196,49 @@ class ListsMembers(Protocol):
         """All processes of its tree, each in words: `123 (node)`."""
 
 
+class Input(Protocol):
+    """What a life reads, as its standard input or from its terminal."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it is a terminal."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it can be written to, as far as is known."""
+
+    async def take(self, data: memoryview) -> int:
+        """Write what there is room for, and return how many bytes; waits for room for one. No checkpoint where there
+        is room.
+
+        Raises:
+            BrokenPipeError: it is closed, by us or by the child.
+            OSError: the child would not get it whole.
+        """
+
+    async def end(self) -> None:
+        """End the input: close it, or type ^D. Raises BrokenPipeError."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Set the size of the terminal; nothing happens where there is none."""
+
+
+@runtime_checkable
+class Interactive(Protocol):
+    """A life that can be talked to."""
+
+    @property
+    def input(self) -> Input | None:
+        """What it reads; None: nothing, or it has not started."""
+
+    async def signal(self, number: int, *, group: bool = True) -> None:
+        """Send a signal that is no request to end; in a terminal SIGINT, SIGQUIT and SIGTSTP go to the foreground.
+
+        Raises:
+            PermissionError: it runs as another user.
+        """
+
+
 class Runtime(Protocol):
     """Makes the lives of one child, and keeps what outlasts a life (its port)."""
 

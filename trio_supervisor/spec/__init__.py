@@ -37,6 +37,7 @@ from trio_supervisor.spec.process import (
     SecretFile,
     Stdin,
     TaskSpec,
+    Window,
     is_owned,
 )
 from trio_supervisor.spec.signs import Call, File, Log, Notify
@@ -114,6 +115,7 @@ __all__ = [
     "Tcp",
     "Then",
     "Unix",
+    "Window",
     "check_id",
     "expand",
     "is_owned",

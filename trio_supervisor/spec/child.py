@@ -148,7 +148,7 @@ class ChildSpec:
             raise SpecError(f"child {self.id!r}: notify is for children that are processes")
         reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
-            raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe")
+            raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe or pty")
 
     @property
     def probes(self) -> tuple[Probe, ...]:

@@ -27,8 +27,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "acp": _STDIO,
         "mcp-stdio": _STDIO,
         "http": Preset((SignalStep(Signals.SIGTERM, wait=10.0),)),
-        # An interactive shell ignores TERM.
-        "pty": Preset((SignalStep(Signals.SIGHUP, wait=5.0), _TERM)),
+        # An interactive shell ignores TERM. Of HUP, bash may only take note, just before it waits for a key: one or two
+        # in a hundred that had just shown a prompt did. Then the next key, which is the end of its input, ends it.
+        "pty": Preset((SignalStep(Signals.SIGHUP, wait=2.0), CloseStdinStep(wait=3.0), _TERM), Stdin.PTY),
         # TERM waits for every client to leave; INT is postgres' fast shutdown.
         "postgres": Preset((SignalStep(Signals.SIGINT, wait=10.0), SignalStep(Signals.SIGQUIT, wait=5.0))),
         # TERM breaks requests off; QUIT lets them finish.

@@ -20,6 +20,24 @@ class Stdin(Enum):
     """Nothing: the null device."""
     PIPE = "pipe"
     """What the supervisor writes; open until somebody closes it."""
+    PTY = "pty"
+    """A terminal of its own (pty(7)), which is its standard output and standard error too."""
+
+
+def _size(name: str) -> Callable[[object, object, int], None]:
+    def validate(_: object, __: object, value: int) -> None:
+        if not 1 <= value <= 65535:
+            raise SpecError(f"window: {name} must be within 1 to 65535, not {value}")
+
+    return validate
+
+
+@frozen
+class Window:
+    """How big a terminal is, in characters."""
+
+    columns: int = field(default=80, validator=_size("columns"))
+    rows: int = field(default=24, validator=_size("rows"))
 
 
 class Inherit(Enum):
@@ -188,6 +206,8 @@ class ProcessSpec:
     secrets: Mapping[str, Secret] = Factory(dict)
     """Variables whose values are looked up at every start, and never shown."""
     stdin: Stdin = Stdin.NULL
+    window: Window = Window()
+    """How big its terminal is at the start; without `Stdin.PTY` there is none."""
     user: str | int | None = field(default=None, validator=_check_account)
     """The user it runs as, by name or number, with that user's groups; None: the supervisor's."""
     group: str | int | None = field(default=None, validator=_check_account)

@@ -32,7 +32,7 @@ class SignalStep:
 
 @frozen
 class CloseStdinStep:
-    """Close the child's standard input, then wait; needs `stdin: pipe`."""
+    """Close the child's standard input, then wait; needs `stdin: pipe` or `pty`, where it is ^D."""
 
     close_stdin: bool = True
     wait: float = field(default=10.0, validator=not_negative("stop: wait"))
@@ -44,7 +44,7 @@ class CloseStdinStep:
 
 @frozen
 class SendStep:
-    """Write text to the child's standard input, then wait; needs `stdin: pipe`."""
+    """Write text to the child's standard input, then wait; needs `stdin: pipe` or `pty`."""
 
     send: str
     wait: float = field(default=10.0, validator=not_negative("stop: wait"))

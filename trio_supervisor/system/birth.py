@@ -35,6 +35,7 @@ class Plan:
         "rlimits",
         "listen",
         "ceilings",
+        "terminal",
     )
 
     def __init__(
@@ -51,11 +52,13 @@ class Plan:
         rlimits: tuple[tuple[int, int, int], ...] = (),
         listen: bool = False,
         ceilings: bool = False,
+        terminal: bool = False,
     ) -> None:
         """`program`: a path. `join`: `cgroup.procs` files. `account`: user, group, supplementary groups, by number.
 
         `rlimits`: (which, soft, hard). `listen`: descriptors after the third are sockets, and it is told so by
-        LISTEN_PID, as `env` has LISTEN_FDS. `ceilings`: the cgroup has some, and kills who is over them.
+        LISTEN_PID, as `env` has LISTEN_FDS. `ceilings`: the cgroup has some, and kills who is over them. `terminal`:
+        descriptor 0 is one, and becomes the controlling terminal of its session.
         """
         self.program = program
         self.argv = argv
@@ -69,6 +72,7 @@ class Plan:
         self.rlimits = rlimits
         self.listen = listen
         self.ceilings = ceilings
+        self.terminal = terminal
 
     def pack(self) -> bytes:
         """As bytes, for the same Python elsewhere."""
@@ -84,7 +88,7 @@ class Plan:
         """Whether nothing has to happen but a cgroup, a session, a directory, standard descriptors and exec."""
         special = (self.umask, self.nice, self.oom_score_adj)
         unchanged = self.account == (None, None, None) and special == (None, None, None)
-        return unchanged and not (self.rlimits or self.listen or self.ceilings)
+        return unchanged and not (self.rlimits or self.listen or self.ceilings or self.terminal)
 
 
 _IN_ORDER = operator.attrgetter(*Plan.__slots__)
@@ -128,6 +132,18 @@ def _session(_plan: Plan) -> None:
     # A program that is execed in the place of this one may lead its session already.
     if os.getsid(0) != os.getpid():
         os.setsid()
+
+
+def _terminal(plan: Plan) -> None:
+    if plan.terminal:
+        import fcntl  # noqa: PLC0415 -- as in `_arrange`
+        import termios  # noqa: PLC0415
+
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        user = plan.account[0]
+        if user is not None:
+            # As login(1) does: else whoever it becomes may not open its own terminal by name.
+            os.fchown(0, user, -1)
 
 
 def _oom_score_adj(plan: Plan) -> None:
@@ -182,6 +198,7 @@ _STEPS = (
     ("signals", _signals),
     ("cgroup", _join),
     ("session", _session),
+    ("terminal", _terminal),
     ("oom_score_adj", _oom_score_adj),
     ("nice", _nice),
     ("tag", _tag),

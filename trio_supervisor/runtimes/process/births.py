@@ -1,5 +1,6 @@
 """The birth of a life's process: its plan, its descriptors, and what to say when it fails."""
 
+import errno
 import os
 import resource
 import sys
@@ -8,14 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 import trio
 
 from trio_supervisor.errors import StartError
-from trio_supervisor.record import record
+from trio_supervisor.record import changed, record
 from trio_supervisor.runtimes.process.census import census, in_thread
 from trio_supervisor.runtimes.process.explain import about_directory, explain
 from trio_supervisor.runtimes.process.inheritance import make_room_for_descriptors
+from trio_supervisor.runtimes.process.input import HeldEnd, InputPipe
 from trio_supervisor.runtimes.process.pipe import CHUNK
 from trio_supervisor.runtimes.process.spawner import Birth, BirthError, Order, Spawner
 from trio_supervisor.runtimes.reactor import current_reactor
-from trio_supervisor.spec import RLIMITS
+from trio_supervisor.spec import RLIMITS, Window
 from trio_supervisor.system.birth import Plan
 from trio_supervisor.system.cgroup import Cgroup
 from trio_supervisor.system.kill import signal_exactly
@@ -40,21 +42,40 @@ class Newborn:
     stdout: int
     """The end to read from, non-blocking."""
     stderr: int
-    """The same; equal to `stdout` when both go into one pipe."""
+    """The same; equal to `stdout` when both go into one pipe, or to a terminal."""
+    held: HeldEnd | None = None
+    """The child's end of its terminal, if it has one."""
+
+    def input(self) -> InputPipe | None:
+        """What is written to, if anything; it takes over the descriptors for that."""
+        if self.stdin is None:
+            return None
+        if self.held is None:
+            return InputPipe(self.stdin)
+        from trio_supervisor.runtimes.process.terminal import TerminalInput  # noqa: PLC0415 -- most lives have none
+
+        return TerminalInput(self.stdin, self.held)
 
     def close(self) -> None:
         """Close our ends, of a birth that has failed."""
         for end in {self.stdin, self.stdout, self.stderr} - {None}:
             assert end is not None
             os.close(end)
+        if self.held is not None:
+            self.held.close()
 
     def has_nobody(self) -> bool:
         """Whether nobody holds the other end of the output; what was said is thrown away."""
+        if self.held is not None:
+            self.held.close()
         try:
             while os.read(self.stdout, CHUNK):
                 pass
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno != errno.EIO:  # that of a terminal
+                raise
         return True
 
 
@@ -66,11 +87,14 @@ def begin(
     plan: Plan,
     *,
     stdin: bool = False,
+    window: Window | None = None,
     one_pipe: bool = False,
     sockets: Sequence[int] = (),
     cgroup: Cgroup | None = None,
 ) -> Newborn:
-    """Begin the birth of a process with pipes. `sockets` become its descriptors 3, 4, ... and stay the caller's.
+    """Begin the birth of a process with pipes, or with a terminal of the size `window`.
+
+    `sockets` become its descriptors 3, 4, ... and stay the caller's.
 
     Raises:
         OSError: there are no descriptors left.
@@ -79,6 +103,9 @@ def begin(
     if sys.platform != "linux":
         raise StartError("processes can only be supervised on Linux, so far")
     current_reactor()  # whoever gets the process will need one, and must not fail for want of it then
+    if window is not None:
+        order = Order(child, generation, plan, tuple(sockets), _tree_of(cgroup))
+        return _begin_in_terminal(spawner, order, cgroup, window)
     ours: list[int] = []
     theirs: list[int] = []
     try:
@@ -88,13 +115,32 @@ def begin(
         our_stdin = _input(ours, theirs, pipe=stdin)
         make_room_for_descriptors(theirs[-1])
         fds = (theirs[-1], *their_output, *sockets)
-        birth = spawner.begin(Order(child, generation, plan, fds, None if cgroup is None else cgroup.tree))
+        birth = spawner.begin(Order(child, generation, plan, fds, _tree_of(cgroup)))
     except BaseException:
         _close_all(ours)
         raise
     finally:
         _close_all(theirs)
     return Newborn(birth, spawner, cgroup, our_stdin, stdout, stderr)
+
+
+def _begin_in_terminal(spawner: Spawner, order: Order, cgroup: Cgroup | None, window: Window) -> Newborn:
+    from trio_supervisor.runtimes.process.terminal import open_terminal  # noqa: PLC0415 -- most births need none
+
+    opened = [*open_terminal(window)]
+    ours, theirs = opened
+    try:
+        opened.append(os.dup(ours))
+        make_room_for_descriptors(opened[-1])
+        birth = spawner.begin(changed(order, fds=(theirs, theirs, theirs, *order.fds)))
+    except BaseException:
+        _close_all(opened)
+        raise
+    return Newborn(birth, spawner, cgroup, opened[-1], ours, ours, HeldEnd(theirs))
+
+
+def _tree_of(cgroup: Cgroup | None) -> str | None:
+    return None if cgroup is None else cgroup.tree
 
 
 def _pipe(ours: list[int], theirs: list[int]) -> int:

@@ -5,10 +5,12 @@ from collections.abc import Collection, Mapping
 
 from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import Launch
-from trio_supervisor.spec import OWNED_NAMES, OWNED_PREFIXES, Inherit, ProcessSpec, expand, is_owned
+from trio_supervisor.spec import OWNED_NAMES, OWNED_PREFIXES, Inherit, ProcessSpec, Stdin, expand, is_owned
 from trio_supervisor.system import lineage
 
 MINIMAL = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "LC_*", "TMPDIR")
+TERMINAL = "xterm-256color"
+"""The TERM of who has a terminal: what nearly every terminal that can be attached to it understands."""
 _OF_A_USER = ("HOME", "LOGNAME", "SHELL", "USER")
 
 
@@ -49,6 +51,8 @@ def build_environment(
     env = _inherited(process.inherit_env, environ, withheld)
     if process.user is not None:
         _become(env, account)
+    if process.stdin is Stdin.PTY:
+        _enter_terminal(env)
     env |= {name: expand(value, launch.child, port) for name, value in process.env.items() if not is_owned(name)}
     env |= secrets
     env |= _identity(launch, port)
@@ -96,6 +100,13 @@ def _become(env: dict[str, str], account: pwd.struct_passwd | None) -> None:
         env |= {"HOME": account.pw_dir, "LOGNAME": account.pw_name, "USER": account.pw_name}
         if account.pw_shell:
             env["SHELL"] = account.pw_shell
+
+
+def _enter_terminal(env: dict[str, str]) -> None:
+    """Of its own terminal it asks the size; what the supervisor's is has nothing to do with it."""
+    for name in ("COLUMNS", "LINES"):
+        env.pop(name, None)
+    env["TERM"] = TERMINAL
 
 
 def _identity(launch: Launch, port: int | None) -> dict[str, str]:

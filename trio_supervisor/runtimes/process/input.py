@@ -1,16 +1,43 @@
-"""The end of the pipe that a child reads its standard input from: written with backpressure, closed once."""
+"""The end that a child's standard input is written to: with backpressure, and ended once."""
 
 import os
+from collections.abc import Callable
 
 import trio
 
 
+def _unnoticed() -> None:
+    """Nobody wants to know."""
+
+
+class HeldEnd:
+    """The child's end of its terminal, held open; closed once."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def close(self) -> None:
+        """Let it go; harmless when repeated."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
 class InputPipe:
-    """Writes to a child; belongs to one life."""
+    """Writes to a child; an `Input` (see `trio_supervisor.runtimes.base`) that belongs to one life."""
+
+    terminal = False
 
     def __init__(self, fd: int) -> None:
         """`fd` is non-blocking and belongs to the pipe from now on."""
         self._fd = fd
+        self.taken: Callable[[], None] = _unnoticed
+        """Called whenever the pipe has taken something."""
+        self._waited_for = False
+        self._others = trio.lowlevel.ParkingLot()
+        """Who wants to write while somebody waits for room already."""
 
     @property
     def open(self) -> bool:
@@ -26,25 +53,60 @@ class InputPipe:
         await trio.lowlevel.checkpoint()
         rest = memoryview(data)
         while rest:
+            rest = rest[await self.take(rest) :]
+
+    async def take(self, data: memoryview) -> int:
+        """Write what there is room for, and return how many bytes; waits for room for one. No checkpoint where there
+        is room.
+
+        Raises:
+            BrokenPipeError: it is closed, by us or by the child.
+        """
+        while True:
             if not self.open:
                 raise BrokenPipeError("its standard input is closed")
             try:
-                rest = rest[os.write(self._fd, rest) :]
+                size = self._put(data)
             except BlockingIOError:
                 await self._wait_for_room()
             except BrokenPipeError:
                 self.close()
                 raise BrokenPipeError("it has closed its standard input") from None
+            else:
+                self.taken()
+                return size
 
-    async def _wait_for_room(self) -> None:
-        try:
-            await trio.lowlevel.wait_writable(self._fd)
-        except trio.ClosedResourceError:
-            raise BrokenPipeError("its standard input was closed meanwhile") from None
+    async def end(self) -> None:
+        """End the child's input; harmless when it is closed."""
+        self.close()
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Nothing: it is no terminal."""
+
+    def interrupt(self, number: int) -> bool:
+        """Signal the foreground; False: it is no terminal, or it can't be done so."""
+        return False
 
     def close(self) -> None:
-        """End the child's input; harmless when it is closed."""
+        """Let it go; harmless when it is closed."""
         if self.open:
             fd, self._fd = self._fd, -1
             trio.lowlevel.notify_closing(fd)
             os.close(fd)
+
+    def _put(self, data: memoryview) -> int:
+        return os.write(self._fd, data)
+
+    async def _wait_for_room(self) -> None:
+        if self._waited_for:
+            # Trio lets only one wait for a descriptor.
+            await self._others.park()
+            return
+        self._waited_for = True
+        try:
+            await trio.lowlevel.wait_writable(self._fd)
+        except trio.ClosedResourceError:
+            raise BrokenPipeError("its standard input was closed meanwhile") from None
+        finally:
+            self._waited_for = False
+            self._others.unpark_all()

@@ -11,7 +11,7 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.messages import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.record import changed
-from trio_supervisor.runtimes.base import Launch, Ownership, Stream
+from trio_supervisor.runtimes.base import Launch, Ownership, Stream, WasActive
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
@@ -126,6 +126,7 @@ class ProcessLife:
                 self._launch.generation,
                 plan,
                 stdin=self._setting.process.stdin is Stdin.PIPE,
+                window=self._setting.process.window if self._setting.process.stdin is Stdin.PTY else None,
                 sockets=self._setting.sockets,
                 cgroup=self._cgroup,
             )
@@ -172,8 +173,12 @@ class ProcessLife:
             self._tree.kill()
         if self._notify_socket is not None:
             self._notify_socket.listen()
-        self._input = None if newborn.stdin is None else InputPipe(newborn.stdin)
-        self._pipes = (self._pipe(newborn.stdout, Stream.STDOUT), self._pipe(newborn.stderr, Stream.STDERR))
+        self._input = newborn.input()
+        if self._input is not None:
+            self._input.taken = partial(self._launch.report, WasActive())
+        self._pipes = (self._pipe(newborn.stdout, Stream.STDOUT),)
+        if newborn.stderr != newborn.stdout:
+            self._pipes += (self._pipe(newborn.stderr, Stream.STDERR),)
         return True
 
     async def wait(self) -> Exit:
@@ -230,19 +235,30 @@ class ProcessLife:
                 case CloseStdinStep():
                     stdin = self._stdin()
                     self._tree.expect_end()
-                    stdin.close()
+                    await stdin.end()
                 case SendStep():
                     stdin = self._stdin()
                     self._tree.expect_end()
                     await stdin.write(expand(step.send, self._launch.child, self._setting.port).encode())
         except PermissionError as error:
             raise StepError("no signal can be sent: the process runs as another user") from error
-        except BrokenPipeError as error:
-            raise StepError(str(error)) from error
+        except OSError as error:
+            raise StepError(error.strerror or str(error)) from error
+
+    @property
+    def input(self) -> InputPipe | None:
+        """What it reads, if it reads anything of us."""
+        return self._input
+
+    async def signal(self, number: int, *, group: bool = True) -> None:
+        """Send a signal that is no request to end; see `Interactive`."""
+        if self._tree is None or (group and self._input is not None and self._input.interrupt(number)):
+            return
+        self._tree.leader.signal(number, group=group)
 
     def _stdin(self) -> InputPipe:
         if self._input is None:
-            raise StepError("its standard input is the null device: write stdin: pipe")
+            raise StepError("its standard input is the null device: write stdin: pipe, or pty")
         return self._input
 
     def kill(self) -> None:

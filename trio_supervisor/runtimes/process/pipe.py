@@ -1,5 +1,6 @@
 """The end of a pipe that we read a child's output from: always drained, also when nobody wants what it says."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -92,6 +93,10 @@ class OutputPipe:
             chunk = os.read(self._fd, self._most())
         except BlockingIOError:
             return None
+        except OSError as error:
+            if error.errno != errno.EIO:  # the end of a terminal that nobody holds any more
+                raise
+            chunk = b""
         if chunk:
             self._hand_over(chunk)
         else:

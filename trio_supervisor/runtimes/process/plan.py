@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
 from trio_supervisor.runtimes.process.explain import find_program
-from trio_supervisor.spec import RLIMITS, ProcessSpec
+from trio_supervisor.spec import RLIMITS, ProcessSpec, Stdin
 from trio_supervisor.system.birth import Plan
 
 _FRESH = 0.2
@@ -45,6 +45,7 @@ def plan_of(
     plan.rlimits = tuple((RLIMITS[name], value, value) for name, value in process.limits.rlimits.items())
     plan.listen = listen
     plan.ceilings = process.limits.memory is not None or process.limits.pids is not None
+    plan.terminal = process.stdin is Stdin.PTY
     return plan
 
 

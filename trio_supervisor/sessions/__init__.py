@@ -1,0 +1,1 @@
+"""Sessions: talking to interactive programs that are children of a tree."""

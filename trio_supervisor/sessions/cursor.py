@@ -1,0 +1,37 @@
+"""Places in what a child has said, to the byte: the cursor of a ring, and so many bytes into that piece."""
+
+from typing import NamedTuple, Self
+
+from trio_supervisor.output.ring import Entry
+
+
+class Cursor(NamedTuple):
+    """What will be read next. Stays right as long as the ring keeps it; `str` and `parse` are inverse."""
+
+    piece: int
+    skip: int = 0
+    """So many bytes of that piece were read already."""
+
+    def __str__(self) -> str:
+        return f"{self.piece}.{self.skip}" if self.skip else str(self.piece)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The cursor that `str` has shown. Raises ValueError."""
+        piece, _, skip = text.partition(".")
+        return cls(int(piece), int(skip or 0))
+
+
+def after(entry: Entry, size: int) -> Cursor:
+    """The cursor after the first `size` bytes of an entry."""
+    if size >= len(entry.data):
+        return Cursor(entry.seq + entry.pieces)
+    line_start = entry.data.rfind(b"\n", 0, size) + 1
+    return Cursor(entry.seq + entry.data.count(b"\n", 0, size), size - line_start)
+
+
+def cut(entries: tuple[Entry, ...], since: Cursor) -> tuple[Entry, ...]:
+    """What a ring gives for `since.piece`, without the bytes that were read already."""
+    if not entries or not since.skip or entries[0].seq != since.piece:
+        return entries
+    return (entries[0]._replace(data=entries[0].data[since.skip :]), *entries[1:])

@@ -1,0 +1,129 @@
+"""What is kept of each session that was started: whose it is, since when it lives, how it ended. Times are seconds."""
+
+import math
+import time
+
+from attrs import define
+
+from trio_supervisor.core.messages import Exit
+from trio_supervisor.errors import SpecError
+from trio_supervisor.record import record
+from trio_supervisor.sessions.channel import Channel
+from trio_supervisor.vault import redact
+
+TAIL = 4096
+"""So many of the last bytes are told with the end."""
+
+
+@record
+class SessionLimits:
+    """How many sessions there may be, and for how long."""
+
+    per_owner: int = 5
+    """Live ones of one owner."""
+    total: int = 100
+    """Live ones of all owners."""
+    max_age: float = math.inf
+    """Who has lived so long is stopped."""
+    max_idle: float = math.inf
+    """Who was not written to, and has said nothing, for so long is stopped."""
+    keep_for: float = 3600.0
+    """So long what an ended one has said can be read."""
+    keep: int = 64
+    """So many ended ones are kept at the most ..."""
+    keep_bytes: int = 16 << 20
+    """... with so many bytes of what they have said together."""
+
+    def __post_init__(self) -> None:
+        for name in ("per_owner", "total", "max_age", "max_idle"):
+            if not getattr(self, name) > 0:
+                raise SpecError(f"sessions: {name} must be > 0, not {getattr(self, name)}")
+        for name in ("keep_for", "keep", "keep_bytes"):
+            if not getattr(self, name) >= 0:
+                raise SpecError(f"sessions: {name} must be >= 0, not {getattr(self, name)}")
+
+
+@record
+class SessionInfo:
+    """A session as it is."""
+
+    id: str
+    owner: str
+    command: str
+    """As it could be typed into a shell."""
+    alive: bool
+    uptime: float
+    """So long it has lived, or did."""
+    idle: float
+    """So long nothing was written to it, and it has said nothing; of an ended one, since its end."""
+    pid: int | None
+    writer: str
+    """Who writes to it; empty: nobody."""
+    exit: Exit | None
+    """How it ended; None as long as it lives."""
+
+
+@record
+class Ending:
+    """The end of a session, as it is announced."""
+
+    session: SessionInfo
+    tail: bytes
+    """The last of what it said, up to 4 KiB."""
+
+
+@define
+class Record:
+    """A session; changed by the registry only. Times are those of Trio's clock."""
+
+    id: str
+    owner: str
+    command: str
+    channel: Channel
+    started: float
+    running: bool = False
+    """Its start is over."""
+    stopping: bool = False
+    """It was asked to end because its time is over."""
+    ended: float | None = None
+    exit: Exit | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it has not ended; also while it starts."""
+        return self.ended is None
+
+    def active_at(self, now: float) -> float:
+        """When something was written to it or said by it last."""
+        last = max(self.started, self.channel.lease.written_at if self.running else self.started)
+        if self.running and (entries := self.channel.ring.tail(1).entries):
+            last = max(last, now - max(0.0, time.monotonic() - entries[-1].mono))
+        return last
+
+    def deadline(self, limits: SessionLimits, now: float) -> float:
+        """When something is to be done about it: stopped, or forgotten."""
+        if self.ended is not None:
+            return self.ended + limits.keep_for
+        if self.stopping or not self.running:
+            return math.inf
+        return min(self.started + limits.max_age, self.active_at(now) + limits.max_idle)
+
+    def info(self, now: float) -> SessionInfo:
+        """As it is."""
+        until = now if self.ended is None else self.ended
+        return SessionInfo(
+            id=self.id,
+            owner=self.owner,
+            command=redact(self.command),
+            alive=self.live,
+            uptime=until - self.started,
+            idle=now - (self.active_at(now) if self.ended is None else self.ended),
+            pid=self.channel.pid if self.live else None,
+            writer=self.channel.lease.holder if self.live else "",
+            exit=self.exit,
+        )
+
+    def ending(self, now: float) -> Ending:
+        """What is announced of its end."""
+        said = b"".join(entry.data for entry in self.channel.ring.tail(TAIL).entries)
+        return Ending(self.info(now), said[-TAIL:])
