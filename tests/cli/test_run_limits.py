@@ -126,7 +126,7 @@ async def test_a_program_that_sends_notifications_is_busy_and_pays(tmp_path: Pat
         "import os, socket, time\n"
         "def tell(text):\n"
         "    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:\n"
-        "        one.sendto(text.encode(), os.environ['NOTIFY_SOCKET'])\n"
+        "        one.sendto(text.encode(), os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1))\n"
         "tell('X_AGENT_BUSY=1')\n"
         "print('busy', flush=True)\n"
         "time.sleep(3)\n"
