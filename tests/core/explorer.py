@@ -36,6 +36,7 @@ from trio_supervisor.core.messages import (
     ProbeAnswered,
     RemoveAsked,
     Reply,
+    ResetAsked,
     RestartAsked,
     Role,
     ShutdownAsked,
@@ -415,6 +416,7 @@ class Explorer:
             yield StartAsked(name)
             yield StopAsked(name)
             yield RestartAsked(name)
+            yield ResetAsked(name)
             yield RemoveAsked(name)
             if name in node.world.lives:
                 yield from self.about_life(name, node.world.lives[name].generation)

@@ -30,6 +30,7 @@ from trio_supervisor.core.messages import (
     ProbeAnswered,
     RemoveAsked,
     Reply,
+    ResetAsked,
     RestartAsked,
     ResumeAsked,
     ShutdownAsked,
@@ -121,6 +122,9 @@ class Machine:
                 self._start_all(now)
             case StartAsked() | StopAsked() | RestartAsked() | RemoveAsked() | HoldAsked() | ResumeAsked():
                 self._asked(fact, now)
+            case ResetAsked():
+                if child := tree.children.get(fact.child):
+                    child.forget_failures()
             case Called():
                 self._called(fact, now)
             case Started() | BecameReady() | ProbeAnswered() | DeadlineExtended() | Told() | LimitReached() | Exited():

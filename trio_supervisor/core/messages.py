@@ -172,6 +172,13 @@ class ResumeAsked:
 
 
 @record
+class ResetAsked:
+    """Somebody forgets how often the child has failed: its restarts, its delay, its own limits begin anew."""
+
+    child: str
+
+
+@record
 class Called:
     """Somebody makes one of OTP's calls (rules 41 to 47) and waits for the `Reply`."""
 
@@ -295,7 +302,18 @@ class TimeLost:
 
 LifeFact = Started | BecameReady | ProbeAnswered | DeadlineExtended | Told | LimitReached | Exited
 AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked
-Fact = ChildAdded | AskFact | Called | TreeStartAsked | LifeFact | ShutdownAsked | HurryAsked | TimePassed | TimeLost
+Fact = (
+    ChildAdded
+    | AskFact
+    | ResetAsked
+    | Called
+    | TreeStartAsked
+    | LifeFact
+    | ShutdownAsked
+    | HurryAsked
+    | TimePassed
+    | TimeLost
+)
 
 # Commands
 
