@@ -92,10 +92,11 @@ def _row(one: Snapshot, now: float, *, tree: bool) -> tuple[str, ...]:
 
 
 def _reason(one: Snapshot, now: float) -> str:
-    if one.next_at is None:
-        return one.reason
-    what = "start" if one.state is State.BACKOFF else "deadline"
-    return f"{one.reason}; {what} in {_ago(max(0.0, one.next_at - now))}"
+    parts = [one.reason, f"says: {one.status}" if one.status else ""]
+    if one.next_at is not None:
+        what = "start" if one.state is State.BACKOFF else "deadline"
+        parts.append(f"{what} in {_ago(max(0.0, one.next_at - now))}")
+    return "; ".join(filter(None, parts))
 
 
 def _printable(text: str) -> str:
