@@ -18,6 +18,12 @@
     │   ├── WriteTimeoutError      the child did not read in time; `taken` bytes were
     │   ├── ExpectTimeoutError     what was expected was not said in time; `before` is what was
     │   └── OutputEndedError       the child has ended instead; `exit` says how
+    ├── ConflictError          the caller: a command that can't be done as things are, and why
+    │   └── NotKilledError     something of a child is still there although it was killed
+    ├── RequestError           the caller: a command whose own values can't be right
+    │   └── UnknownOperationError  a command is asked about that was never given, or is long over
+    ├── TooManyRequestsError   the caller: more is asked at a time than is served; again a little later
+    ├── NoSupervisorError      the caller: no supervisor answers where one was asked
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
     └── LockedError            the caller: something is held by another supervisor
 
@@ -175,6 +181,30 @@ class OutputEndedError(SessionError):
 
 class ProbeError(SupervisorError):
     """A probe can't be asked; this is no failure of the child."""
+
+
+class ConflictError(SupervisorError):
+    """A command can't be done, or will not be any more, as things are; the message says what is in the way."""
+
+
+class NotKilledError(ConflictError):
+    """Something of a child is still there although it was killed; the message names what."""
+
+
+class RequestError(SupervisorError, ValueError):
+    """A command holds a value that can't be right; the message names it, and what would be."""
+
+
+class UnknownOperationError(RequestError):
+    """A command is asked about that was never given, or is long over."""
+
+
+class TooManyRequestsError(SupervisorError):
+    """More is asked at a time than is served."""
+
+
+class NoSupervisorError(SupervisorError):
+    """No supervisor answers where one was asked, or it has ended before it did."""
 
 
 class LockedError(SupervisorError):

@@ -1,13 +1,18 @@
 """The composition root: puts engine, plug-ins and output together behind a `Control`."""
 
+import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import trio
 
 from trio_supervisor.control.api import Control, Event, Remark
 from trio_supervisor.control.local import LocalControl
+from trio_supervisor.control.server.door import listening
+from trio_supervisor.control.server.serving import serve
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
 from trio_supervisor.guardian.launch import Guard
@@ -15,13 +20,14 @@ from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, prints_taken_in, send_request
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
+from trio_supervisor.state.directory import control_socket
 from trio_supervisor.state.leftovers import Cleared
 from trio_supervisor.vault import note_secret_sources, redact
 
 LAST_WRITES = 2.0
 """So many seconds a slow disk has at the end for the log files."""
 
-__all__ = ["Claim", "Cleared", "claimed", "make_supervisor", "open_tree"]
+__all__ = ["Claim", "Cleared", "claimed", "make_supervisor", "open_tree", "served"]
 
 
 def make_supervisor(spec: SupervisorSpec, hub: Hub) -> Supervisor:
@@ -54,11 +60,11 @@ async def open_tree(
     """
     note_secret_sources(spec)
     supervisor = make_supervisor(spec, hub)
-    control = LocalControl(supervisor)
-    control.listen(watch)
-    if hear is not None:
-        control.listen_to_remarks(hear)
     async with trio.open_nursery() as nursery:
+        control = LocalControl(supervisor, nursery)
+        control.listen(watch)
+        if hear is not None:
+            control.listen_to_remarks(hear)
         await nursery.start(hub.run)
         try:
             with prints_taken_in(spec):
@@ -67,3 +73,36 @@ async def open_tree(
         finally:
             await hub.aclose(LAST_WRITES)  # noqa: ASYNC102 -- it shields itself, and is bounded
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def served(
+    control: Control, directory: Path | None, environ: Mapping[str, str], warn: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Let others command the tree over its socket while the block lasts; `directory`: the state directory, ours alone.
+
+    Where there can be no socket, `warn` is told, and nobody can.
+    """
+    path = None if directory is None else control_socket(directory, environ)
+    if path is None:
+        if directory is not None:
+            warn(f"no control socket: the path of {directory} is too long, and $XDG_RUNTIME_DIR names no other place")
+        yield
+        return
+    try:
+        door = listening(path)
+        listener = door.__enter__()
+    except OSError as error:
+        warn(f"no control socket: {os.fspath(path)}: {error.strerror}")
+        yield
+        return
+    closing = trio.Event()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(serve, listener, control, closing=closing))
+            try:
+                yield
+            finally:
+                closing.set()
+    finally:
+        door.__exit__(None, None, None)

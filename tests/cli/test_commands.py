@@ -130,6 +130,17 @@ def test_bash_completes_commands_options_shells_and_files(tmp_path: Path, capsys
     assert complete_in_bash(script, "trio-supervisor", "run", f"{tmp_path}/ag") == [f"{tmp_path}/agents.yaml"]
 
 
+def test_bash_completes_the_names_of_agents_that_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 0
+    answer = "[ \"$*\" = 'status --names' ] && printf 'web\\nteam/coder\\n'"
+    script = f"{capsys.readouterr().out}\ntrio-supervisor() {{ {answer}; }}"
+
+    assert complete_in_bash(script, "trio-supervisor", "restart", "w") == ["web"]
+    assert complete_in_bash(script, "trio-supervisor", "logs", "web", "te") == ["team/coder"]
+    assert "--grep" in complete_in_bash(script, "trio-supervisor", "logs", "--")
+    assert complete_in_bash(script, "trio-supervisor", "events", "w") == []
+
+
 @pytest.mark.parametrize("shell", ["fish", "zsh"])
 def test_the_other_scripts_name_every_command_and_option_and_are_read_by_their_shell(
     shell: str, capsys: pytest.CaptureFixture[str]
@@ -137,9 +148,7 @@ def test_the_other_scripts_name_every_command_and_option_and_are_read_by_their_s
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
 
-    assert all(
-        word in script
-        for word in ("run", "check", "init", "schema", "stay", "exit-code-from", "log-format", "state-dir", "force")
-    )
+    words = "run check init schema stay exit-code-from log-format state-dir force restart names"
+    assert all(word in script for word in words.split())
     if program := shutil.which(shell):
         subprocess.run([program, "-n"], input=script, text=True, check=True, timeout=20)

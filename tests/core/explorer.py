@@ -42,6 +42,7 @@ from trio_supervisor.core.messages import (
     ProbeAnswered,
     RemoveAsked,
     Reply,
+    ResetAsked,
     RestartAsked,
     Role,
     ShutdownAsked,
@@ -459,6 +460,7 @@ class Explorer:
             yield StartAsked(name)
             yield StopAsked(name)
             yield RestartAsked(name)
+            yield ResetAsked(name)
             yield RemoveAsked(name)
             ledger = node.machine.children[name].ledger
             if ledger:

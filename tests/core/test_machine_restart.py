@@ -18,7 +18,7 @@ from tests.core.driver import (
     stops,
     tree,
 )
-from trio_supervisor.core.messages import Exit, How, StartChild
+from trio_supervisor.core.messages import Exit, How, ResetAsked, StartChild
 from trio_supervisor.core.policy import AtLimit, Backoff, Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
 
@@ -111,6 +111,19 @@ class TestBackoff:
         driver.bring_up("a")
 
         assert [driver.crash_and_return("a") for _ in range(9)] == [0, 0.5, 1, 2, 4, 8, 16, 30, 30]
+
+    def test_a_reset_makes_the_next_restart_the_first_one_and_changes_nothing_else(self) -> None:
+        driver = Driver(tree(restarts=3), a=policy())
+        driver.bring_up("a")
+        for _ in range(3):
+            driver.crash_and_return("a")
+        assert driver["a"].restarts == 3
+
+        assert driver.tell(ResetAsked("a")) == []
+
+        assert (driver["a"].restarts, driver.state("a")) == (0, State.READY)
+        assert driver.crash_and_return("a") == 0
+        assert driver.tell(ResetAsked("nobody")) == []
 
     def test_nothing_starts_before_the_delay_is_over(self) -> None:
         driver = Driver(a=policy())

@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from trio_supervisor.cli.control_arguments import add_control
+
 DEFAULT_FILE = "supervisor.yaml"
 
 
@@ -19,29 +21,33 @@ class _Version(argparse.Action):
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """What a command line asks for; exits with 2 and a message if it is wrong."""
-    parser = make_parser()
+    parser = make_parser(words[:1])
     options, rest = parser.parse_known_args(words)
     # argparse takes a list of words only in one piece: those after an option are left over.
-    if rest and (options.command != "run" or any(word.startswith("-") for word in rest)):
+    if rest and (not hasattr(options, "agents") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         options.agents += rest
     return options
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; the chosen one is in `command`."""
+def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of all commands; the chosen one is in `command`.
+
+    `words`: the command, if it is known already; then those for a running supervisor get options only if it is theirs.
+    """
     parser = argparse.ArgumentParser(
         prog="trio-supervisor",
         description="One supervision tree for every agent you run.",
-        epilog="Exit codes: 0 done, 1 gave up, 2 usage or configuration, 3 held by another supervisor, "
-        "4 unknown agent, 5 something could not be killed.",
+        epilog="Exit codes: 0 done, 1 gave up or not done, 2 usage or configuration, 3 no supervisor answers, "
+        "or another one holds the file, 4 unknown agent, 5 something could not be killed.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_check(commands)
     _add_init(commands)
+    add_control(commands, words[0] if words else None)
     commands.add_parser("schema", help="print the JSON Schema of the file, for editors")
     completion = commands.add_parser("completion", help="print the completion script of a shell")
     completion.add_argument("shell", choices=["bash", "fish", "zsh"])

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NoReturn
 
 import trio
@@ -25,7 +26,7 @@ from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.wiring import Claim, claimed, open_tree
+from trio_supervisor.wiring import Claim, claimed, open_tree, served
 
 LAST_WORDS = 2.0
 """So many seconds a slow reader of the output has at the end."""
@@ -81,8 +82,10 @@ class _Run:
             tree = open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event), guard, console.remark)
             async with tree as control:
                 nursery.start_soon(act_on, signals, control, self.asked.set, hub.reopen_logs)  # noqa: ASYNC111 -- for that reason
-                control.stop(await self._wait(control))
-                await control.wait()
+                control.on_shutdown(self.asked.set)
+                async with served(control, self.claim.directory, os.environ, partial(_warn, console)):
+                    control.end(await self._wait(control))
+                    await control.wait()
                 if self._exit_code(control.snapshot()) == exit_codes.NOT_KILLED:
                     hub.flush()
                     console.say(_summary(control.snapshot()), tone=Tone.BAD)
@@ -152,6 +155,10 @@ async def _leave_by_force(console: Console, writer: Writer) -> NoReturn:
     console.close()
     await writer.aclose(LAST_WORDS)
     os._exit(exit_codes.NOT_KILLED)
+
+
+def _warn(console: Console, text: str) -> None:
+    console.say(text, tone=Tone.WARNING)
 
 
 async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:

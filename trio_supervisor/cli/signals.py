@@ -57,7 +57,7 @@ async def act_on(
             case stop:
                 stops += 1
                 asked()
-                (control.stop if stops == 1 else control.hurry)(stop.name)
+                (control.end if stops == 1 else control.hurry)(stop.name)
 
 
 def _dump() -> None:

@@ -207,6 +207,14 @@ class Child:
             return self.resume_at < math.inf
         return not self.state.resting and self.state is not State.REMOVED
 
+    def forget_failures(self) -> None:
+        """Begin all counts of restarts anew; what is the case stays as it is."""
+        self.restarts = 0
+        self.attempts = 0
+        self.crashes.forget()
+        for window in self.windows:
+            window.clear()
+
     def leave_ready(self, now: float) -> None:
         """It is ready no longer; healthy time that lasted long enough ends the row of failures."""
         # A row of failures ends by healthy time, not by a mere start: else a child that dies 5 s after each start is

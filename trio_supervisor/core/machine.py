@@ -37,6 +37,7 @@ from trio_supervisor.core.messages import (
     ProbeAnswered,
     RemoveAsked,
     Reply,
+    ResetAsked,
     RestartAsked,
     ResumeAsked,
     ShutdownAsked,
@@ -135,6 +136,9 @@ class Machine:
             case CostReported() | SpendingRestored():
                 if child := tree.children.get(fact.child):
                     spent(tree, child, fact, now)
+            case ResetAsked():
+                if child := tree.children.get(fact.child):
+                    child.forget_failures()
             case Called():
                 self._called(fact, now)
             case (

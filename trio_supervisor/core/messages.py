@@ -208,6 +208,13 @@ class SpendingRestored:
 
 
 @record
+class ResetAsked:
+    """Somebody forgets how often the child has failed: its restarts, its delay, its own limits begin anew."""
+
+    child: str
+
+
+@record
 class Called:
     """Somebody makes one of OTP's calls (rules 41 to 47) and waits for the `Reply`."""
 
@@ -365,6 +372,7 @@ Fact = (
     | AskFact
     | CostReported
     | SpendingRestored
+    | ResetAsked
     | Called
     | TreeStartAsked
     | LifeFact

@@ -144,6 +144,11 @@ class Supervisor:
         return self._machine.busy or bool(self._inbox)
 
     @property
+    def has_waiting(self) -> bool:
+        """Whether it has facts to take in."""
+        return bool(self._inbox)
+
+    @property
     def over(self) -> bool:
         """Whether nothing of it is left."""
         return self._ended.is_set()
