@@ -237,7 +237,8 @@ class Session:
     ) -> Match:
         """Wait until the child says what matches one of the regular expressions, also in the middle of a line.
 
-        It is searched from `self.cursor` on, which is moved behind it. Bytes are searched in bytes, text in UTF-8.
+        It is searched from `self.cursor` on, which is moved behind it. Bytes are searched in bytes, text in UTF-8. Of
+        what came earlier the last 64 KiB are searched again with what is new: a longer match is not found for sure.
         `EOF` among them stands for the end of the life that is listened to; after that the next life is.
 
         Raises:
