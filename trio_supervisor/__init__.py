@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         Strategy,
     )
     from trio_supervisor.core.state import State
-    from trio_supervisor.embedding.sessions import Ending, SessionInfo, SessionLimits, Sessions
+    from trio_supervisor.embedding.sessions import EndedFor, Ending, SessionInfo, SessionLimits, Sessions
     from trio_supervisor.embedding.specs import child, process, supervisor, supervisor_spec, task
     from trio_supervisor.embedding.supervisor import Event, Supervisor
     from trio_supervisor.embedding.tree import Handle, Tree
@@ -136,7 +136,7 @@ _HOMES = {
         "AtLimit", "AutoShutdown", "Backoff", "Condition", "Intensity", "Profile", "Restart", "Strategy",
     ),
     "core.state": ("State",),
-    "embedding.sessions": ("Ending", "SessionInfo", "SessionLimits", "Sessions"),
+    "embedding.sessions": ("EndedFor", "Ending", "SessionInfo", "SessionLimits", "Sessions"),
     "embedding.specs": ("child", "process", "supervisor", "supervisor_spec", "task"),
     "embedding.supervisor": ("Event", "Supervisor"),
     "embedding.tree": ("Handle", "Tree"),
@@ -185,6 +185,7 @@ __all__ = [
     "Context",
     "Counts",
     "Cursor",
+    "EndedFor",
     "Ending",
     "Entry",
     "Event",

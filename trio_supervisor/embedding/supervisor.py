@@ -182,6 +182,10 @@ class Supervisor(Tree):
         """Begin the orderly stop of everything."""
         self.engine.stop(reason)
 
+    def reopen_logs(self) -> None:
+        """Go on in the log files that have the names by now: they were moved away (logrotate)."""
+        self._hub.reopen_logs()
+
     async def wait(self) -> None:
         """Wait until nothing is left to run: every child is finished, failed, held or stopped.
 

@@ -22,7 +22,7 @@ from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import CallError, ChildStartError, SessionLimitError, SpecError, UnknownSessionError
 from trio_supervisor.sessions.attaching import attach
 from trio_supervisor.sessions.channel import Channel
-from trio_supervisor.sessions.records import Ending, Record, SessionInfo, SessionLimits
+from trio_supervisor.sessions.records import EndedFor, Ending, Record, SessionInfo, SessionLimits
 from trio_supervisor.sessions.session import Session
 from trio_supervisor.spec import PRESETS, ChildSpec, ProcessSpec, Stdin
 
@@ -159,6 +159,7 @@ class Registry:
         UnknownSessionError.
         """
         record = self._record(owner, id)
+        record.ended_for = record.ended_for or (EndedFor.ASKED if record.live else None)
         record.channel.kill()
         await record.channel.wait_over(1)
         return _exit_of(record)
@@ -171,7 +172,9 @@ class Registry:
         """Stop, now, all that have lived, or were idle, for so long; returns their ids."""
         now = trio.current_time()
         live = [each for each in self._records.values() if each.live and each.running]
-        due = [each for each in live if now - each.started >= max_age or now - each.active_at(now) >= max_idle]
+        due = [each for each in live if each.due(now, max_age, max_idle) is not None]
+        for record in due:
+            record.ended_for = record.ended_for or record.due(now, max_age, max_idle)
         await self._stop_all(due)
         return tuple(each.id for each in due)
 
@@ -214,7 +217,7 @@ class Registry:
 
     async def _stop(self, record: Record) -> None:
         if record.live:
-            record.stopping = True
+            record.ended_for = record.ended_for or EndedFor.ASKED
             await self._engine.call(Verb.TERMINATE, record.id)
         await record.channel.wait_over(1)
 
@@ -266,7 +269,7 @@ class Registry:
                 if record.deadline(self.limits, now) > now:
                     continue
                 if record.live:
-                    record.stopping = True
+                    record.ended_for = record.due(now, self.limits.max_age, self.limits.max_idle)
                     nursery.start_soon(self._stop, record)
                 else:
                     self._forget(record)
