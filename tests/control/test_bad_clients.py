@@ -66,7 +66,7 @@ async def test_what_is_wrong_with_a_body_is_said_and_changes_nothing() -> None:
             b'{"wait": null}': (400, "wait must be true, false or seconds >= 0, not None"),
             b'{"generation": -1}': (400, "generation must be a whole number >= 0, not -1"),
             b'{"generation": true}': (400, "generation must be a whole number >= 0, not True"),
-            b'{"generation": 1.5}': (400, "generation must be a whole number, not 1.5"),
+            b'{"generation": 1.5}': (400, "generation must be a whole number >= 0, not 1.5"),
             b'{"reason": "%s"}' % (b"x" * 1001): (400, "reason must have at most 1000 characters, not 1001"),
         }
         for body, (status, message) in cases.items():

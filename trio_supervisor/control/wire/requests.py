@@ -16,6 +16,8 @@ Known = Mapping[str, Form]
 MOST_BODY = 1 << 20
 """Bytes of a request's body."""
 
+_SIGNALS = {each.name: int(each) for each in signal.Signals}
+_SIGNALS |= {name.removeprefix("SIG"): number for name, number in _SIGNALS.items()}
 TEXT: Form = {"type": "string", "maxLength": 1000}
 WAIT: Form = {
     "anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0}],
@@ -42,7 +44,7 @@ COMMANDS: Mapping[Verb, Known] = {
     Verb.RESET: {},
     Verb.REMOVE: _WITH_REASON,
     Verb.SIGNAL: {
-        "signal": {"anyOf": [{"type": "string"}, {"type": "integer"}], "description": "HUP, SIGHUP or 1"},
+        "signal": {"enum": [*_SIGNALS, *_SIGNALS.values()], "description": "by its name or number"},
         "to": {"enum": ["group", "leader"], "default": "group"},
     },
     Verb.SEND: {"text": {"type": "string", "description": "for its standard input"}, "wait": WAIT},
@@ -119,8 +121,11 @@ class Fields:
 
     def number(self, name: str, default: int | None = None) -> int:
         """A whole number >= 0. Raises RequestError."""
-        value = self._get(name, int, "a whole number", default)
-        if isinstance(value, bool) or value < 0:
+        value = default if default is not None and name not in self._fields else self._fields.get(name)
+        # To JSON Schema, 1.0 is a whole number too.
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise RequestError(f"{name} must be a whole number >= 0, not {_shown(value)}")
         return value
 
