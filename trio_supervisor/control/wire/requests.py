@@ -39,7 +39,7 @@ COMMANDS: Mapping[Verb, Known] = {
             "description": "only if that life is still the present one: safe to repeat",
         },
     },
-    Verb.HOLD: _WITH_REASON,
+    Verb.HOLD: {"reason": {**_REASON, "minLength": 1}, "wait": WAIT},
     Verb.RESUME: _WITH_REASON,
     Verb.RESET: {},
     Verb.REMOVE: _WITH_REASON,
@@ -72,7 +72,7 @@ LOGS: Known = {
     "level": {"type": "string", "description": "at least this bad"},
     "field": {
         "type": "array",
-        "items": {"type": "string"},
+        "items": {"type": "string", "pattern": "^[^=]+="},
         "description": "name=value, of lines that are JSON objects",
     },
     "grep": {"type": "string", "description": "a regular expression that must be found in the line"},
@@ -131,7 +131,7 @@ class Fields:
 
     def maybe_number(self, name: str) -> int | None:
         """A whole number >= 0, if there is one. Raises RequestError."""
-        return None if self._fields.get(name) is None else self.number(name)
+        return self.number(name) if self.has(name) else None
 
     def wait(self) -> bool | float:
         """Whether to wait, or how many seconds. Raises RequestError."""
