@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from tests.control.trees import PATIENCE, forever, in_thread, open_control, serving, some, stubborn
 from trio_supervisor import process, task
-from trio_supervisor.control.api import Gap, State
+from trio_supervisor.control.api import Gap, Phase, State
 from trio_supervisor.control.client import Client
 from trio_supervisor.control.server import serving as serving_module
 from trio_supervisor.control.server.pace import Pace
@@ -66,7 +66,7 @@ async def test_what_is_wrong_with_a_body_is_said_and_changes_nothing() -> None:
             b'{"wait": null}': (400, "wait must be true, false or seconds >= 0, not None"),
             b'{"generation": -1}': (400, "generation must be a whole number >= 0, not -1"),
             b'{"generation": true}': (400, "generation must be a whole number >= 0, not True"),
-            b'{"generation": 1.5}': (400, "generation must be a whole number, not 1.5"),
+            b'{"generation": 1.5}': (400, "generation must be a whole number >= 0, not 1.5"),
             b'{"reason": "%s"}' % (b"x" * 1001): (400, "reason must have at most 1000 characters, not 1001"),
         }
         for body, (status, message) in cases.items():
@@ -212,22 +212,42 @@ async def test_a_follower_that_does_not_read_can_not_keep_the_server_from_its_en
 
 
 async def test_streams_end_with_the_server_and_waiting_commands_get_their_answer() -> None:
-    results: list[object] = []
+    seen: list[State] = []
     async with open_control(task("a", stubborn)) as control:
 
         def follow(path: Path) -> None:
             with Client(path).events() as events:
-                results.append([event.change.new for event in events if not isinstance(event, Gap)][-1])
+                seen.extend(event.change.new for event in events if not isinstance(event, Gap))
 
         async with trio.open_nursery() as nursery, serving(control) as path:
             # It ends because the server does.
             nursery.start_soon(in_thread, follow, path)  # noqa: ASYNC111 -- for that reason
             while not control._history._readers:
                 await trio.sleep(0.01)
-            results.append((await in_thread(Client(path).shutdown)).phase.value)
+            done = await in_thread(Client(path).shutdown)
 
-    # Which of the two hears of it first is nobody's business.
-    assert sorted(results, key=str) == [State.STOPPED, "done"]
+    assert done.phase is Phase.DONE
+    assert seen == [State.STOPPING, State.STOPPED]
+
+
+async def test_what_was_said_before_the_server_closes_is_told() -> None:
+    async with open_control(*some()) as control:
+        seen: list[State] = []
+
+        def follow(path: Path) -> None:
+            with Client(path).events() as events:
+                seen.extend(event.change.new for event in events if not isinstance(event, Gap))
+
+        async with trio.open_nursery() as nursery, serving(control) as path:
+            # It ends because the server does.
+            nursery.start_soon(in_thread, follow, path)  # noqa: ASYNC111 -- for that reason
+            while not control._history._readers:
+                await trio.sleep(0.01)
+            for _ in range(50):
+                await control.restart("a")
+
+    assert len(seen) == 200
+    assert seen[-1] is State.READY
 
 
 async def test_too_many_connections_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:

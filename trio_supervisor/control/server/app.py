@@ -36,9 +36,9 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/agents", service.guarded(service.agents), methods=get),
+            Route("/v1/agents/{agent:path}/{verb}", service.guarded(service.command), methods=post),
             Route("/v1/agents/{agent:path}/logs", service.guarded(service.logs), methods=get),
             Route("/v1/agents/{agent:path}", service.guarded(service.agent), methods=get),
-            Route("/v1/agents/{agent:path}/{verb}", service.guarded(service.command), methods=post),
             Route("/v1/events", service.guarded(service.events), methods=get),
             Route("/v1/logs", service.guarded(service.logs), methods=get),
             Route("/v1/operations/{id}", service.guarded(service.operation), methods=get),

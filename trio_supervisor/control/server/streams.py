@@ -10,6 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 BATCH = 64 * 1024
 """So many bytes wait for a client at the most; the source waits with the rest."""
+DRAIN = 0.05
+"""When the server closes, a source that has nothing to say for so many seconds has said all: the last words count."""
 
 T = TypeVar("T")
 
@@ -55,7 +57,7 @@ class Stream(Response):
 
     async def _watch_closing(self) -> None:
         await self._closing.wait()
-        self._collecting.cancel()
+        self._collecting.deadline = trio.current_time() + DRAIN
 
     async def _collect(self) -> None:
         try:
@@ -66,6 +68,8 @@ class Stream(Response):
                             await self._changed.park()
                         self._waiting += self._encode(each)
                         self._changed.unpark_all()
+                        if self._closing.is_set():
+                            self._collecting.deadline = trio.current_time() + DRAIN
         finally:
             self._ended = True
             self._changed.unpark_all()

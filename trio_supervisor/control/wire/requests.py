@@ -16,6 +16,8 @@ Known = Mapping[str, Form]
 MOST_BODY = 1 << 20
 """Bytes of a request's body."""
 
+_SIGNALS = {each.name: int(each) for each in signal.Signals}
+_SIGNALS |= {name.removeprefix("SIG"): number for name, number in _SIGNALS.items()}
 TEXT: Form = {"type": "string", "maxLength": 1000}
 WAIT: Form = {
     "anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0}],
@@ -37,12 +39,12 @@ COMMANDS: Mapping[Verb, Known] = {
             "description": "only if that life is still the present one: safe to repeat",
         },
     },
-    Verb.HOLD: _WITH_REASON,
+    Verb.HOLD: {"reason": {**_REASON, "minLength": 1}, "wait": WAIT},
     Verb.RESUME: _WITH_REASON,
     Verb.RESET: {},
     Verb.REMOVE: _WITH_REASON,
     Verb.SIGNAL: {
-        "signal": {"anyOf": [{"type": "string"}, {"type": "integer"}], "description": "HUP, SIGHUP or 1"},
+        "signal": {"enum": [*_SIGNALS, *_SIGNALS.values()], "description": "by its name or number"},
         "to": {"enum": ["group", "leader"], "default": "group"},
     },
     Verb.SEND: {"text": {"type": "string", "description": "for its standard input"}, "wait": WAIT},
@@ -70,7 +72,7 @@ LOGS: Known = {
     "level": {"type": "string", "description": "at least this bad"},
     "field": {
         "type": "array",
-        "items": {"type": "string"},
+        "items": {"type": "string", "pattern": "^[^=]+="},
         "description": "name=value, of lines that are JSON objects",
     },
     "grep": {"type": "string", "description": "a regular expression that must be found in the line"},
@@ -119,14 +121,17 @@ class Fields:
 
     def number(self, name: str, default: int | None = None) -> int:
         """A whole number >= 0. Raises RequestError."""
-        value = self._get(name, int, "a whole number", default)
-        if isinstance(value, bool) or value < 0:
+        value = default if default is not None and name not in self._fields else self._fields.get(name)
+        # To JSON Schema, 1.0 is a whole number too.
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise RequestError(f"{name} must be a whole number >= 0, not {_shown(value)}")
         return value
 
     def maybe_number(self, name: str) -> int | None:
         """A whole number >= 0, if there is one. Raises RequestError."""
-        return None if self._fields.get(name) is None else self.number(name)
+        return self.number(name) if self.has(name) else None
 
     def wait(self) -> bool | float:
         """Whether to wait, or how many seconds. Raises RequestError."""
