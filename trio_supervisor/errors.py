@@ -19,7 +19,8 @@
     │   ├── ExpectTimeoutError     what was expected was not said in time; `before` is what was
     │   └── OutputEndedError       the child has ended instead; `exit` says how
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
-    └── LockedError            the caller: something is held by another supervisor
+    ├── LockedError            the caller: something is held by another supervisor
+    └── JournalError           the caller: there is no journal, or none that can be read
 
 Raised not by this package but by an async function that is a child, to say how it ends:
 
@@ -179,3 +180,7 @@ class ProbeError(SupervisorError):
 
 class LockedError(SupervisorError):
     """Another supervisor holds what is needed."""
+
+
+class JournalError(SupervisorError):
+    """There is no journal, or it can't be read; the message says which one and why."""

@@ -7,7 +7,7 @@ GAVE_UP = 1
 USAGE = 2
 """The command line or the file is wrong."""
 NO_SUPERVISOR = 3
-"""Another supervisor holds what is needed."""
+"""Another supervisor holds what is needed, or there was none that has kept a journal."""
 UNKNOWN_AGENT = 4
 NOT_KILLED = 5
 """Something could not be killed."""

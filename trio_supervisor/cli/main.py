@@ -51,12 +51,12 @@ def _main(words: list[str]) -> int:
 
 def _code_of(error: "SupervisorError") -> int:
     from trio_supervisor.cli import exit_codes  # noqa: PLC0415
-    from trio_supervisor.errors import ConfigError, LockedError, UnknownAgentError  # noqa: PLC0415
+    from trio_supervisor.errors import ConfigError, JournalError, LockedError, UnknownAgentError  # noqa: PLC0415
 
     match error:
         case UnknownAgentError():
             return exit_codes.UNKNOWN_AGENT
-        case LockedError():
+        case LockedError() | JournalError():
             return exit_codes.NO_SUPERVISOR
         case ConfigError():
             return exit_codes.USAGE
@@ -87,6 +87,10 @@ def _run(options: "argparse.Namespace") -> int:
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 
             return completion(options)
+        case "events":
+            from trio_supervisor.cli.events import events  # noqa: PLC0415
+
+            return events(options)
         case _:
             from trio_supervisor.cli.files import check, init, schema  # noqa: PLC0415
 

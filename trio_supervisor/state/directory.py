@@ -11,6 +11,8 @@ from pathlib import Path
 from trio_supervisor.errors import ConfigError
 
 VARIABLE = "TRIO_SUPERVISOR_STATE_DIR"
+JOURNAL = "journal.sqlite"
+"""The journal's name in it."""
 
 
 def find(file: str, given: str | None, environ: Mapping[str, str]) -> Path:
