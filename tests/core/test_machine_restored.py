@@ -101,3 +101,11 @@ def test_in_profile_otp_restarts_begin_anew_with_each_run() -> None:
 
     assert driver["a"].restarts == 0
     assert driver["a"].attempts == 0
+
+
+def test_who_was_asked_to_start_before_the_first_start_begins_one_life() -> None:
+    driver = Driver(a=policy())
+
+    assert starts(driver.start("a")) == ["a"]
+    assert starts(driver.tell(TreeStartAsked())) == []
+    assert driver["a"].generation == 1
