@@ -25,7 +25,8 @@
     ├── TooManyRequestsError   the caller: more is asked at a time than is served; again a little later
     ├── NoSupervisorError      the caller: no supervisor answers where one was asked
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
-    └── LockedError            the caller: something is held by another supervisor
+    ├── LockedError            the caller: something is held by another supervisor
+    └── JournalError           the caller: there is no journal, or none that can be read
 
 Raised not by this package but by an async function that is a child, to say how it ends:
 
@@ -209,3 +210,7 @@ class NoSupervisorError(SupervisorError):
 
 class LockedError(SupervisorError):
     """Another supervisor holds what is needed."""
+
+
+class JournalError(SupervisorError):
+    """There is no journal, or it can't be read; the message says which one and why."""

@@ -138,7 +138,7 @@ def test_bash_completes_the_names_of_agents_that_run(capsys: pytest.CaptureFixtu
     assert complete_in_bash(script, "trio-supervisor", "restart", "w") == ["web"]
     assert complete_in_bash(script, "trio-supervisor", "logs", "web", "te") == ["team/coder"]
     assert "--grep" in complete_in_bash(script, "trio-supervisor", "logs", "--")
-    assert complete_in_bash(script, "trio-supervisor", "events", "w") == []
+    assert complete_in_bash(script, "trio-supervisor", "shutdown", "w") == []
 
 
 @pytest.mark.parametrize("shell", ["fish", "zsh"])

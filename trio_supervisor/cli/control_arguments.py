@@ -75,11 +75,6 @@ def _wait(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=seconds, metavar="TIME", help="say no after so long (10, 10s, 2m)")
 
 
-def _events(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what happens from now on")
-    parser.add_argument("--after", type=int, metavar="NUMBER", help="only those after this one")
-
-
 def _logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agents", nargs="*", metavar="AGENT", help="of these, and all in them; default: of all")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is said from now on")
@@ -121,7 +116,6 @@ _TABLE: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "signal": ("send an agent a signal that is no request to end", _signal),
     "scale": ("have so many replicas of an agent, or instances of a template", _scale),
     "wait": ("wait until an agent is ready, or stopped", _wait),
-    "events": ("show what has happened", _events),
     "logs": ("show what agents have said", _logs),
     "send": ("write to the standard input of an agent", _send),
     "shutdown": ("stop everything", _shutdown),

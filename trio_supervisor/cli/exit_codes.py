@@ -12,7 +12,7 @@ GAVE_UP = 1
 USAGE = 2
 """The command line or the file is wrong."""
 NO_SUPERVISOR = 3
-"""No supervisor answers, or another one holds what is needed."""
+"""No supervisor answers, another one holds what is needed, or there was none that has kept a journal."""
 UNKNOWN_AGENT = 4
 NOT_KILLED = 5
 """Something could not be killed."""
@@ -22,6 +22,7 @@ def code_of(error: "SupervisorError") -> int:
     """The exit code for an error."""
     from trio_supervisor.errors import (  # noqa: PLC0415
         ConfigError,
+        JournalError,
         LockedError,
         NoSupervisorError,
         NotKilledError,
@@ -32,7 +33,7 @@ def code_of(error: "SupervisorError") -> int:
     match error:
         case UnknownAgentError():
             return UNKNOWN_AGENT
-        case LockedError() | NoSupervisorError():
+        case LockedError() | NoSupervisorError() | JournalError():
             return NO_SUPERVISOR
         case ConfigError() | RequestError():
             return USAGE

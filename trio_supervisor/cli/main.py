@@ -73,6 +73,10 @@ def _run(options: "argparse.Namespace") -> int:
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 
             return completion(options)
+        case "events":
+            from trio_supervisor.cli.events import events  # noqa: PLC0415
+
+            return events(options)
         case "check" | "init" | "schema":
             from trio_supervisor.cli.files import check, init, schema  # noqa: PLC0415
 

@@ -48,10 +48,10 @@ def _command(name: str) -> Command:
             from trio_supervisor.cli.status import status  # noqa: PLC0415 -- each only where it is needed
 
             return status
-        case "events" | "logs":
-            from trio_supervisor.cli.telling import events, logs  # noqa: PLC0415
+        case "logs":
+            from trio_supervisor.cli.telling import logs  # noqa: PLC0415
 
-            return events if name == "events" else logs
+            return logs
         case "wait":
             from trio_supervisor.cli.waiting import wait  # noqa: PLC0415
 

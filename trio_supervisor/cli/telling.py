@@ -1,41 +1,16 @@
-"""The commands `events` and `logs`: what has happened, and what agents have said."""
+"""The command `logs`: what agents have said."""
 
 import argparse
 import os
 import sys
-import time
 from collections.abc import Iterable
 
 from trio_supervisor.cli import exit_codes, style
 from trio_supervisor.cli.harmless import harmless
 from trio_supervisor.cli.style import Palette, Style
-from trio_supervisor.control.api import Event, Gap, LogLine
+from trio_supervisor.control.api import LogLine
 from trio_supervisor.control.client import Client, as_json
 from trio_supervisor.errors import RequestError
-
-
-def events(options: argparse.Namespace, client: Client) -> int:
-    """Show what has happened; with --follow also what happens, until the supervisor ends."""
-    if options.after is not None and options.after < 0:
-        raise RequestError(f"--after must be a number >= 0, not {options.after}")
-    with client.events(options.after or 0, follow=options.follow) as found:
-        for event in found:
-            _put(as_json(event) if options.json else _event(event))
-    return exit_codes.DONE
-
-
-def _event(event: Event | Gap) -> str:
-    if isinstance(event, Gap):
-        states = ", ".join(f"{one.agent} {one.state.value}" for one in event.agents)
-        return f"... events up to {event.seq} are lost; now: {states}"
-    change = event.change
-    at = time.strftime("%H:%M:%S", time.localtime(event.at))
-    text = f"{event.seq} {at} {change.child} {change.old.value} -> {change.new.value}"
-    if change.reason:
-        text += f": {change.reason}"
-    if event.next_in is not None:
-        text += f"; next in {event.next_in:.1f} s"
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def logs(options: argparse.Namespace, client: Client) -> int:

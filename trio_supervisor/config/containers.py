@@ -18,7 +18,17 @@ from trio_supervisor.config.shapes import items, mapping, not_expected, scalar
 from trio_supervisor.config.source import Reference
 from trio_supervisor.core.policy import Condition, Strategy
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec import Idle, Inherit, Lifetime, LogFile, ProcessSpec, Progress, Quota, SignalStep
+from trio_supervisor.spec import (
+    Idle,
+    Inherit,
+    JournalLimits,
+    Lifetime,
+    LogFile,
+    ProcessSpec,
+    Progress,
+    Quota,
+    SignalStep,
+)
 
 
 def containers(made: Converter) -> dict[object, Read]:
@@ -31,6 +41,7 @@ def containers(made: Converter) -> dict[object, Read]:
         forms.EnvFiles: partial(_references, partial(_env_file, reader_of(made, keys.FILE))),
         forms.Includes: partial(_references, _include),
         forms.Inherited: _inherited,
+        forms.Journal: partial(_journal, made),
         forms.Json: _json,
         forms.Logs: partial(_logs, made),
         forms.IdleLimit: partial(_limit, made, Idle),
@@ -103,6 +114,14 @@ def _logs(made: Converter, node: Node) -> tuple[LogFile, ...]:
     if type(node.value) is not bool:
         raise not_expected(node, "a mapping such as {file: agent.log}, a list of them, or true")
     return (LogFile(),) if node.value else ()
+
+
+def _journal(made: Converter, node: Node) -> JournalLimits | None:
+    if isinstance(node, Mapping):
+        return made.structure(node, JournalLimits)
+    if not isinstance(node, Scalar) or type(node.value) is not bool:
+        raise not_expected(node, "a mapping such as {age: 30d, size: 50M}, or false")
+    return JournalLimits() if node.value else None
 
 
 def _inherited(node: Node) -> Inherit | tuple[str, ...]:

@@ -21,6 +21,8 @@ IdleLimit = NewType("IdleLimit", object)
 """A limit of a life: a duration, or a mapping."""
 Includes = NewType("Includes", object)
 Inherited = NewType("Inherited", object)
+Journal = NewType("Journal", object)
+"""How much the journal keeps, or whether there is one."""
 Json = NewType("Json", object)
 LifetimeLimit = NewType("LifetimeLimit", object)
 Limit = NewType("Limit", float)

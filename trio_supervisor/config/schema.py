@@ -13,7 +13,18 @@ from trio_supervisor.config.key import Key
 from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
-from trio_supervisor.spec import Health, Idle, Inherit, Lifetime, LogFile, Progress, Quota, Readiness, Startup
+from trio_supervisor.spec import (
+    Health,
+    Idle,
+    Inherit,
+    JournalLimits,
+    Lifetime,
+    LogFile,
+    Progress,
+    Quota,
+    Readiness,
+    Startup,
+)
 
 Schema = dict[str, object]
 
@@ -168,6 +179,7 @@ def _containers() -> dict[object, Schema]:
         forms.EnvFiles: _one_or_more({"$ref": "#/$defs/file"}),
         forms.Includes: _one_or_more(_TEXT),
         forms.Inherited: {"anyOf": [_or_variable({"enum": [one.value for one in Inherit]}), _TEXTS]},
+        forms.Journal: {"anyOf": [_closed(TABLES[JournalLimits]), {"type": "boolean"}]},
         forms.Json: {},
         forms.SecretOfFile: {"$ref": "#/$defs/secret"},
         forms.IdleLimit: _duration_or(Idle),

@@ -29,6 +29,7 @@ from trio_supervisor.spec import (
     Http,
     HttpStep,
     Idle,
+    JournalLimits,
     Lifetime,
     Limits,
     Log,
@@ -361,6 +362,11 @@ TABLES: dict[type, dict[str, Key]] = {
         },
         types={"size": forms.Size},
     ),
+    JournalLimits: keys_of(
+        JournalLimits,
+        {"age": "So long what has happened is kept.", "size": "So large the journal may become; or `unlimited`."},
+        types={"age": forms.Limit, "size": forms.SizeOrNot},
+    ),
     SupervisorSpec: keys_of(
         SupervisorSpec,
         {
@@ -372,8 +378,9 @@ TABLES: dict[type, dict[str, Key]] = {
             "stop_deadline": "For the whole stop; then all that is left is killed: 30s, in profile otp infinity.",
             "max_parallel_starts": "So many agents may be starting at the same time; in profile otp it is one.",
             "tails": "What is kept in memory of what removed agents have said; only for the supervisor of all agents.",
+            "journal": "How much of what has happened is kept: `{age, size}`, or `false`; only in the top supervisor.",
         },
-        types={"strategy": forms.StrategyOfFile, "stop_deadline": forms.Limit},
+        types={"journal": forms.Journal, "strategy": forms.StrategyOfFile, "stop_deadline": forms.Limit},
     ),
 }
 """For each spec class that is a mapping in the file, its keys; a class stands below those that its attributes need."""

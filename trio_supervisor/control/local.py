@@ -19,6 +19,7 @@ from trio_supervisor.core.messages import Judged, Notice, StateChanged, StatusTo
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import ConflictError, RequestError, UnknownAgentError
+from trio_supervisor.journal.orders import Order as Recorded
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.record import changed
@@ -39,6 +40,7 @@ class LocalControl:
         self._remark_listeners: list[Callable[[Remark], None]] = []
         self._shutdown_listeners: list[Callable[[], None]] = []
         self._since: dict[str, float] = {}
+        self._record: Callable[[Recorded], Awaitable[object]] | None = None
         self._put_down: set[str] = set()
         """Children that a command has put down."""
         supervisor.listen(self._tell)
@@ -216,12 +218,21 @@ class LocalControl:
         self, verb: Verb, agent: str, look: Callable[[], Looks], effect: Callable[[], Awaitable[None]], wait: Wait
     ) -> Operation:
         until = _seconds(wait)
-        order = self._operations.begin(verb, agent, look, effect)
+        order = self._operations.begin(verb, agent, look, partial(self._recorded, verb, agent, effect))
         if verb in (Verb.STOP, Verb.HOLD):
             self._put_down.add(agent)
         elif verb in (Verb.START, Verb.RESTART, Verb.RESUME, Verb.REMOVE):
             self._put_down.discard(agent)
         return await _wait(order, until)
+
+    async def _recorded(self, verb: Verb, agent: str, effect: Callable[[], Awaitable[None]]) -> None:
+        if self._record is not None and verb is not Verb.SHUTDOWN:
+            await self._record(Recorded(verb.value, agent, origin="control"))
+        await effect()
+
+    def record_orders(self, record: Callable[[Recorded], Awaitable[object]]) -> None:
+        """Have `record` awaited with every command before its effect begins; it must not raise, and is bounded."""
+        self._record = record
 
     # The end
 
@@ -230,6 +241,8 @@ class LocalControl:
         _seconds(wait)
         for call in self._shutdown_listeners:
             call()
+        if self._record is not None:
+            await self._record(Recorded("hurry" if now else "shutdown", reason=reason, origin="control"))
         (self.hurry if now else self.end)(reason)
         return await self._begin(Verb.SHUTDOWN, "", self._look_at_all, self._supervisor.wait, wait)
 

@@ -118,6 +118,16 @@ def start_asked(tree: Tree, child: Child, reason: str, now: float) -> None:
         want_start(tree, child, now, reason)
 
 
+def start_first(tree: Tree, child: Child, now: float) -> None:
+    """Its start is the first one of this machine; a row of failures may come from an earlier run, and goes on."""
+    if child.state.resting:
+        child.desired = Desired.UP
+        child.hold, child.hold_until = "", math.inf
+        want_start(tree, child, now, "")
+    else:
+        start_asked(tree, child, "", now)
+
+
 def take_down(tree: Tree, child: Child, reason: str, now: float) -> None:
     """Towards `child.desired`, which is not what the child is in."""
     if child.pending and child.desired is Desired.UP:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from trio_supervisor.core.advance import advance
 from trio_supervisor.core.answers import Answer, Verb
-from trio_supervisor.core.asks import ask_in_turn, asked, start_asked
+from trio_supervisor.core.asks import ask_in_turn, asked, start_first
 from trio_supervisor.core.calls import add, answer_callers, called
 from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.draining import drained
@@ -39,6 +39,7 @@ from trio_supervisor.core.messages import (
     Reply,
     ResetAsked,
     RestartAsked,
+    Restored,
     ResumeAsked,
     ShutdownAsked,
     SpendingRestored,
@@ -54,6 +55,7 @@ from trio_supervisor.core.messages import (
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
 from trio_supervisor.core.restarts import retry
+from trio_supervisor.core.restored import restored
 from trio_supervisor.core.starts import begin, look_around, want_start
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import end, make_haste, stop
@@ -126,6 +128,8 @@ class Machine:
         match fact:
             case ChildAdded():
                 add(tree, fact.child, fact.policy, now)
+            case Restored():
+                restored(tree, tree.children[fact.child], fact, now)
             case TreeStartAsked():
                 self._start_all(now)
             case (
@@ -173,14 +177,15 @@ class Machine:
         tree = self._tree
         if tree.shutting_down:
             return
-        if tree.policy.ordered and tree.children:
+        names = [name for name in tree.children if name not in tree.kept_down]
+        if tree.policy.ordered and names:
             tree.plan = Plan(Purpose.FIRST_START)
-            tree.plan.starts.extend(tree.children)
+            tree.plan.starts.extend(names)
             return
-        tree.unstarted = set(tree.children)
-        for child in list(tree.children.values()):
-            start_asked(tree, child, "", now)
-        if not tree.children:
+        tree.unstarted = set(names)
+        for name in names:
+            start_first(tree, tree.children[name], now)
+        if not names:
             tree.say(TreeStarted())
 
     def _called(self, fact: Called, now: float) -> None:

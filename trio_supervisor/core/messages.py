@@ -227,6 +227,22 @@ class Called:
 
 
 @record
+class Restored:
+    """What is known of a child from an earlier run of this tree; told after `ChildAdded`, before the first start."""
+
+    child: str
+    held: str = ""
+    """Why it was held; empty if it was not."""
+    stopped: str = ""
+    """Why somebody had stopped it; empty if nobody had."""
+    restarts: int = 0
+    attempts: int = 0
+    """Restarts in a row, for the backoff."""
+    times: tuple[float, ...] = ()
+    """When it was restarted lately, in order."""
+
+
+@record
 class TreeStartAsked:
     """All children that were added are to start: in order with rollback (profile otp), or by dependency."""
 
@@ -369,6 +385,7 @@ LifeFact = (
 AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | ResumeAsked | HeldByRule
 Fact = (
     ChildAdded
+    | Restored
     | AskFact
     | CostReported
     | SpendingRestored

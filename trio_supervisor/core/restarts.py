@@ -82,7 +82,7 @@ def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float, *, said
     if reason := _why_held(child, end_.exit, why, now, said):
         tree.enter(child, State.HELD, now, reason, exit=end_.exit)
         return
-    windows = _windows(tree, child)
+    windows = windows_of(tree, child)
     if now >= tree.paused_until and (limit := next((each for each in windows if not each.has_room(now)), None)):
         reason = f"restart limit: {limit.intensity}; the last failure: {why}"
         if not _pause(tree, windows, limit, now):
@@ -127,7 +127,7 @@ def _why_held(child: Child, exit: Exit, why: str, now: float, said: Meaning) -> 
             return ""
 
 
-def _windows(tree: Tree, child: Child) -> tuple[Window, ...]:
+def windows_of(tree: Tree, child: Child) -> tuple[Window, ...]:
     """Where a restart of the child counts.
 
     As in OTP, all children share their supervisor's limit, for there the supervisor is what gives up. Where only the

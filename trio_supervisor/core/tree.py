@@ -50,6 +50,8 @@ class Tree:
         """Children whose state has changed since their neighbours in the graph were looked at."""
         self.callers: dict[str, list[Called]] = {}
         """Those who wait for a child to be started or stopped (profile fleet)."""
+        self.kept_down: set[str] = set()
+        """Those that do not take part in the first start: an earlier run has left them held, or stopped by hand."""
         self.unstarted: set[str] = set()
         """Profile fleet: those of the first start that were not ready yet."""
         self.issued = 0

@@ -353,6 +353,8 @@ class Supervisor:
             runtime = self._runtime(spec)
             self._keep(spec, runtime)
             self._take(ChildAdded(spec.id, self._policy(spec, runtime)))
+            if past := self._world.restored(self.path_of(spec.id)):
+                self._take(past)
 
     def _begin(self, tell_started: Callable[[], None]) -> None:
         if self._machine.policy.ordered:

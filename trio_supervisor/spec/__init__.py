@@ -20,6 +20,7 @@ from trio_supervisor.spec.child import (
     SupervisorSpec,
     check_id,
 )
+from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
 from trio_supervisor.spec.presets import PRESETS, Preset
 from trio_supervisor.spec.probes import PUSHED, Check, Health, Probe, Readiness, Startup
@@ -83,6 +84,7 @@ __all__ = [
     "HttpStep",
     "Idle",
     "Inherit",
+    "JournalLimits",
     "Lifetime",
     "Limits",
     "Log",

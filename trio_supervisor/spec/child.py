@@ -20,6 +20,7 @@ from trio_supervisor.core.policy import (
 )
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.accounts import Account, Quota
+from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
 from trio_supervisor.spec.probes import Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import Limits, ProcessSpec, Stdin, TaskSpec
@@ -187,6 +188,8 @@ class SupervisorSpec:
     """
     accounts: Mapping[str, Account] = Factory(dict)
     """Budgets and quotas by the names that children of the whole tree have as their `account`; of the top one only."""
+    journal: JournalLimits | None = Factory(JournalLimits)
+    """What a run from a file keeps of what has happened, in its state directory; of the top one only. None: nothing."""
 
     tails: TailLimits | None = None
     """How much of what removed children have said is kept, in the whole tree; only for the top one. None:

@@ -13,6 +13,8 @@ from trio_supervisor.errors import ConfigError
 VARIABLE = "TRIO_SUPERVISOR_STATE_DIR"
 LONGEST_SOCKET = 100
 """Bytes of a path; the kernel takes 107 (unix(7)), and some programs less."""
+JOURNAL = "journal.sqlite"
+"""The journal's name in it."""
 
 
 def find(file: str, given: str | None, environ: Mapping[str, str]) -> Path:
