@@ -49,7 +49,7 @@ def test_it_is_what_one_would_add_up_by_hand(steps: list[tuple[float, float]], w
         assert spending.used(now) == pytest.approx(expected, abs=1e-6)
 
 
-# Whole seconds: at the very edge of the window, a difference of two times that are none depends on how they are rounded.
+# Whole seconds: at the very edge of the window all else depends on how a difference is rounded.
 @given(st.lists(st.tuples(st.floats(0, 50), st.integers(0, 20)), max_size=30), st.integers(0, 1000))
 def test_what_is_exported_goes_on_elsewhere(steps: list[tuple[float, int]], there: int) -> None:
     spending, now = Spending(Rate(5, 60)), 0.0
