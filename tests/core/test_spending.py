@@ -49,8 +49,9 @@ def test_it_is_what_one_would_add_up_by_hand(steps: list[tuple[float, float]], w
         assert spending.used(now) == pytest.approx(expected, abs=1e-6)
 
 
-@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0, 20)), max_size=30), st.floats(0, 1000))
-def test_what_is_exported_goes_on_elsewhere(steps: list[tuple[float, float]], there: float) -> None:
+# Whole seconds: at the very edge of the window all else depends on how a difference is rounded.
+@given(st.lists(st.tuples(st.floats(0, 50), st.integers(0, 20)), max_size=30), st.integers(0, 1000))
+def test_what_is_exported_goes_on_elsewhere(steps: list[tuple[float, int]], there: int) -> None:
     spending, now = Spending(Rate(5, 60)), 0.0
     for amount, pause in steps:
         now += pause
@@ -58,7 +59,7 @@ def test_what_is_exported_goes_on_elsewhere(steps: list[tuple[float, float]], th
     twin = Spending(Rate(5, 60))
     twin.restore(spending.export(now), there)
 
-    for later in (0, 13.3, 59):
+    for later in (0, 13, 59, 60, 61):
         assert twin.used(there + later) == pytest.approx(spending.used(now + later), abs=1e-6)
 
 
