@@ -19,16 +19,15 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from trio_supervisor.core.answers import Answer, Counts, Row
-    from trio_supervisor.core.messages import (
+    from trio_supervisor.core.exits import Exit, How
+    from trio_supervisor.core.facts import Role
+    from trio_supervisor.core.notices import (
         Cause,
         Context,
-        Exit,
-        How,
         Judged,
         Judgement,
         LifeEnded,
         Report,
-        Role,
         StateChanged,
         StatusTold,
         TreeEnding,
@@ -128,9 +127,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "core.answers": ("Answer", "Counts", "Row"),
-    "core.messages": (
-        "Cause", "Context", "Exit", "How", "Judged", "Judgement", "LifeEnded", "Report", "Role", "StateChanged",
-        "StatusTold", "TreeEnding", "TreeStarted", "Warned",
+    "core.exits": ("Exit", "How"),
+    "core.facts": ("Role",),
+    "core.notices": (
+        "Cause", "Context", "Judged", "Judgement", "LifeEnded", "Report", "StateChanged", "StatusTold", "TreeEnding",
+        "TreeStarted", "Warned",
     ),
     "core.policy": (
         "AtLimit", "AutoShutdown", "Backoff", "Condition", "Intensity", "Profile", "Restart", "Strategy",

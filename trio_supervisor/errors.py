@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trio_supervisor.core.answers import Answer
-    from trio_supervisor.core.messages import Exit
+    from trio_supervisor.core.exits import Exit
 
 
 class SupervisorError(Exception):

@@ -13,7 +13,7 @@ from itertools import chain, repeat
 import trio
 from attrs import define, field, frozen
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.output.ring import Ring

@@ -4,7 +4,9 @@ import pytest
 
 from trio_supervisor.cli.wording import About, Tone, describe, describe_remark, duration, is_dull, tone
 from trio_supervisor.control.api import Remark
-from trio_supervisor.core.messages import Exit, How, Judged, Judgement, Role, StateChanged, StatusTold
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import Role
+from trio_supervisor.core.notices import Judged, Judgement, StateChanged, StatusTold
 from trio_supervisor.core.state import TRANSITIONS, State
 
 CODE_1 = Exit(How.EXITED, code=1)

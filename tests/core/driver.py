@@ -6,33 +6,28 @@ import math
 from collections.abc import Mapping
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import Command, StartChild, StopChild
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
     BecameReady,
     BusyChanged,
     ChildAdded,
-    Command,
-    Exit,
     Exited,
     Fact,
-    How,
     HurryAsked,
-    Judged,
     Looked,
-    Output,
     ProbeAnswered,
     RemoveAsked,
     RestartAsked,
     Role,
     ShutdownAsked,
     StartAsked,
-    StartChild,
     Started,
-    StateChanged,
     StopAsked,
-    StopChild,
     TimePassed,
 )
+from trio_supervisor.core.machine import Machine
+from trio_supervisor.core.notices import Judged, Output, StateChanged
 from trio_supervisor.core.policy import (
     Backoff,
     ChildPolicy,

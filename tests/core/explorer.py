@@ -18,48 +18,44 @@ from tests.core.driver import CLEAN, CRASH, UNKILLABLE
 from trio_supervisor.core.backoff import delay
 from trio_supervisor.core.budget import Meter
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.health import Health
-from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import (
+    CutGrace,
+    ForgetChild,
+    LookAtLife,
+    PassStartup,
+    Reply,
+    StartChild,
+    StopChild,
+    WatchHealth,
+)
+from trio_supervisor.core.facts import (
     BecameReady,
     BusyChanged,
     ChildAdded,
     CostReported,
-    CutGrace,
     DeadlineExtended,
     Exited,
     Fact,
-    ForgetChild,
     HeldByRule,
     HurryAsked,
-    Judged,
-    Judgement,
     LimitReached,
-    LookAtLife,
     Looked,
-    Output,
-    PassStartup,
     ProbeAnswered,
     RemoveAsked,
-    Reply,
     ResetAsked,
     RestartAsked,
     Role,
     ShutdownAsked,
     StartAsked,
-    StartChild,
     Started,
-    StateChanged,
-    StatusTold,
     StopAsked,
-    StopChild,
     TimeLost,
     TimePassed,
     Told,
-    TreeStarted,
-    Warned,
-    WatchHealth,
 )
+from trio_supervisor.core.health import Health
+from trio_supervisor.core.machine import Machine
+from trio_supervisor.core.notices import Judged, Judgement, Output, StateChanged, StatusTold, TreeStarted, Warned
 from trio_supervisor.core.policy import ChildPolicy, Condition, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
 from trio_supervisor.core.window import Window

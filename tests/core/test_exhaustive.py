@@ -9,8 +9,8 @@ import pytest
 from tests.core.driver import CRASH, policy, tree
 from tests.core.explorer import Explorer, Node
 from trio_supervisor.core.budget import AtBudget, Budget, Rate
+from trio_supervisor.core.facts import Exited, RemoveAsked, ShutdownAsked, StopAsked
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
-from trio_supervisor.core.messages import Exited, RemoveAsked, ShutdownAsked, StopAsked
 from trio_supervisor.core.policy import Backoff, ChildPolicy, Condition, ReadyBy, Restart, Thresholds, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
 

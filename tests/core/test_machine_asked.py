@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.core.driver import CLEAN, CRASH, TERMED, Driver, commands, policy, starts, stops, tree
-from trio_supervisor.core.messages import CutGrace, ForgetChild, HeldByRule, StartChild, StateChanged, StopChild
+from trio_supervisor.core.commands import CutGrace, ForgetChild, StartChild, StopChild
+from trio_supervisor.core.facts import HeldByRule
+from trio_supervisor.core.notices import StateChanged
 from trio_supervisor.core.policy import Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import TRANSITIONS, State
 

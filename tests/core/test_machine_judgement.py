@@ -8,15 +8,9 @@ import pytest
 from tests.core.driver import CLEAN, CRASH, SPAWN_FAILED, TERMED, Driver, policy, starts, stops, tree
 from tests.core.obedient import otp
 from trio_supervisor.core.budget import AtBudget, Budget, Meter, Rate
-from trio_supervisor.core.messages import (
-    CostReported,
-    Exit,
-    HoldAsked,
-    How,
-    ResumeAsked,
-    SpendingRestored,
-    Warned,
-)
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import CostReported, HoldAsked, ResumeAsked, SpendingRestored
+from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.policy import AtLimit, Backoff, ExitCodes, ReadyBy, Restart, Strategy, TreePolicy
 from trio_supervisor.core.reports import Ending, ending
 from trio_supervisor.core.state import State

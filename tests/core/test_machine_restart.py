@@ -18,7 +18,9 @@ from tests.core.driver import (
     stops,
     tree,
 )
-from trio_supervisor.core.messages import Exit, How, ResetAsked, StartChild
+from trio_supervisor.core.commands import StartChild
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import ResetAsked
 from trio_supervisor.core.policy import AtLimit, Backoff, Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from tests.core.driver import CRASH, Driver, changes, policy, starts, tree
-from trio_supervisor.core.messages import Restored, TreeStartAsked, TreeStarted
+from trio_supervisor.core.facts import Restored, TreeStartAsked
+from trio_supervisor.core.notices import TreeStarted
 from trio_supervisor.core.policy import AtLimit, Condition, Profile
 from trio_supervisor.core.state import State
 

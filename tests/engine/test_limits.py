@@ -8,7 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_supervisor.core.messages import Exit, How, Notice, Warned
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import ResumeAsked
+from trio_supervisor.core.notices import Notice, Warned
 from trio_supervisor.core.policy import Backoff, Profile
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.quota import seconds_left
@@ -335,8 +337,6 @@ class TestBudgets:
             assert {state(supervisor, name) for name in ("tells", "quiet")} == {State.READY}
 
     async def test_whoever_resumes_a_member_approves_for_the_account(self, autojump_clock: MockClock) -> None:
-        from trio_supervisor.core.messages import ResumeAsked  # noqa: PLC0415 -- only here
-
         accounts = {"team": Account(Budget(usd=Rate(10, 600)))}
         spec = SupervisorSpec((child("a", account="team"),), accounts=accounts)
         supervisor = Supervisor(spec, ScriptedWorld().world)

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.engine.test_supervisor import BAD, GOOD, child, run_for, started, tree
-from trio_supervisor.core.messages import Judged, Notice, StatusTold
+from trio_supervisor.core.notices import Judged, Notice, StatusTold
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.lanes import HEAVY, QUICK, SLOW, Lane

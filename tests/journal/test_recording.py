@@ -9,7 +9,7 @@ import trio
 
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.recording import Recorder
-from trio_supervisor.core.messages import HoldAsked, RemoveAsked, Restored, StartAsked, StopAsked
+from trio_supervisor.core.facts import HoldAsked, RemoveAsked, Restored, StartAsked, StopAsked
 from trio_supervisor.core.policy import Backoff, Intensity
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor

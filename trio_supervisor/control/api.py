@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from trio_supervisor.core.messages import Exit, How, Judged, Judgement, StateChanged, StatusTold
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import Judged, Judgement, StateChanged, StatusTold
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.record import record
 

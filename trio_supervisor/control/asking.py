@@ -2,12 +2,12 @@
 
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import Reply
+from trio_supervisor.core.exits import How
+from trio_supervisor.core.facts import (
     AskFact,
     HoldAsked,
-    How,
     RemoveAsked,
-    Reply,
     ResetAsked,
     RestartAsked,
     ResumeAsked,

@@ -15,7 +15,7 @@ from trio_supervisor.control.logs import Reading, Source, merged
 from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots
 from trio_supervisor.control.operations import Looks, Operations, Order
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Judged, Notice, StateChanged, StatusTold
+from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import ConflictError, RequestError, UnknownAgentError

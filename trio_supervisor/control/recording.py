@@ -8,7 +8,8 @@ from trio_supervisor.control.api import Desired, Event, How, State
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.looks import find
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Exit, LifeEnded, Notice, TreeEnding
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.notices import LifeEnded, Notice, TreeEnding
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.journal.entries import Entry, Key, Kind, Plain
 from trio_supervisor.journal.journal import Journal

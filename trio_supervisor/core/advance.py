@@ -5,7 +5,9 @@ import math
 from trio_supervisor.core import dependencies, restarts
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.child import Child, Ended, StopCause
-from trio_supervisor.core.messages import Cause, Context, Exit, How, Reply, Report
+from trio_supervisor.core.commands import Reply
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import Cause, Context, Report
 from trio_supervisor.core.plan import Plan, Purpose, Retry
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.reports import is_stop_error, tell_progress, tell_start_error, tell_stop, words_of_stop

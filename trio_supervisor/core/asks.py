@@ -4,7 +4,7 @@ import math
 
 from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.draining import drain, may_drain
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.facts import (
     AskFact,
     HeldByRule,
     HoldAsked,

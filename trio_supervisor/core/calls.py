@@ -5,7 +5,9 @@ import math
 from trio_supervisor.core.answers import Answer, Condition, Counts, Row, Verb
 from trio_supervisor.core.asks import start_asked, take_down
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import AdmitChild, Called, Exit, Reply
+from trio_supervisor.core.commands import AdmitChild, Reply
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.facts import Called
 from trio_supervisor.core.plan import Plan, Purpose
 from trio_supervisor.core.policy import AutoShutdown, ChildPolicy, Restart
 from trio_supervisor.core.state import Desired, State

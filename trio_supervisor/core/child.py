@@ -5,8 +5,8 @@ from enum import Enum
 
 from trio_supervisor.core.clocks import Clocks
 from trio_supervisor.core.crashes import EARLY, Crashes
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.health import Health
-from trio_supervisor.core.messages import Exit
 from trio_supervisor.core.policy import ChildPolicy, ReadyBy
 from trio_supervisor.core.spending import Ledger
 from trio_supervisor.core.state import TRANSITIONS, Desired, State

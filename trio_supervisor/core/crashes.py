@@ -3,7 +3,7 @@
 import math
 import re
 
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.policy import ChildPolicy
 
 EARLY = 1.0

@@ -1,7 +1,8 @@
 """What a planned restart waits for: that the child is not busy any more, and nobody is connected; within bounds."""
 
 from trio_supervisor.core.child import Child, StopCause
-from trio_supervisor.core.messages import LookAtLife, Looked
+from trio_supervisor.core.commands import LookAtLife
+from trio_supervisor.core.facts import Looked
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop
 from trio_supervisor.core.tree import Tree

@@ -5,7 +5,9 @@ import math
 from trio_supervisor.core.asks import ask_in_turn
 from trio_supervisor.core.budget import AtBudget, Meter
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import CostReported, Exit, HeldByRule, SpendingRestored, Warned
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.facts import CostReported, HeldByRule, SpendingRestored
+from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.spending import Level, Verdict
 from trio_supervisor.core.stops import hold_now
 from trio_supervisor.core.tree import Tree

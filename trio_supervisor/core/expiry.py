@@ -6,8 +6,10 @@ from trio_supervisor.core import draining
 from trio_supervisor.core.asks import ask_in_turn
 from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.clocks import Clock, Clocks
+from trio_supervisor.core.commands import LookAtLife
+from trio_supervisor.core.facts import HeldByRule, Looked, RestartAsked
 from trio_supervisor.core.limits import LimitKind, Then, in_words
-from trio_supervisor.core.messages import HeldByRule, LookAtLife, Looked, RestartAsked, Warned
+from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop

@@ -3,22 +3,20 @@
 from trio_supervisor.core import advance, expiry, probes, restarts
 from trio_supervisor.core.child import Child, Ended, StopCause
 from trio_supervisor.core.draining import drain, may_drain
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
     BecameReady,
     BusyChanged,
     DeadlineExtended,
-    Exit,
     Exited,
-    How,
-    LifeEnded,
     LifeFact,
     LimitReached,
     Looked,
     ProbeAnswered,
     Started,
-    StatusTold,
     Told,
 )
+from trio_supervisor.core.notices import LifeEnded, StatusTold
 from trio_supervisor.core.policy import ReadyBy
 from trio_supervisor.core.reports import is_failure, tell_stop, words_of_stop
 from trio_supervisor.core.starts import want_start

@@ -13,16 +13,14 @@ from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.asks import ask_in_turn, asked, start_first
 from trio_supervisor.core.calls import add, answer_callers, called
 from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.commands import Reply
 from trio_supervisor.core.draining import drained
 from trio_supervisor.core.expenses import spent
 from trio_supervisor.core.expiry import clocks_due, give_back
-from trio_supervisor.core.limits import in_words
-from trio_supervisor.core.lives import decide, lived
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.facts import (
     BecameReady,
     BusyChanged,
     Called,
-    Cause,
     ChildAdded,
     CostReported,
     DeadlineExtended,
@@ -33,10 +31,8 @@ from trio_supervisor.core.messages import (
     HurryAsked,
     LimitReached,
     Looked,
-    Output,
     ProbeAnswered,
     RemoveAsked,
-    Reply,
     ResetAsked,
     RestartAsked,
     Restored,
@@ -50,8 +46,10 @@ from trio_supervisor.core.messages import (
     TimePassed,
     Told,
     TreeStartAsked,
-    TreeStarted,
 )
+from trio_supervisor.core.limits import in_words
+from trio_supervisor.core.lives import decide, lived
+from trio_supervisor.core.notices import Cause, Output, TreeStarted
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
 from trio_supervisor.core.restarts import retry

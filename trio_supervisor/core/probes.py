@@ -6,8 +6,10 @@ ready; it never ends a life that has been ready. health: whether a life goes on.
 
 from trio_supervisor.core import expiry
 from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.commands import PassStartup, WatchHealth
+from trio_supervisor.core.facts import ProbeAnswered, Role
 from trio_supervisor.core.health import Edge, Health
-from trio_supervisor.core.messages import Judged, Judgement, PassStartup, ProbeAnswered, Role, WatchHealth
+from trio_supervisor.core.notices import Judged, Judgement
 from trio_supervisor.core.policy import ReadyBy
 from trio_supervisor.core.reports import tell_progress
 from trio_supervisor.core.state import State

@@ -4,7 +4,8 @@ import signal as signals
 from enum import Enum
 
 from trio_supervisor.core.child import Child, StopCause
-from trio_supervisor.core.messages import Context, Exit, How, Report
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import Context, Report
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.core.tree import Tree

@@ -3,8 +3,9 @@
 from trio_supervisor.core import backoff, strategy
 from trio_supervisor.core.child import Child, Ended
 from trio_supervisor.core.crashes import with_last_lines
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.expenses import refuse_restart
-from trio_supervisor.core.messages import Cause, Exit, How
+from trio_supervisor.core.notices import Cause
 from trio_supervisor.core.plan import Plan, Purpose, Retry
 from trio_supervisor.core.policy import AtLimit, AutoShutdown, Restart
 from trio_supervisor.core.reports import tell_end, tell_limit

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Restored
+from trio_supervisor.core.facts import Restored
 from trio_supervisor.core.restarts import windows_of
 from trio_supervisor.core.state import State
 from trio_supervisor.core.tree import Tree

@@ -4,7 +4,10 @@ import math
 
 from trio_supervisor.core.answers import Answer
 from trio_supervisor.core.child import Child, StopCause
-from trio_supervisor.core.messages import Called, Cause, CutGrace, Exit, Reply, StopChild, TreeEnding
+from trio_supervisor.core.commands import CutGrace, Reply, StopChild
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.facts import Called
+from trio_supervisor.core.notices import Cause, TreeEnding
 from trio_supervisor.core.plan import Plan, Purpose
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.tree import TREE, Tree

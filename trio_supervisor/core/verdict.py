@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.policy import ExitCodes, Restart
 from trio_supervisor.record import record
 

@@ -12,7 +12,7 @@ from typing import Self, TypeVar, Unpack
 import trio
 from attrs import evolve, frozen
 
-from trio_supervisor.core.messages import Notice
+from trio_supervisor.core.notices import Notice
 from trio_supervisor.embedding.specs import SupervisorOptions, TaskOptions, supervisor_spec, task
 from trio_supervisor.embedding.tree import Tree
 from trio_supervisor.engine.outcome import error_of

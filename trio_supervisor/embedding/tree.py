@@ -12,7 +12,9 @@ from trio_supervisor.control.api import Snapshot
 from trio_supervisor.control.looks import find, snapshot_of, snapshots
 from trio_supervisor.core.answers import Answer, Counts, Row, Verb
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Exit, LifeEnded, Notice, Reply
+from trio_supervisor.core.commands import Reply
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.notices import LifeEnded, Notice
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor as Engine

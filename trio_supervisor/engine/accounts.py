@@ -12,7 +12,8 @@ from attrs import define, field
 
 from trio_supervisor.core.budget import Meter
 from trio_supervisor.core.expenses import at_budget
-from trio_supervisor.core.messages import Fact, HeldByRule, Warned
+from trio_supervisor.core.facts import Fact, HeldByRule
+from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.spending import Exported, Ledger, Level
 from trio_supervisor.spec import Account
 

@@ -9,20 +9,19 @@ import trio
 from attrs import define
 
 from trio_supervisor.commands import Completed
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import StartChild
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
     BecameReady,
     BusyChanged,
     CostReported,
     DeadlineExtended,
-    Exit,
     Exited,
     Fact,
-    How,
     LimitReached,
     ProbeAnswered,
     Role,
     ShutdownAsked,
-    StartChild,
     Started,
     Told,
 )

@@ -11,7 +11,7 @@ from functools import partial
 
 import trio
 
-from trio_supervisor.core.messages import Looked
+from trio_supervisor.core.facts import Looked
 from trio_supervisor.output.search import LineSearch
 from trio_supervisor.runtimes.base import HasCost, MadeProgress, Said, Stream, WasActive
 from trio_supervisor.spec import Account, Budget, ChildSpec, Quota

@@ -13,42 +13,45 @@ from attrs import define, evolve, field
 
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import (
     AdmitChild,
-    Called,
-    Cause,
-    ChildAdded,
     Command,
-    CostReported,
     CutGrace,
-    Exit,
-    Fact,
     ForgetChild,
-    How,
-    HurryAsked,
-    Judged,
-    LifeEnded,
     LookAtLife,
-    Notice,
     PassStartup,
     Reply,
-    Report,
+    StartChild,
+    StopChild,
+    WatchHealth,
+)
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
+    Called,
+    ChildAdded,
+    CostReported,
+    Fact,
+    HurryAsked,
     RestartAsked,
     ResumeAsked,
     ShutdownAsked,
     StartAsked,
-    StartChild,
-    StateChanged,
-    StatusTold,
-    StopChild,
     TimeLost,
     TimePassed,
-    TreeEnding,
     TreeStartAsked,
+)
+from trio_supervisor.core.machine import Machine
+from trio_supervisor.core.notices import (
+    Cause,
+    Judged,
+    LifeEnded,
+    Notice,
+    Report,
+    StateChanged,
+    StatusTold,
+    TreeEnding,
     TreeStarted,
     Warned,
-    WatchHealth,
 )
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.engine.accounts import Accounts

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from trio_supervisor.core.messages import Restored
+from trio_supervisor.core.facts import Restored
 from trio_supervisor.engine.stopping import Request
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import ProbeFactory

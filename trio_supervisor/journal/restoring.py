@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import trio
 
-from trio_supervisor.core.messages import Restored
+from trio_supervisor.core.facts import Restored
 from trio_supervisor.journal.entries import Memory, Plain
 from trio_supervisor.journal.orders import DOWN, HELD, RESTARTS, STOPPED
 from trio_supervisor.spec import SupervisorSpec

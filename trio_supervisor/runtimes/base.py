@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from trio_supervisor.commands import Completed
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.record import record
 from trio_supervisor.spec import AskStep, ChildSpec
 

@@ -6,7 +6,7 @@ from enum import Enum
 
 from attrs import define
 
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import SpecError
 from trio_supervisor.record import record
 from trio_supervisor.sessions.channel import Channel

@@ -15,7 +15,9 @@ import trio
 from attrs import evolve
 
 from trio_supervisor.core.answers import Answer, Verb
-from trio_supervisor.core.messages import Exit, How, LifeEnded, Notice, RemoveAsked, StateChanged
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import RemoveAsked
+from trio_supervisor.core.notices import LifeEnded, Notice, StateChanged
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 import trio
 
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import (
     ChildStartError,
     ExpectTimeoutError,

@@ -6,7 +6,7 @@ from trio_supervisor.control.api import Desired, Phase, State, Verb
 from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.control.wire.problems import STATUSES
-from trio_supervisor.core.messages import How
+from trio_supervisor.core.exits import How
 
 _TIME: Form = {"type": "string", "format": "date-time"}
 _NUMBER: Form = {"type": "integer"}

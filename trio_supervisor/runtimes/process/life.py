@@ -8,7 +8,7 @@ from itertools import count
 import trio
 
 from trio_supervisor.commands import Completed
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream, WasActive
