@@ -1,7 +1,6 @@
 """Every state of every small supervisor, every fact in each; `explorer` says what is checked after each step."""
 
 import math
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -13,6 +12,7 @@ from trio_supervisor.core.facts import Exited, RemoveAsked, ShutdownAsked, StopA
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import Backoff, ChildPolicy, Condition, ReadyBy, Restart, Thresholds, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
+from trio_supervisor.record import changed
 
 pytestmark = pytest.mark.slow
 
@@ -97,14 +97,14 @@ def one_child_with_limits() -> dict[str, Supervisor]:
         "two at once": {"lifetime": Lifetime(1, variance=0), "progress": Progress(1)},
     }
     ways = {
-        f"limited by {name}": replace(policy(backoff=_WITHOUT_DELAY), drain=1.0, **limits)  # type: ignore[arg-type]
+        f"limited by {name}": changed(policy(backoff=_WITHOUT_DELAY), drain=1.0, **limits)  # type: ignore[arg-type]
         for name, limits in life.items()
     }
     for then in AtBudget:
         budget = Budget(usd=Rate(1, 1), then=then)
-        ways[f"a budget with {then.value}"] = replace(policy(Restart.TRANSIENT, backoff=_ONE_SECOND), budget=budget)
-    ways["drains"] = replace(policy(backoff=_ONE_SECOND, ready_by=ReadyBy.PROBE, deadline=1), drain=1.0)
-    ways["drains, temporary"] = replace(policy(Restart.TEMPORARY), drain=1.0)
+        ways[f"a budget with {then.value}"] = changed(policy(Restart.TRANSIENT, backoff=_ONE_SECOND), budget=budget)
+    ways["drains"] = changed(policy(backoff=_ONE_SECOND, ready_by=ReadyBy.PROBE, deadline=1), drain=1.0)
+    ways["drains, temporary"] = changed(policy(Restart.TEMPORARY), drain=1.0)
     return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}
 
 

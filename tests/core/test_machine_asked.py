@@ -1,7 +1,6 @@
 """Start, stop, restart and remove are legal in every state."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from trio_supervisor.core.facts import HeldByRule
 from trio_supervisor.core.notices import StateChanged
 from trio_supervisor.core.policy import Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import TRANSITIONS, State
+from trio_supervisor.record import changed
 
 
 def _down() -> Driver:
@@ -49,7 +49,7 @@ def _ready() -> Driver:
 
 
 def _draining() -> Driver:
-    driver = Driver(a=replace(policy(), drain=5.0))
+    driver = Driver(a=changed(policy(), drain=5.0))
     driver.bring_up("a")
     driver.restart("a")
     return driver

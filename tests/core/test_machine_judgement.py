@@ -1,6 +1,5 @@
 """When there is no sense in another life: startup crashes, the same end again and again, exit codes, a budget."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from trio_supervisor.core.policy import AtLimit, Backoff, ExitCodes, ReadyBy, Re
 from trio_supervisor.core.reports import Ending, ending
 from trio_supervisor.core.state import State
 from trio_supervisor.core.verdict import Meaning, meaning
+from trio_supervisor.record import changed
 
 CODES = ExitCodes(success=(0, 3), restart=(75,), hold=(78,))
 NO_DELAY = Backoff(initial=0)
@@ -29,7 +29,7 @@ def code(number: int) -> Exit:
 
 
 def make(its: Any = None, /, **options: Any) -> Driver:
-    return Driver(tree(), a=replace(its or policy(backoff=NO_DELAY), **options))
+    return Driver(tree(), a=changed(its or policy(backoff=NO_DELAY), **options))
 
 
 class TestStartupCrashes:
@@ -120,7 +120,7 @@ class TestStartupCrashes:
 
     def test_in_a_group_the_offender_is_held(self) -> None:
         group = TreePolicy(strategy=Strategy.ONE_FOR_ALL, at_limit=AtLimit.HOLD)
-        driver = Driver(group, a=replace(policy(backoff=NO_DELAY), startup_crashes=1), b=policy())
+        driver = Driver(group, a=changed(policy(backoff=NO_DELAY), startup_crashes=1), b=policy())
         driver.bring_up("b")
         driver.start("a")
         self.crash(driver, 1, 40)
@@ -202,7 +202,7 @@ class TestExitCodes:
 
     @pytest.mark.parametrize("restart", [Restart.PERMANENT, Restart.TRANSIENT])
     def test_restart_is_at_once_and_no_failure_but_counts(self, restart: Restart) -> None:
-        driver = Driver(tree(restarts=3), a=replace(policy(restart), exit_codes=CODES))
+        driver = Driver(tree(restarts=3), a=changed(policy(restart), exit_codes=CODES))
         driver.bring_up("a")
         for _ in range(3):
             assert starts(driver.exits("a", code(75))) == ["a"]
@@ -238,7 +238,7 @@ class TestExitCodes:
     @pytest.mark.parametrize(("number", "state"), [(78, State.HELD), (75, State.STARTING), (3, State.FINISHED)])
     def test_in_the_restart_of_a_group_it_means_the_same(self, number: int, state: State) -> None:
         group = TreePolicy(strategy=Strategy.ONE_FOR_ALL, at_limit=AtLimit.HOLD)
-        transient = replace(policy(Restart.TRANSIENT, ready_by=ReadyBy.ITSELF, backoff=NO_DELAY), exit_codes=CODES)
+        transient = changed(policy(Restart.TRANSIENT, ready_by=ReadyBy.ITSELF, backoff=NO_DELAY), exit_codes=CODES)
         driver = Driver(group, a=transient)
         driver.bring_up("a")
         driver.exits("a", CRASH)
@@ -247,7 +247,7 @@ class TestExitCodes:
         assert driver.state("a") is state
 
     def test_in_profile_otp_a_start_that_fails_so_is_tried_or_held(self) -> None:
-        driver = Driver(otp(restarts=10), a=replace(policy(backoff=NO_DELAY), exit_codes=CODES))
+        driver = Driver(otp(restarts=10), a=changed(policy(backoff=NO_DELAY), exit_codes=CODES))
         driver.start("a")
         driver.started("a")
         driver.exits("a", CRASH)

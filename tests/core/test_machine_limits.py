@@ -1,7 +1,6 @@
 """Limits of a life: lifetime, idle, progress, a silent meter; drain; the holds that follow."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,10 +22,11 @@ from trio_supervisor.core.limits import Idle, Lifetime, LimitKind, Progress, The
 from trio_supervisor.core.notices import Output, Warned
 from trio_supervisor.core.policy import AtLimit, Condition, ReadyBy, Restart, Strategy, Thresholds, TreePolicy
 from trio_supervisor.core.state import State
+from trio_supervisor.record import changed
 
 
 def limited(**limits: Any) -> Driver:
-    driver = Driver(tree(restarts=0), a=replace(policy(), **limits))
+    driver = Driver(tree(restarts=0), a=changed(policy(), **limits))
     driver.bring_up("a")
     return driver
 
@@ -62,7 +62,7 @@ class TestLifetime:
 
     @pytest.mark.parametrize(("draw", "lasts"), [(0.0, 100), (0.5, 95), (0.999, 90.01)])
     def test_the_variance_only_shortens_it(self, draw: float, lasts: float) -> None:
-        driver = Driver(a=replace(policy(), lifetime=Lifetime(100, variance=0.1)))
+        driver = Driver(a=changed(policy(), lifetime=Lifetime(100, variance=0.1)))
         driver.start("a")
         driver.tell(Started("a", 1, draw=draw))
 
@@ -83,7 +83,7 @@ class TestLifetime:
         assert driver.machine.at_rest
 
     def test_a_temporary_child_does_not_come_back(self) -> None:
-        driver = Driver(a=replace(policy(Restart.TEMPORARY), lifetime=Lifetime(100, variance=0)))
+        driver = Driver(a=changed(policy(Restart.TEMPORARY), lifetime=Lifetime(100, variance=0)))
         driver.bring_up("a")
         driver.pass_time(100)
         driver.exits("a", TERMED)
@@ -108,7 +108,7 @@ class TestLifetime:
         assert driver.next_in() <= 0
 
     def test_in_profile_otp_it_is_a_restart_in_its_turn(self) -> None:
-        limit = replace(policy(), lifetime=Lifetime(100, variance=0))
+        limit = changed(policy(), lifetime=Lifetime(100, variance=0))
         driver = Driver(otp(restarts=0), a=limit)
         driver.start("a")
         driver.started("a")
@@ -119,7 +119,7 @@ class TestLifetime:
         assert driver.state("a") is State.STARTING
 
     def test_in_profile_otp_it_waits_for_what_is_under_way(self) -> None:
-        limit = replace(policy(), lifetime=Lifetime(100, variance=0))
+        limit = changed(policy(), lifetime=Lifetime(100, variance=0))
         driver = Driver(otp(restarts=0), a=limit, b=policy(ready_by=ReadyBy.ITSELF))
         driver.start("a")
         driver.started("a")
@@ -197,7 +197,7 @@ class TestIdle:
         assert driver.machine.next_deadline() == math.inf
 
     def test_who_became_busy_before_it_was_ready_is_busy_then(self) -> None:
-        driver = Driver(a=replace(policy(ready_by=ReadyBy.ITSELF), idle=Idle(100)))
+        driver = Driver(a=changed(policy(ready_by=ReadyBy.ITSELF), idle=Idle(100)))
         driver.start("a")
         driver.started("a")
         driver.busy("a")
@@ -206,7 +206,7 @@ class TestIdle:
         assert driver.machine.next_deadline() == math.inf
 
     def test_a_child_that_is_ready_before_it_is_started_is_watched_too(self) -> None:
-        driver = Driver(a=replace(policy(ready_by=ReadyBy.ITSELF), idle=Idle(100)))
+        driver = Driver(a=changed(policy(ready_by=ReadyBy.ITSELF), idle=Idle(100)))
         driver.start("a")
         driver.tell(BecameReady("a", 1))
         driver.started("a")
@@ -228,7 +228,7 @@ class TestIdle:
         assert driver.looked("a") == []
 
     def test_the_next_life_begins_anew(self) -> None:
-        driver = Driver(a=replace(policy(), idle=Idle(100)))
+        driver = Driver(a=changed(policy(), idle=Idle(100)))
         driver.bring_up("a")
         driver.busy("a")
         driver.exits("a", CRASH)
@@ -249,7 +249,7 @@ class TestProgress:
     """Who gets nowhere has failed."""
 
     def test_without_progress_it_counts_as_a_failure(self) -> None:
-        driver = Driver(a=replace(policy(), progress=Progress(100)))
+        driver = Driver(a=changed(policy(), progress=Progress(100)))
         driver.bring_up("a")
         assert looks(driver.pass_time(80)) == [LookAtLife("a", 1)]
         (warning,) = warnings(driver.looked("a", output=1))
@@ -349,7 +349,7 @@ class TestAtOnce:
     def test_nor_is_one_in_a_shutdown(self) -> None:
         driver = Driver(
             tree(stop_deadline=math.inf),
-            db=replace(policy(), lifetime=Lifetime(100, variance=0)),
+            db=changed(policy(), lifetime=Lifetime(100, variance=0)),
             a=policy(needs={"db": Condition.STARTED}),
         )
         driver.bring_up("db", "a")
@@ -410,7 +410,7 @@ class TestDrain:
         assert driver["a"].reason == "lifetime limit: 100 s old"
 
     def test_a_soft_limit_drains_and_counts_all_the_same(self) -> None:
-        driver = Driver(a=replace(policy(), drain=30.0))
+        driver = Driver(a=changed(policy(), drain=30.0))
         driver.bring_up("a")
         driver.tell(LimitReached("a", 1, "memory_soft"))
         assert driver.state("a") is State.DRAINING
@@ -430,7 +430,7 @@ class TestDrain:
         assert (driver.state("a"), driver["a"].reason) == (State.HELD, "budget")
 
     def test_what_else_it_says_meanwhile_is_of_no_interest(self) -> None:
-        driver = Driver(a=replace(policy(ready_by=ReadyBy.PROBE, health=Thresholds(failures=1)), drain=30.0))
+        driver = Driver(a=changed(policy(ready_by=ReadyBy.PROBE, health=Thresholds(failures=1)), drain=30.0))
         driver.bring_up("a")
         driver.restart("a")
         assert driver.readiness("a", False) == []
@@ -448,7 +448,7 @@ class TestDrain:
         assert driver.state("a") is State.HELD
 
     def test_a_child_that_was_never_ready_has_nothing_in_flight(self) -> None:
-        driver = Driver(a=replace(policy(ready_by=ReadyBy.ITSELF), drain=30.0))
+        driver = Driver(a=changed(policy(ready_by=ReadyBy.ITSELF), drain=30.0))
         driver.start("a")
         driver.started("a")
         assert stops(driver.restart("a")) == ["a"]
@@ -460,7 +460,7 @@ class TestDrain:
 
     def test_in_a_shutdown_one_that_is_needed_waits_for_its_turn(self) -> None:
         condition = Condition.STARTED
-        driver = Driver(tree(), a=replace(policy(), drain=30.0), b=policy(needs={"a": condition}))
+        driver = Driver(tree(), a=changed(policy(), drain=30.0), b=policy(needs={"a": condition}))
         driver.bring_up("a", "b")
         driver.restart("a")
         driver.shut_down()
@@ -469,7 +469,7 @@ class TestDrain:
         assert stops(driver.exits("b", TERMED)) == ["a"]
 
     def test_one_that_is_needed_and_ends_by_itself_in_a_shutdown_is_stopped(self) -> None:
-        driver = Driver(tree(), a=replace(policy(), drain=30.0), b=policy(needs={"a": Condition.STARTED}))
+        driver = Driver(tree(), a=changed(policy(), drain=30.0), b=policy(needs={"a": Condition.STARTED}))
         driver.bring_up("a", "b")
         driver.restart("a")
         driver.shut_down()
@@ -484,7 +484,7 @@ class TestDrain:
         assert driver.next_in() == 30
 
     def test_profile_otp_has_no_such_state(self) -> None:
-        driver = Driver(otp(), a=replace(policy(), drain=30.0))
+        driver = Driver(otp(), a=changed(policy(), drain=30.0))
         driver.start("a")
         driver.started("a")
         driver.restart("a")
@@ -492,7 +492,7 @@ class TestDrain:
 
     def test_a_group_drains_its_member_alone(self) -> None:
         group = TreePolicy(strategy=Strategy.ONE_FOR_ALL, at_limit=AtLimit.HOLD)
-        driver = Driver(group, a=replace(policy(), drain=30.0), b=policy())
+        driver = Driver(group, a=changed(policy(), drain=30.0), b=policy())
         driver.bring_up("a", "b")
         driver.restart("a")
         assert driver.state("a") is State.DRAINING
@@ -625,8 +625,8 @@ def test_spans_in_words(seconds: float, words: str) -> None:
         lambda: Idle(0),
         lambda: Progress(-1),
         lambda: Progress(1, "("),
-        lambda: replace(policy(), drain=-1),
-        lambda: replace(policy(), startup_crashes=-1),
+        lambda: changed(policy(), drain=-1),
+        lambda: changed(policy(), startup_crashes=-1),
     ],
 )
 def test_values_that_can_not_be_right(make: Any) -> None:

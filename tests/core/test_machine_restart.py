@@ -1,7 +1,5 @@
 """What follows an end that nobody asked for: restart types, backoff, the limit."""
 
-import dataclasses
-
 import pytest
 
 from tests.core.driver import (
@@ -23,6 +21,7 @@ from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.facts import ResetAsked
 from trio_supervisor.core.policy import AtLimit, Backoff, Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
+from trio_supervisor.record import changed
 
 
 class TestRestartTypes:
@@ -344,7 +343,7 @@ class TestLimit:
         assert driver.states() == {"a": "held", "b": "starting"}
 
     def test_where_the_supervisor_gives_up_all_children_share_one_window(self) -> None:
-        shared = dataclasses.replace(tree(restarts=2), at_limit=AtLimit.ESCALATE)
+        shared = changed(tree(restarts=2), at_limit=AtLimit.ESCALATE)
         driver = Driver(shared, a=policy(), b=policy(), c=policy())
         driver.bring_up()
 

@@ -1,12 +1,11 @@
 """What an earlier run has left: who stays down, and the restarts that still count."""
 
-from dataclasses import replace
-
 from tests.core.driver import CRASH, Driver, changes, policy, starts, tree
 from trio_supervisor.core.facts import Restored, TreeStartAsked
 from trio_supervisor.core.notices import TreeStarted
 from trio_supervisor.core.policy import AtLimit, Condition, Profile
 from trio_supervisor.core.state import State
+from trio_supervisor.record import changed
 
 
 def test_who_was_held_stays_held_and_who_was_stopped_stopped_until_somebody_starts_them() -> None:
@@ -26,7 +25,7 @@ def test_who_was_held_stays_held_and_who_was_stopped_stopped_until_somebody_star
 
 
 def test_where_all_stay_down_the_first_start_is_over_at_once_and_nothing_is_left_to_run() -> None:
-    for made in (tree(), replace(tree(), profile=Profile.OTP)):
+    for made in (tree(), changed(tree(), profile=Profile.OTP)):
         driver = Driver(made, a=policy())
         driver.tell(Restored("a", stopped="stopped by hand"))
 
@@ -69,7 +68,7 @@ def test_those_before_that_span_do_not_count() -> None:
 
 
 def test_where_all_children_share_a_limit_their_old_restarts_share_it_too() -> None:
-    driver = Driver(replace(tree(2, 10), at_limit=AtLimit.PAUSE), a=policy(), b=policy())
+    driver = Driver(changed(tree(2, 10), at_limit=AtLimit.PAUSE), a=policy(), b=policy())
     driver.now = 100.0
     driver.tell(Restored("a", restarts=1, times=(99.0,)))
     driver.tell(Restored("b", restarts=1, times=(98.0,)))
@@ -96,7 +95,7 @@ def test_a_row_of_failures_goes_on_unless_it_is_as_old_as_the_healthy_time_that_
 
 
 def test_in_profile_otp_restarts_begin_anew_with_each_run() -> None:
-    driver = Driver(replace(tree(1, 10), profile=Profile.OTP), a=policy())
+    driver = Driver(changed(tree(1, 10), profile=Profile.OTP), a=policy())
     driver.now = 100.0
     driver.tell(Restored("a", restarts=3, attempts=3, times=(99.0,)))
 

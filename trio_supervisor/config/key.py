@@ -1,8 +1,6 @@
 """One key of a mapping: its name, what it takes, the words that explain it."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING
-from dataclasses import fields as dataclass_fields
 from types import MappingProxyType
 from typing import get_args, get_type_hints
 
@@ -70,8 +68,6 @@ def _defaults(cls: type) -> dict[str, object]:
     """The defaults of all fields that have one."""
     if is_record(cls):
         return record_defaults(cls)
-    if not attrs.has(cls):
-        return {one.name: one.default for one in dataclass_fields(cls) if one.default is not MISSING}
     return {one.name: one.default for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
 
 

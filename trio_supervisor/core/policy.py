@@ -5,13 +5,13 @@ All times are seconds as float. `math.inf` means never or without limit.
 
 import math
 import signal as signals
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from trio_supervisor.core.budget import Budget
 from trio_supervisor.core.limits import Idle, Lifetime, Progress
+from trio_supervisor.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ class ReadyBy(Enum):
     """The child announces it (a task that calls `task_status.started()`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Intensity:
     """At most `restarts` restarts in any window of `within` seconds (OTP rules 17 and 18)."""
 
@@ -105,7 +105,7 @@ class Intensity:
         return f"{self.restarts} restarts within {self.within:g} s"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Backoff:
     """The delay before the n-th restart in a row: none, then `initial`, growing by `factor` up to `max` seconds.
 
@@ -132,7 +132,7 @@ class Backoff:
             raise ValueError(f"backoff: reset_after must be >= 0 seconds, not {self.reset_after}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Thresholds:
     """How many equal answers in a row change a verdict."""
 
@@ -147,7 +147,7 @@ class Thresholds:
             raise ValueError(f"successes must be >= 1, not {self.successes}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExitCodes:
     """What the exit codes of a process mean; any other is a failure. By itself only 0 is known, as to OTP."""
 
@@ -168,19 +168,19 @@ class ExitCodes:
                 seen.add(code)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChildPolicy:
     """What the machine knows of one child."""
 
     restart: Restart = Restart.PERMANENT
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = Backoff()
     ready_by: ReadyBy = ReadyBy.START
     start_deadline: float = math.inf
     """Seconds from start to ready, after which the start has failed."""
-    readiness: Thresholds = field(default_factory=Thresholds)
+    readiness: Thresholds = Thresholds()
     health: Thresholds | None = None
     """None: no health probe."""
-    depends_on: "Mapping[str, Condition]" = field(default_factory=lambda: MappingProxyType({}))
+    depends_on: "Mapping[str, Condition]" = MappingProxyType({})
     binds_to: tuple[str, ...] = ()
     """Stopped and restarted together with these."""
     intensity: Intensity | None = None
@@ -191,7 +191,7 @@ class ChildPolicy:
     """It is stopped by force at once; then that it was killed is no error (OTP rule 34)."""
     stop_signals: frozenset[int] = frozenset({signals.SIGTERM})
     """What its stop sends it before SIGKILL: to die of that, or to exit with 128 more, is to stop as asked."""
-    exit_codes: ExitCodes = field(default_factory=ExitCodes)
+    exit_codes: ExitCodes = ExitCodes()
     startup_crashes: int = 0
     """So many starts in a row that came to nothing hold it; 0: never."""
     same_exits: int = 0
@@ -223,11 +223,11 @@ class ChildPolicy:
         return bool(self.lifetime or self.idle or self.progress) or self.silent_meter < math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TreePolicy:
     """What the machine knows of its supervisor."""
 
-    intensity: Intensity = field(default_factory=Intensity)
+    intensity: Intensity = Intensity()
     max_parallel_starts: int = 20
     stop_deadline: float = 30.0
     """Seconds for the whole stop; then every grace is cut to nothing."""
