@@ -142,9 +142,11 @@ def test_a_level_means_at_least_so_bad_and_a_line_without_one_is_not_meant() -> 
         {"levelname": "CRITICAL"},
         {"level": 50},
         {"level": 30},
+        {"level": 10},
     ]
 
     assert selected(Selection(level="warning"), *lines) == [1, 3, 4]
+    assert selected(Selection(level="trace"), *lines) == [0, 1, 3, 4, 5, 6]
 
 
 def test_fields_are_compared_as_json_writes_them_also_within_objects() -> None:
