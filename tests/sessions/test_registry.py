@@ -475,6 +475,20 @@ async def test_who_ends_by_itself_was_not_ended() -> None:
         assert sessions.info("alice", session.id).ended_for is None
 
 
+async def test_nobody_writes_to_one_that_has_ended() -> None:
+    async with serving() as (_, sessions):
+        session = await sessions.start("alice", ["cat"])
+        await session.close_stdin()
+        await session.wait_exit()
+        assert (session.writer, sessions.info("alice", session.id).writer) == ("", "")
+
+        later = sessions.attach("alice", session.id, "w2")
+
+        for each in (session, later):
+            with pytest.raises(InputClosedError, match="it does not run"):
+                await each.write("x")
+
+
 async def test_nothing_runs_while_nothing_happens(autojump_clock: MockClock) -> None:
     class Steps(trio.abc.Instrument):
         count = 0

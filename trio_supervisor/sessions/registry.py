@@ -251,6 +251,7 @@ class Registry:
     def _take_end(self, record: Record, exit: Exit) -> None:
         now = trio.current_time()
         record.ended, record.exit = now, exit
+        record.channel.lease.end()
         if record.running:
             self._announce(record)
         self._changed.set()
