@@ -489,6 +489,27 @@ async def test_nobody_writes_to_one_that_has_ended() -> None:
                 await each.write("x")
 
 
+async def test_ended_sessions_listen_to_nothing() -> None:
+    async with serving(SessionLimits(per_owner=10)) as (tree, sessions):
+        before = len(tree.engine._listeners)
+        kept = [await sessions.start("alice", ["cat"]) for _ in range(5)]
+        assert len(tree.engine._listeners) > before
+        for session in kept:
+            await session.write("said\n")
+            await session.close_stdin()
+            await session.wait_exit()
+        await until_empty(tree)
+        later = sessions.attach("alice", kept[0].id, "later")
+
+        assert len(tree.engine._listeners) == before
+        assert len(sessions.list("alice")) == 5
+        assert (await later.expect("said\n")).before == b""
+        assert (await later.expect(EOF)).exit == Exit(How.EXITED, code=0)
+        assert (await kept[0].wait_exit()).code == 0
+        for session in (later, *kept):
+            session.detach()
+
+
 async def test_nothing_runs_while_nothing_happens(autojump_clock: MockClock) -> None:
     class Steps(trio.abc.Instrument):
         count = 0
