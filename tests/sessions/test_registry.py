@@ -79,7 +79,7 @@ async def test_the_limit_counts_live_ones_of_the_owner_only() -> None:
 async def test_an_id_can_not_be_chosen() -> None:
     async with serving() as (_, sessions):
         with pytest.raises(SpecError, match="the id of a session is random"):
-            await sessions.start("alice", ["cat"], id="x")  # type: ignore[misc]
+            await sessions.start("alice", ["cat"], id="x")  # type: ignore[call-arg]
         assert sessions.list("alice") == ()
 
 
