@@ -15,6 +15,7 @@
     │   ├── SessionLimitError      an owner, or all together, have as many live ones as they may
     │   ├── WriterBusyError        somebody else writes, or one may only read; `holder` names who writes
     │   ├── InputClosedError       there is nothing to write to (any more); `taken` bytes were
+    │   ├── LineTooLongError       a terminal would cut it; `taken` bytes of what is before it were written
     │   ├── WriteTimeoutError      the child did not read in time; `taken` bytes were
     │   ├── ExpectTimeoutError     what was expected was not said in time; `before` is what was
     │   └── OutputEndedError       the child has ended instead; `exit` says how
@@ -144,6 +145,15 @@ class InputClosedError(SessionError):
     """There is nothing to write to: no life, no input, or it was closed after `taken` bytes were written."""
 
     def __init__(self, child: str, words: str, taken: int = 0) -> None:
+        super().__init__(f"{child}: {words}" + (f"; {taken} bytes were taken" if taken else ""))
+        self.child = child
+        self.taken = taken
+
+
+class LineTooLongError(SessionError, ValueError):
+    """A line that a terminal would cut was not written, only the first `taken` bytes. The input is open as before."""
+
+    def __init__(self, child: str, words: str, taken: int) -> None:
         super().__init__(f"{child}: {words}" + (f"; {taken} bytes were taken" if taken else ""))
         self.child = child
         self.taken = taken

@@ -45,6 +45,38 @@ def test_there_may_be_several_or_one_in_the_state_directory_or_none(files: Files
     assert logs(files, "{file: x, size: unlimited}")[0].size is None
 
 
+def test_who_shares_a_file_is_to_agree_about_it(files: Files) -> None:
+    text = (
+        "agents:\n  a: {command: [x], log: {file: x.log}}\n"
+        "  b:\n    command: [x]\n    log: {file: ./y/../x.log, format: json, keep: 2}\n"
+        "  c: {command: [x], log: {file: x.log, stream: stderr, console: false}}\n"
+        "  d: {command: [x], log: {file: other.log, format: json}}\n"
+    )
+
+    (warning,) = files.load(text).warnings
+
+    assert warning.startswith(f"{files.directory}/main.yaml:5:10: log: file '")
+    assert warning.endswith("is also that of 'a', with another format, keep: write the same, or another file")
+
+
+def test_who_has_a_file_of_its_own_by_its_name_shares_none(files: Files) -> None:
+    text = (
+        "defaults: {log: {file: '{id}.log'}}\n"
+        "agents:\n  a: {command: [x], log: {keep: 1}}\n  b: {command: [x], replicas: 2}\n"
+        "  c: {command: [x], log: true}\n"
+    )
+
+    assert files.load(text).warnings == ()
+
+
+def test_two_streams_of_an_agent_in_one_file_are_to_agree_too(files: Files) -> None:
+    text = "[{file: x, stream: stdout}, {file: x, stream: stderr, format: raw}]"
+
+    (warning,) = files.load(f"agents:\n  a:\n    command: [x]\n    log: {text}\n").warnings
+
+    assert "is also that of 'a', with another format" in warning
+
+
 def test_defaults_are_for_all_and_an_agent_may_have_none(files: Files) -> None:
     children = files.children(
         "defaults: {log: {file: 'logs/{id}.log', keep: 2}}\n"

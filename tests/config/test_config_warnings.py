@@ -52,6 +52,7 @@ from trio_supervisor.spec import ProcessSpec
         ),
         ("backoff: {initial: 1m}", "4:24: backoff: initial 1m is longer than max 30s, which wins"),
         ("backoff: {max: 100ms}", "4:20: backoff: initial 500ms is longer than max 100ms, which wins"),
+        ("window: {rows: 50}", "4:13: window: there is no terminal: write stdin: pty"),
         ("stop: {grace: 31s}", "4:19: stop: grace 31s is longer than stop_deadline 30s, which wins"),
         (
             "stop: [{signal: INT, wait: 20s}, {signal: TERM, wait: 11s}]",

@@ -114,6 +114,13 @@ class TestLooking:
             assert [line.text for line in await control.logs("x", since=2)] == ["x2", "x3"]
             assert [line.text for line in await control.logs(tail=1)] in (["x3", "y3"], ["y3", "x3"])
 
+    async def test_the_level_of_a_line_is_what_it_says_itself(self, opened: Open) -> None:
+        said = """echo '{"level":"fatal"}'; echo plain"""
+        async with opened(process("x", ["sh", "-c", said], restart="temporary")) as (local, control):
+            with trio.fail_after(20):
+                await local.wait()
+            assert [line.level for line in await control.logs("x")] == ["critical", None]
+
     async def test_of_a_supervisor_is_of_all_in_it_and_of_nobody_unknown(self, opened: Open) -> None:
         inner = supervisor("team", process("x", ["echo", "hello"], restart="temporary"))
         async with opened(inner, process("y", ["echo", "no"], restart="temporary")) as (_, control):

@@ -68,7 +68,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 116
+    assert len(trio_supervisor.__all__) == 117
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 
@@ -372,6 +372,8 @@ async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: 
         (lambda: task("a", forever, port="high"), "port"),
         (lambda: task("a b", forever), "id"),
         (lambda: process("a", ["x"], stdin="tty"), "stdin must be one of null, pipe, pty"),
+        (lambda: process("a", ["x"], stdin="pipe", window=(80, 24)), "no terminal without stdin='pty'"),
+        (lambda: process("a", ["x"], window=(80, 24)), "no terminal without stdin='pty'"),
         (lambda: process("a", ["x"], inherit_env="some"), "inherit_env must be one of all, minimal, none"),
         (lambda: process("a", ["x"], inherit_env=["*A"]), "inherit_env: "),
         (lambda: process("a", ["x"], preset="https"), "preset must be one of acp, mcp-stdio, http"),

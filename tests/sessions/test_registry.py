@@ -76,6 +76,13 @@ async def test_the_limit_counts_live_ones_of_the_owner_only() -> None:
         await sessions.start("alice", ECHO)
 
 
+async def test_an_id_can_not_be_chosen() -> None:
+    async with serving() as (_, sessions):
+        with pytest.raises(SpecError, match="the id of a session is random"):
+            await sessions.start("alice", ["cat"], id="x")  # type: ignore[call-arg]
+        assert sessions.list("alice") == ()
+
+
 async def test_starts_at_the_same_time_do_not_slip_through_the_limit() -> None:
     async with serving(SessionLimits(per_owner=2)) as (_, sessions):
         refused: list[SessionLimitError] = []

@@ -211,6 +211,12 @@ def test_the_end_has_its_place_in_the_list() -> None:
     assert Patterns("a").eof is None
 
 
+@pytest.mark.parametrize("wrong", ["-4.-2", "-4", "4.-2", "", ".", "4.", ".2", "4.2.1", " 4", "4_0", "\u0664", "x"])
+def test_what_is_no_cursor_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match="a cursor is a number"):
+        Cursor.parse(wrong)
+
+
 @pytest.mark.parametrize("cursor", [Cursor(1), Cursor(12, 5)])
 def test_a_cursor_can_be_written_down(cursor: Cursor) -> None:
     assert Cursor.parse(str(cursor)) == cursor

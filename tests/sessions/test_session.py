@@ -17,6 +17,7 @@ from trio_supervisor import (
     ExpectTimeoutError,
     How,
     InputClosedError,
+    LineTooLongError,
     OutputEndedError,
     SecretEnv,
     SessionError,
@@ -52,6 +53,15 @@ async def test_a_prompt_without_a_newline_is_seen_while_the_child_waits(stdin: s
             await session.write("secret\n")
             answer = await session.expect(rb"hello (\w+)\r?\n")
             assert answer.groups == (b"secret",)
+
+
+async def test_a_line_too_long_for_a_terminal_is_refused_and_the_input_stays_open() -> None:
+    async with running(python("print('got', input())"), stdin="pty") as child:
+        with child.attach() as session:
+            with pytest.raises(LineTooLongError, match="at most 4095 bytes"):
+                await session.write(b"x" * 5000 + b"\n")
+            await session.write("short\n")
+            await session.expect("got short")
 
 
 async def test_a_match_over_all_that_a_child_has_said_is_found_while_it_lives_on() -> None:

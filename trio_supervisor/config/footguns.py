@@ -10,7 +10,7 @@ from trio_supervisor.config.nodes import Mapping, Sequence
 from trio_supervisor.config.probe_footguns import find_probe_footguns, place_of
 from trio_supervisor.config.source import Place
 from trio_supervisor.core.policy import Backoff, Profile
-from trio_supervisor.spec import ChildSpec
+from trio_supervisor.spec import ChildSpec, ProcessSpec, Stdin
 
 
 def find_footguns(draft: Draft, warnings: Mistakes) -> None:
@@ -20,6 +20,7 @@ def find_footguns(draft: Draft, warnings: Mistakes) -> None:
     for place, message in (
         *_contradictions(draft.node, draft.spec),
         *find_probe_footguns(draft.node, draft.spec),
+        *_window_of_nothing(draft.written, draft.spec),
         *_two_deadlines(draft, draft.spec),
         *_long_stop(draft, draft.spec),
     ):
@@ -33,6 +34,11 @@ def _contradictions(node: Mapping, spec: ChildSpec) -> Iterator[tuple[Place | No
         initial, longest = format_duration(backoff.initial), format_duration(backoff.max)
         place = place_of(node, "backoff", "initial") or place_of(node, "backoff", "max")
         yield place, f"backoff: initial {initial} is longer than max {longest}, which wins"
+
+
+def _window_of_nothing(written: Mapping, spec: ChildSpec) -> Iterator[tuple[Place | None, str]]:
+    if isinstance(spec.run, ProcessSpec) and spec.run.stdin is not Stdin.PTY:
+        yield place_of(written, "window"), "window: there is no terminal: write stdin: pty"
 
 
 def _two_deadlines(draft: Draft, spec: ChildSpec) -> Iterator[tuple[Place | None, str]]:

@@ -13,6 +13,7 @@ from trio_supervisor.config.environment import warn_of_owned, warn_of_owned_for_
 from trio_supervisor.config.footguns import find_footguns
 from trio_supervisor.config.include import Files
 from trio_supervisor.config.loaded import Loaded
+from trio_supervisor.config.log_footguns import warn_of_shared_logs
 from trio_supervisor.config.mistakes import Mistake, Mistakes
 from trio_supervisor.config.ports import check_exec, check_port_use, check_ports
 from trio_supervisor.config.selection import build_supervisor, check_names, disabled, mark_named, select
@@ -62,6 +63,7 @@ def _check_all(files: Files, root: Group) -> None:
 def _warn(files: Files, root: Group, running: Container[str], warnings: Mistakes) -> None:
     warn_of_owned_for_all(files, warnings)
     warn_of_auto_shutdown(root, warnings)
+    warn_of_shared_logs(root, running, warnings)
     for draft in root.walk():
         if any(path in running for path in draft.paths):
             find_footguns(draft, warnings)

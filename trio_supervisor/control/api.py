@@ -124,6 +124,8 @@ class LogLine:
     """It is not over: the next one of the same agent and stream goes on with it."""
     dropped: int = 0
     """So many lines before it could not be read any more."""
+    level: str | None = None
+    """That it says itself; None: it says none."""
 
 
 class Verb(Enum):

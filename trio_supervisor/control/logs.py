@@ -9,7 +9,7 @@ import trio
 from trio_supervisor.control.api import LogLine
 from trio_supervisor.output.reading import Line, LineReader
 from trio_supervisor.output.ring import Ring
-from trio_supervisor.output.selection import Selection
+from trio_supervisor.output.selection import Selection, level_name
 from trio_supervisor.record import record
 
 
@@ -110,4 +110,7 @@ async def _follow(agent: str, reader: LineReader, send: trio.MemorySendChannel[L
 
 
 def _told(agent: str, line: Line) -> LogLine:
-    return LogLine(agent, line.seq, line.at, line.stream.value, line.generation, line.text, line.open, line.dropped)
+    # A part of a line says nothing of the level of the whole.
+    level = None if line.begun or line.open else level_name(line.stream, line.data)
+    stream = line.stream.value
+    return LogLine(agent, line.seq, line.at, stream, line.generation, line.text, line.open, line.dropped, level)

@@ -1,10 +1,14 @@
 """Talking to one child: signals, and text for its standard input."""
 
+from typing import TYPE_CHECKING
+
 from trio_supervisor.core.child import Child
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import ConflictError, WriterBusyError
 from trio_supervisor.runtimes.base import Input, Interactive
-from trio_supervisor.writing import Writer
+
+if TYPE_CHECKING:
+    from trio_supervisor.writing import Writer
 
 _HOLDER = "a command"
 
@@ -37,7 +41,7 @@ async def send(engine: Supervisor, child: Child, *, data: bytes) -> None:
         raise ConflictError(f"{path}: {words.removeprefix(f'{path}: ')}") from None
 
 
-async def _write(writer: Writer, stdin: Input, data: bytes) -> None:
+async def _write(writer: "Writer", stdin: Input, data: bytes) -> None:
     rest = memoryview(data)
     try:
         with writer.begin():

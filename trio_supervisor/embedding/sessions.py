@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from trio_supervisor.embedding.specs import ProcessOptions, process
+from trio_supervisor.errors import SpecError
 from trio_supervisor.sessions.records import EndedFor, Ending, SessionInfo, SessionLimits
 from trio_supervisor.sessions.registry import Registry
 from trio_supervisor.sessions.session import Session
@@ -44,6 +45,8 @@ class Sessions(Registry):
             CallError: the supervisor ends, or may have no more children.
             SpecError: an option can't be right.
         """
+        if "id" in options:
+            raise SpecError("sessions: the id of a session is random, and can't be chosen: leave id out")
         if options.get("stdin") is None and options.get("preset") is None:
             options["stdin"] = "pipe"
         limits = self.limits.of_one(max_age, max_idle, max_quiet)

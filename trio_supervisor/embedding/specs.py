@@ -142,6 +142,8 @@ def process(
     stdin = options.get("stdin")
     if stdin is None:
         stdin = Stdin.NULL if preset is None else preset.stdin
+    if "window" in options and stdin not in (Stdin.PTY, Stdin.PTY.value):
+        raise SpecError("window: there is no terminal without stdin='pty'")
     run = ProcessSpec(
         command=(command,) if isinstance(command, str) else tuple(command),
         shell=isinstance(command, str),

@@ -1,8 +1,11 @@
 """Places in what a child has said, to the byte: the cursor of a ring, and so many bytes into that piece."""
 
+import re
 from typing import NamedTuple, Self
 
 from trio_supervisor.output.ring import Entry
+
+_WRITTEN = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 
 class Cursor(NamedTuple):
@@ -18,8 +21,10 @@ class Cursor(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """The cursor that `str` has shown. Raises ValueError."""
-        piece, _, skip = text.partition(".")
-        return cls(int(piece), int(skip or 0))
+        found = _WRITTEN.fullmatch(text)
+        if found is None:
+            raise ValueError(f"a cursor is a number, or two with a point between, such as 12 or 12.5, not {text!r}")
+        return cls(int(found[1]), int(found[2] or 0))
 
 
 def after(entry: Entry, size: int) -> Cursor:

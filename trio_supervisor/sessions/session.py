@@ -1,5 +1,6 @@
 """A session: somebody talks with a child, or listens to it. Times are seconds."""
 
+import errno
 import math
 from collections.abc import Collection, Sequence
 from signal import Signals
@@ -13,6 +14,7 @@ from trio_supervisor.errors import (
     ChildStartError,
     ExpectTimeoutError,
     InputClosedError,
+    LineTooLongError,
     OutputEndedError,
     WriterBusyError,
     WriteTimeoutError,
@@ -103,6 +105,7 @@ class Session:
         Raises:
             WriteTimeoutError: it does not read; says how many bytes were taken.
             InputClosedError: there is nothing to write to any more; says how many bytes were taken.
+            LineTooLongError: see above; says how many bytes were taken.
             WriterBusyError: another one writes, or the right was taken away.
         """
         view = memoryview(data.encode() if isinstance(data, str) else data)
@@ -119,7 +122,8 @@ class Session:
                     writer.lease.written_at = trio.current_time()
                     await trio.lowlevel.checkpoint()
         except OSError as error:
-            raise InputClosedError(self.child, error.strerror or str(error), taken) from error
+            kind = LineTooLongError if error.errno == errno.EMSGSIZE else InputClosedError
+            raise kind(self.child, error.strerror or str(error), taken) from error
         finally:
             writer.end()
         if scope.cancelled_caught:

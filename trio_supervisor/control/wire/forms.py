@@ -114,10 +114,10 @@ def operation_form(operation: Operation) -> Form:
 
 
 def line_form(line: LogLine) -> Form:
-    """A line that a child has said. `level` is that of all that children say: what it means only its writer knows."""
+    """A line that a child has said. `level` is what the line says itself, else null."""
     form: dict[str, object] = {
         "ts": timestamp(line.at),
-        "level": "info",
+        "level": line.level,
         "agent": line.agent,
         "stream": line.stream,
         "text": line.text,
@@ -275,6 +275,7 @@ def line_of(data: object) -> LogLine:
         form.get("text", str),
         form.maybe("partial", bool) or False,
         form.maybe("dropped", int) or 0,
+        form.maybe("level", str),
     )
 
 

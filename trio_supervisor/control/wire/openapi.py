@@ -171,7 +171,7 @@ def _schemas() -> Mapping[str, Form]:
         "Line": _all(
             {
                 "ts": _TIME,
-                "level": _WORDS,
+                "level": _or_null(_WORDS),
                 "agent": _WORDS,
                 "stream": _WORDS,
                 "text": _WORDS,
