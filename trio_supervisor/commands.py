@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from trio_supervisor.record import record
+from trio_supervisor.record import record, unseen
 
 
 @record
@@ -13,6 +13,8 @@ class Completed:
     """Exit status, negative for a signal. None: its time was over and its whole tree was killed."""
     output: bytes
     """The last 4 KiB of what it said, both streams."""
+    late: float = unseen(default=0.0)
+    """So many seconds after its time was over its end, or that its time is over, was seen; 0 if it ended in time."""
 
 
 RunCommand = Callable[[Sequence[str], float], Awaitable[Completed]]

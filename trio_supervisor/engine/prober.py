@@ -23,8 +23,6 @@ FIRST_DELAY = 0.1
 SLOW_DOWN = 1.5
 LATE = 0.25
 """Seconds: a question whose timeout is seen so late had nobody to hear its answer."""
-LATE_KILL = 1.0
-"""The same for a command, which has to be killed first."""
 KILL_TIME = 5.0
 """Seconds: so long it may take until nothing is left of a command whose time is over."""
 OWNER_KNOWN = 60.0
@@ -107,7 +105,9 @@ class _Prober:
                 except ProbeError as error:
                     self._complain(str(error))
                     continue
-            unheard = time_lost(begun + self.asked.probe.timeout, LATE_KILL if self.probe.heavy else LATE) > 0
+            lateness = trio.current_time() - begun - self.asked.probe.timeout
+            # A command is killed after that, which takes its time; so it tells itself how late it was seen.
+            unheard = (answer.late if self.probe.heavy else lateness) > LATE
             # Only once: what is as late again is itself so slow.
             self.voided = not self.voided and not answer.ok and (lost or unheard)
             if self.voided:

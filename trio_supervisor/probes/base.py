@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 
 from trio_supervisor.commands import RunCommand
 from trio_supervisor.core.facts import Role
-from trio_supervisor.record import record
+from trio_supervisor.record import record, unseen
 from trio_supervisor.spec import Check
 from trio_supervisor.telling import Telling
 
@@ -25,6 +25,8 @@ class Answer:
     """It alone decides, whatever the thresholds are."""
     peer: int | None = None
     """The process that has answered, where that can be seen; it must be of the child, or the answer does not count."""
+    late: float = unseen(default=0.0)
+    """So many seconds too late it was seen, where the probe measures that itself: what comes after takes its time."""
 
 
 @record

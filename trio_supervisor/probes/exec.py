@@ -37,7 +37,7 @@ async def open_exec(
         completed = await run(command, timeout)
         if completed.code == 0:
             return Answer(True, f"exit code 0 in {took(trio.current_time() - begun)}")
-        return Answer(False, _failure(completed, timeout))
+        return Answer(False, _failure(completed, timeout), late=completed.late)
 
     yield OpenProbe(ask, heavy=True)
 

@@ -45,8 +45,8 @@ async def run_command(
         ProbeError: it can't be run.
     """
     said = bytearray()
-    code = await _run(command, cwd, env, within, account, partial(_keep_tail, said))
-    return Completed(code, bytes(said))
+    code, late = await _run(command, cwd, env, within, account, partial(_keep_tail, said))
+    return Completed(code, bytes(said), late)
 
 
 async def capture_command(command: Sequence[str], cwd: str | None, env: Mapping[str, str], within: float) -> Captured:
@@ -57,7 +57,7 @@ async def capture_command(command: Sequence[str], cwd: str | None, env: Mapping[
     """
     said, complained = bytearray(), bytearray()
     take = (partial(_keep_head, said), partial(_keep_tail, complained))
-    code = await _run(command, cwd, env, within, NOBODY_ELSE, *take)
+    code, _ = await _run(command, cwd, env, within, NOBODY_ELSE, *take)
     return Captured(code, bytes(said), bytes(complained))
 
 
@@ -68,8 +68,10 @@ async def _run(
     within: float,
     account: Account,
     *take: Callable[[bytes], None],
-) -> int | None:
-    """The exit code; `take` takes in what it says: both streams, or standard output and standard error."""
+) -> tuple[int | None, float]:
+    """The exit code, and how late its end was seen; `take` takes in what it says: both streams, or standard output and
+    standard error.
+    """
     await trio.lowlevel.checkpoint()
     code: int | None = None
     spawner = current_spawner()
@@ -84,8 +86,10 @@ async def _run(
         raise
     pipes = [OutputPipe(*each) for each in zip((newborn.stdout, newborn.stderr), take, strict=False)]
     tree: Tree | None = None
+    until = trio.current_time() + within
+    late = 0.0
     try:
-        with trio.move_on_after(within) as limit:
+        with trio.move_on_at(until) as limit:
             tree = Tree(await newborn.birth.wait(), spawner, marker, cgroup)
             await tree.wait_leader()
     except BirthError as error:
@@ -93,6 +97,8 @@ async def _run(
             spawner.cgroups.give_up(str(error))
         raise ProbeError(str(start_error(error, command, cwd, marked))) from error
     finally:
+        # Before the kill, which takes its time.
+        late = max(0.0, trio.current_time() - until)
         with trio.move_on_after(CLEANUP, shield=True):
             tree = tree or await _born_late(newborn, marker, pipes)
             if tree is not None:
@@ -103,7 +109,7 @@ async def _run(
         for pipe in pipes:
             pipe.close()
         _remove(cgroup)
-    return None if limit.cancelled_caught else code
+    return None if limit.cancelled_caught else code, late
 
 
 def _begin(
