@@ -47,12 +47,19 @@ class _Past:
     async def next(self) -> Line | None:
         """The next line; None at the end."""
         if self._tail is not None:
-            while self._read():
-                await trio.lowlevel.checkpoint()
+            await self._read_all()
             self._tail = None
-        while not self._lines and self._read():
+        more = not self._lines
+        while more:
+            more = self._read() and not self._lines
             await trio.lowlevel.checkpoint()
         return self._lines.popleft() if self._lines else None
+
+    async def _read_all(self) -> None:
+        more = True
+        while more:
+            more = self._read()
+            await trio.lowlevel.checkpoint()
 
     def _read(self) -> bool:
         if self.reader.cursor >= self._end:

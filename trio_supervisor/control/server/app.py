@@ -182,7 +182,7 @@ class _Service:
         return _json(document())
 
 
-async def _no_such_path(request: Request, error: Exception) -> Response:
+async def _no_such_path(request: Request, error: Exception) -> Response:  # noqa: ASYNC124 -- a sync one gets a thread
     assert isinstance(error, HTTPException)
     what = "is no method of this path" if error.status_code == 405 else "there is no such path; see /openapi.json"
     response = _refused(request_problem(error.status_code, f"{request.method} {request.url.path[:200]}: {what}"))
