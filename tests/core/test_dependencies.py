@@ -52,6 +52,14 @@ class TestGraph:
             graph.add(child, policy(needs=its_needs))
         return graph
 
+    def test_two_ways_to_the_same_child_are_no_circle(self) -> None:
+        need = {"base": Condition.READY}
+        graph = self.make(user={"top": Condition.READY}, base={}, left=need, right=need)
+
+        graph.add("top", policy(needs={"left": Condition.READY, "right": Condition.READY}))
+
+        assert graph.ask("base", lambda _: State.REMOVED) == (Answer.YES, "")
+
     def test_a_child_without_dependencies_may_start(self) -> None:
         assert self.make(a={}).ask("a", lambda _: State.REMOVED) == (Answer.YES, "")
 

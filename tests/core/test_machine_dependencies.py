@@ -105,6 +105,14 @@ class TestOrder:
         assert driver.state("b") is State.WAITING
         assert starts(driver.readiness("a", True)) == ["b"]
 
+    def test_a_child_that_needs_somebody_who_is_not_there_ends_with_all(self) -> None:
+        driver = Driver(a=policy(needs={"nobody": READY}))
+        driver.start()
+
+        driver.shut_down()
+
+        assert driver.machine.at_rest
+
 
 class TestFailure:
     """A dependency that will not come."""
