@@ -10,7 +10,7 @@ import pytest
 
 from tests.journal.conftest import Open, entry
 from trio_supervisor.errors import JournalError
-from trio_supervisor.journal.entries import Entry, Kind, account, row_of
+from trio_supervisor.journal.entries import Entry, Kind, row_of
 from trio_supervisor.journal.reading import Reader
 from trio_supervisor.journal.schema import MIGRATIONS, ForeignError, NewerError, migrate
 from trio_supervisor.journal.store import PRUNED_AT_ONCE, Store
@@ -68,9 +68,9 @@ def test_a_run_that_opens_it_again_is_still_the_same_run(path: str) -> None:
 def test_values_are_remembered_by_owner_and_name_and_forgotten_with_none(open_store: Open) -> None:
     store = open_store()
     store.write([], {("a", "usd"): (1.5, 1.0), ("a", "x"): ([1, {"b": None}], 1.0)}, durable=False)
-    store.write([], {(account("a"), "usd"): (9, 2.0), ("a", "x"): (None, 2.0)}, durable=False)
+    store.write([], {("team", "usd"): (9, 2.0), ("a", "x"): (None, 2.0)}, durable=False)
 
-    assert open_store().memory() == {("a", "usd"): 1.5, ("account:a", "usd"): 9}
+    assert open_store().memory() == {("a", "usd"): 1.5, ("team", "usd"): 9}
 
 
 def test_it_is_for_us_alone(path: str, open_store: Open) -> None:

@@ -9,7 +9,7 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 """A value as JSON has it."""
 
 Key = tuple[str, str]
-"""The owner of a value (the path of a child, or `account(name)`) and its name."""
+"""The owner of a value (the path of a child) and its name."""
 
 
 class Kind(Enum):
@@ -77,11 +77,6 @@ def entry_of(row: tuple[object, ...]) -> Stored:
 
 
 _KINDS = frozenset(kind.value for kind in Kind)
-
-
-def account(name: str) -> str:
-    """The owner of the values of an account; no path of a child has a colon."""
-    return f"account:{name}"
 
 
 Memory = Mapping[Key, Plain]

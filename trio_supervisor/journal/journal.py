@@ -86,7 +86,7 @@ class Journal:
     # What is remembered
 
     def remember(self, owner: str, name: str, value: Plain) -> None:
-        """Keep a value for the next run; None forgets it. `owner`: the path of a child, or `account(name)`."""
+        """Keep a value for the next run; None forgets it. `owner`: the path of a child."""
         self._memory[owner, name] = value
         if not self._closed:
             self._waiting.put(None, {(owner, name): value})
