@@ -1,16 +1,14 @@
 """A child that is an async function in this process: it lives inside `wait()`, and is asked to end by cancellation."""
 
-import inspect
-import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
-from importlib import import_module
 
 import trio
 
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import Ignore, Shutdown, SpecError, StartError
+from trio_supervisor.functions import imported, is_async, takes
 from trio_supervisor.runtimes.base import Launch, Life, Ready, Stream
 from trio_supervisor.runtimes.task_log import logged
 from trio_supervisor.runtimes.task_print import printed
@@ -147,31 +145,19 @@ def _first_leaf(error: BaseException) -> BaseException:
 
 
 def _takes_task_status(function: Function) -> bool:
-    try:
-        parameter = inspect.signature(function).parameters.get("task_status")
-    except (TypeError, ValueError):
-        return False
-    return parameter is not None and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    return takes(function, "task_status")
 
 
 def _resolve(spec: TaskSpec) -> Function:
     """The function that a spec names; raises StartError in words for its owner."""
     if not isinstance(spec.task, str):
         return spec.task
-    module_name, _, name = spec.task.partition(":")
-    if not module_name or not name:
-        raise StartError(f"task {spec.task!r} must be written package.module:function")
-    if spec.path is not None and spec.path not in sys.path:
-        sys.path.insert(0, spec.path)
     try:
-        target: object = import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise StartError(
-            f"task {spec.task!r}: importing {module_name!r} raised {type(error).__name__}: {error}"
-        ) from error
-    for part in name.split("."):
-        target = getattr(target, part, None)
-    if not inspect.iscoroutinefunction(target) and not inspect.iscoroutinefunction(getattr(target, "__call__", None)):  # noqa: B004
-        raise StartError(f"task {spec.task!r}: {module_name} has no async function {name!r}")
+        target = imported(spec.task, spec.path)
+    except ValueError as error:
+        raise StartError(f"task {spec.task!r}: {error}") from error
+    if not is_async(target):
+        module, _, name = spec.task.partition(":")
+        raise StartError(f"task {spec.task!r}: {module} has no async function {name!r}")
     assert callable(target)
     return target
