@@ -18,6 +18,7 @@ if sys.platform == "win32":
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from trio_supervisor.control.endpoints import Endpoint, EndpointChange
     from trio_supervisor.core.answers import Answer, Counts, Row
     from trio_supervisor.core.messages import (
         Cause,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     )
     from trio_supervisor.core.state import State
     from trio_supervisor.embedding.sessions import Ending, SessionInfo, SessionLimits, Sessions
-    from trio_supervisor.embedding.specs import child, process, supervisor, supervisor_spec, task
+    from trio_supervisor.embedding.specs import child, process, remote, supervisor, supervisor_spec, task
     from trio_supervisor.embedding.supervisor import Event, Supervisor
     from trio_supervisor.embedding.tree import Handle, Tree
     from trio_supervisor.errors import (
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from trio_supervisor.spec import (
         A2A,
         UNLIMITED,
+        AgentCore,
         Call,
         ChildSpec,
         CloseStdinStep,
@@ -86,6 +88,9 @@ if TYPE_CHECKING:
         File,
         Grpc,
         Health,
+        HookCall,
+        HookKind,
+        Hooks,
         Http,
         HttpStep,
         Inherit,
@@ -94,14 +99,18 @@ if TYPE_CHECKING:
         LogFile,
         LogFormat,
         LogStream,
+        Mcp,
         Notify,
         Port,
         ProcessSpec,
         Readiness,
+        Redis,
+        RemoteSpec,
         RingLimits,
         SecretCommand,
         SecretEnv,
         SecretFile,
+        SecretHeader,
         SendStep,
         SignalStep,
         SignalTo,
@@ -113,9 +122,11 @@ if TYPE_CHECKING:
         Tcp,
         Unix,
         Window,
+        WebSocket,
     )
 
 _HOMES = {
+    "control.endpoints": ("Endpoint", "EndpointChange"),
     "core.answers": ("Answer", "Counts", "Row"),
     "core.messages": (
         "Cause", "Context", "Exit", "How", "Judged", "Judgement", "LifeEnded", "Report", "Role", "StateChanged",
@@ -126,7 +137,7 @@ _HOMES = {
     ),
     "core.state": ("State",),
     "embedding.sessions": ("Ending", "SessionInfo", "SessionLimits", "Sessions"),
-    "embedding.specs": ("child", "process", "supervisor", "supervisor_spec", "task"),
+    "embedding.specs": ("child", "process", "remote", "supervisor", "supervisor_spec", "task"),
     "embedding.supervisor": ("Event", "Supervisor"),
     "embedding.tree": ("Handle", "Tree"),
     "errors": (
@@ -142,18 +153,18 @@ _HOMES = {
     "sessions.search": ("EOF", "Match"),
     "sessions.session": ("Said", "Session"),
     "spec": (
-        "A2A", "Call", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "File", "Grpc", "Health", "Http",
-        "HttpStep", "Inherit", "Limits", "Log", "LogFile", "LogFormat", "LogStream", "Notify", "Port", "ProcessSpec",
-        "Readiness", "RingLimits", "SecretCommand", "SecretEnv", "SecretFile", "SendStep", "SignalStep", "SignalTo",
-        "Startup", "Stdin", "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "UNLIMITED", "Unix", "Window",
+        "A2A", "AgentCore", "Call", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "File", "Grpc", "Health",
+        "HookCall", "HookKind", "Hooks", "Http", "HttpStep", "Inherit", "Limits", "Log", "LogFile", "LogFormat",
+        "LogStream", "Mcp", "Notify", "Port", "ProcessSpec", "Readiness", "Redis", "RemoteSpec", "RingLimits",
+        "SecretCommand", "SecretEnv", "SecretFile", "SecretHeader", "SendStep", "SignalStep", "SignalTo", "Startup",
+        "Stdin", "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "Unix", "UNLIMITED", "WebSocket", "Window",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "A2A",
-    "EOF",
-    "UNLIMITED",
+    "AgentCore",
     "Answer",
     "AtLimit",
     "AutoShutdown",
@@ -170,7 +181,10 @@ __all__ = [
     "Context",
     "Counts",
     "Cursor",
+    "EOF",
     "Ending",
+    "Endpoint",
+    "EndpointChange",
     "Entry",
     "Event",
     "Exec",
@@ -180,6 +194,9 @@ __all__ = [
     "Grpc",
     "Handle",
     "Health",
+    "HookCall",
+    "HookKind",
+    "Hooks",
     "How",
     "Http",
     "HttpStep",
@@ -198,6 +215,7 @@ __all__ = [
     "LogFormat",
     "LogStream",
     "Match",
+    "Mcp",
     "Notify",
     "OutputEndedError",
     "Page",
@@ -205,6 +223,8 @@ __all__ = [
     "ProcessSpec",
     "Profile",
     "Readiness",
+    "Redis",
+    "RemoteSpec",
     "Report",
     "Restart",
     "RestartLimitReached",
@@ -216,6 +236,7 @@ __all__ = [
     "SecretCommand",
     "SecretEnv",
     "SecretFile",
+    "SecretHeader",
     "Selection",
     "SendStep",
     "Session",
@@ -245,13 +266,16 @@ __all__ = [
     "Tree",
     "TreeEnding",
     "TreeStarted",
+    "UNLIMITED",
     "Unix",
     "UnknownSessionError",
+    "WebSocket",
     "Window",
     "WriteTimeoutError",
     "WriterBusyError",
     "child",
     "process",
+    "remote",
     "supervisor",
     "supervisor_spec",
     "task",

@@ -369,7 +369,7 @@ async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: 
         (lambda: process("a", ["x"], stdin="tty"), "stdin must be one of null, pipe, pty"),
         (lambda: process("a", ["x"], inherit_env="some"), "inherit_env must be one of all, minimal, none"),
         (lambda: process("a", ["x"], inherit_env=["*A"]), "inherit_env: "),
-        (lambda: process("a", ["x"], preset="https"), "preset must be one of acp, mcp-stdio, http"),
+        (lambda: process("a", ["x"], preset="https"), "preset must be one of a2a, acp, agentcore, .*, not .https.$"),
         (lambda: process("a", ["x"], preset="acp", stdin="null"), "close_stdin and send need stdin: pipe"),
         (lambda: process("a", ["x"], listen=True), "listen needs a port"),
         (lambda: process("a", ["x"], env={"A": "b"}, secrets={"A": SecretEnv("X")}), "is in env too"),

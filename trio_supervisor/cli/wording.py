@@ -58,7 +58,7 @@ def describe(notice: StateChanged, about: About) -> str:
             return _ready(about)
         case State.UNHEALTHY:
             return _after("unhealthy", reason)
-        case State.STOPPING if notice.old is State.UNHEALTHY:
+        case State.STOPPING if notice.old is State.UNHEALTHY and reason.startswith("unhealthy"):
             return "stopping because it is unhealthy"
         case State.STOPPING:
             return _after("stopping", reason)

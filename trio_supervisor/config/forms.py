@@ -16,6 +16,8 @@ EnvFiles = NewType("EnvFiles", object)
 Function = NewType("Function", object)
 Grace = NewType("Grace", object)
 """OTP's `shutdown`: kill, a duration, or infinity."""
+HeaderOfFile = NewType("HeaderOfFile", object)
+"""The value of a header: a text, or a secret."""
 Includes = NewType("Includes", object)
 Inherited = NewType("Inherited", object)
 Json = NewType("Json", object)
@@ -38,6 +40,8 @@ SecretName = NewType("SecretName", str)
 SecretOfFile = NewType("SecretOfFile", object)
 Size = NewType("Size", int)
 """Bytes, written with a unit."""
+StatusCodes = NewType("StatusCodes", object)
+"""Codes of HTTP, and spans of them."""
 StdinOfFile = NewType("StdinOfFile", object)
 SizeOrNot = NewType("SizeOrNot", object)
 """Bytes, written with a unit, or no limit."""

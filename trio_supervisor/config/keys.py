@@ -9,7 +9,7 @@ import attrs
 
 from trio_supervisor.config import forms
 from trio_supervisor.config.key import Key, keys_of
-from trio_supervisor.spec import ChildSpec, ProcessSpec, SignalStep, SupervisorSpec, TaskSpec
+from trio_supervisor.spec import ChildSpec, ProcessSpec, RemoteSpec, SignalStep, SupervisorSpec, TaskSpec
 
 FILE: dict[str, Key] = {
     "path": Key("path", forms.Path, "The file, relative to the directory of this one.", required=True, example=".env"),
@@ -69,7 +69,7 @@ _PROCESS = {
     "preset": Key(
         "preset",
         forms.PresetName,
-        "What kind of program it is: gives `stop` and `stdin` where neither it nor `defaults` says them.",
+        "What kind of program it is: gives `stop`, `stdin` and probes where neither it nor `defaults` says them.",
         nullable=True,
         example="http",
     ),
@@ -91,6 +91,17 @@ TASK: dict[str, Key] = keys_of(
 )
 """The keys of an agent that is a function."""
 
+REMOTE: dict[str, Key] = keys_of(
+    RemoteSpec,
+    {
+        "remote": "The URL of an agent that somebody else runs (http, https, ws, wss): it is watched.",
+        "headers": "Headers of every question to it: a text, or {env}, {file} or {command} with `prefix`, a secret.",
+    },
+    types={"headers": Mapping[str, forms.HeaderOfFile]},
+    examples={"remote": "https://agents.example/judge"},
+)
+"""The keys of an agent that is elsewhere; it also has `preset`."""
+
 _ENABLED = Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True)
 
 _COMMON: dict[str, Key] = {
@@ -109,6 +120,7 @@ _COMMON: dict[str, Key] = {
             "binds_to": "It is restarted and stopped together with these.",
             "log": "Files that what it says is written to: one, a list, or `true` for one in the state directory.",
             "ring": "How much of what it says is kept in memory, the last of it, over all of its lives.",
+            "protocol": "What it speaks, for those who look for it: a2a, mcp, ...; by its preset, else by its probes.",
             "stop": "How it is asked to end: `{signal, grace}`, or a list of steps; TERM and 10s (in profile otp 5s).",
         },
         types={
@@ -117,7 +129,7 @@ _COMMON: dict[str, Key] = {
             "start_timeout": forms.Limit,
             "stop": forms.Stop,
         },
-        examples={"binds_to": ("database",)},
+        examples={"binds_to": ("database",), "protocol": "a2a"},
     ),
     "grace": Key(
         "grace",
@@ -140,7 +152,7 @@ _COMMON: dict[str, Key] = {
 COMMON: dict[str, Key] = {**_COMMON, "log": attrs.evolve(_COMMON["log"], nullable=True)}
 """The keys of every agent that is no supervisor."""
 
-AGENT: dict[str, Key] = {**PROCESS, **TASK, **COMMON}
+AGENT: dict[str, Key] = {**PROCESS, **TASK, **REMOTE, **COMMON}
 
 DEFAULTS: dict[str, Key] = {
     **AGENT,

@@ -13,13 +13,15 @@ from trio_supervisor.config.key import Key
 from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
-from trio_supervisor.spec import Health, Inherit, LogFile, Readiness, Startup
+from trio_supervisor.spec import Health, Inherit, LogFile, Readiness, SecretHeader, Startup
 
 Schema = dict[str, object]
 
 _OF_FILE = [one for one in Strategy if one is not Strategy.SIMPLE_ONE_FOR_ONE]
 
 _TEXT: Schema = {"type": "string"}
+_STATUS: Schema = {"type": "integer", "minimum": 100, "maximum": 599}
+_STATUSES: Schema = {"type": "string", "pattern": "^[1-5][0-9]{2}-[1-5][0-9]{2}$"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
 
 
@@ -41,6 +43,7 @@ def schema() -> dict[str, object]:
             "health": _kinds(PROBE_KINDS, TABLES[Health]),
             "step": _one_kind(STEP_KINDS),
             "secret": _one_kind(SECRET_KINDS),
+            "header": {"anyOf": [_TEXT, _one_kind(SECRET_KINDS, TABLES[SecretHeader])]},
             "file": {"anyOf": [_TEXT, {**_closed(keys.FILE), "required": ["path"]}]},
         },
     }
@@ -116,8 +119,11 @@ def _one_or_more(found: Schema) -> Schema:
 
 
 def _agent(table: AnyMapping[str, Key]) -> Schema:
-    only_process = {"properties": dict.fromkeys(keys.PROCESS, False)}
-    return {**_closed(table), "dependentSchemas": dict.fromkeys(keys.TASK, only_process), **_EITHER}
+    not_of_task = {"properties": dict.fromkeys([*keys.PROCESS, *keys.REMOTE], False)}
+    others = [name for name in (*keys.PROCESS, *keys.TASK, "stop", "grace", "replicas") if name != "preset"]
+    not_of_remote = {"properties": dict.fromkeys(others, False)}
+    rules = {**dict.fromkeys(keys.TASK, not_of_task), **dict.fromkeys(keys.REMOTE, not_of_remote)}
+    return {**_closed(table), "dependentSchemas": rules, **_EITHER}
 
 
 def _subtree() -> Schema:
@@ -135,8 +141,8 @@ def _kinds(classes: AnyMapping[str, type], own: AnyMapping[str, Key] = MappingPr
     return {**_closed(every), "dependentSchemas": only_own}
 
 
-def _one_kind(classes: AnyMapping[str, type]) -> Schema:
-    return {**_kinds(classes), "anyOf": [{"required": [kind]} for kind in classes]}
+def _one_kind(classes: AnyMapping[str, type], own: AnyMapping[str, Key] = MappingProxyType({})) -> Schema:
+    return {**_kinds(classes, own), "anyOf": [{"required": [kind]} for kind in classes]}
 
 
 @cache
@@ -166,6 +172,8 @@ def _containers() -> dict[object, Schema]:
         forms.Inherited: {"anyOf": [_or_variable({"enum": [one.value for one in Inherit]}), _TEXTS]},
         forms.Json: {},
         forms.SecretOfFile: {"$ref": "#/$defs/secret"},
+        forms.HeaderOfFile: {"$ref": "#/$defs/header"},
+        forms.StatusCodes: {"type": "array", "items": _or_variable({"anyOf": [_STATUS, _STATUSES]})},
         forms.Logs: {"anyOf": [_one_or_more(_closed(TABLES[LogFile])), {"type": "boolean"}]},
         forms.Stop: {"anyOf": [_closed(keys.SHORT_STOP), {"type": "array", "items": {"$ref": "#/$defs/step"}}]},
         forms.StrategyOfFile: _or_variable({"enum": [one.value for one in _OF_FILE]}),

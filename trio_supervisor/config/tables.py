@@ -15,6 +15,7 @@ from trio_supervisor.config.key import Key, keys_of
 from trio_supervisor.core.policy import Backoff, Intensity
 from trio_supervisor.spec import (
     A2A,
+    AgentCore,
     Call,
     Check,
     CloseStdinStep,
@@ -28,13 +29,16 @@ from trio_supervisor.spec import (
     Limits,
     Log,
     LogFile,
+    Mcp,
     Notify,
     Readiness,
+    Redis,
     RingLimits,
     Secret,
     SecretCommand,
     SecretEnv,
     SecretFile,
+    SecretHeader,
     SendStep,
     SignalStep,
     Startup,
@@ -44,6 +48,7 @@ from trio_supervisor.spec import (
     Tcp,
     Unix,
     Window,
+    WebSocket,
 )
 
 _HOST = "Where to ask; needed only where it listens on another address."
@@ -82,15 +87,46 @@ TABLES: dict[type, dict[str, Key]] = {
             "http": "Ask by HTTP: a path on the agent's port (`/health`), or a whole URL.",
             "method": "The HTTP method.",
             "headers": "Headers of the request.",
-            "status": "The status codes that are a success; 200 to 299 when not given.",
+            "status": 'The status codes that are a success, such as [200, "300-399"]; 200 to 299 when not given.',
             "body": "A regular expression that must be found in the first 64 KiB of the body.",
             "json": "What the body must hold, as JSON: of objects these keys with these values, anything else equal.",
             "host": _HOST,
         },
-        types={"json": forms.Json},
+        types={"json": forms.Json, "status": forms.StatusCodes},
         examples={"http": "/health"},
     ),
     A2A: _of_kind(A2A, "Ask for the A2A agent card, on the new path and on the old one.", more={"host": _HOST}),
+    Mcp: keys_of(
+        Mcp,
+        {
+            "mcp": "Ask an MCP server over HTTP, without a session: a path on the agent's port, or a whole URL.",
+            "headers": "Headers of the request.",
+            "host": _HOST,
+        },
+        examples={"mcp": "/mcp"},
+    ),
+    AgentCore: _of_kind(
+        AgentCore,
+        "Ask as AWS Bedrock AgentCore does: a path on the agent's port (`/ping`), or a whole URL.",
+        more={"host": _HOST},
+        example="/ping",
+    ),
+    WebSocket: keys_of(
+        WebSocket,
+        {
+            "ws": "Ask by a WebSocket that is opened, pinged and closed: a path on the agent's port, or a whole URL.",
+            "headers": "Headers of the opening handshake.",
+            "subprotocol": "What is offered as Sec-WebSocket-Protocol.",
+            "host": _HOST,
+        },
+        examples={"ws": "/acp", "subprotocol": "acp"},
+    ),
+    Redis: _of_kind(
+        Redis,
+        "Ask by PING, in Redis' protocol: a port, or host:port; \"{port}\" is the agent's.",
+        types={"redis": forms.Address},
+        example="{port}",
+    ),
     Tcp: _of_kind(
         Tcp,
         'Ask by opening a TCP connection: a port, or host:port; "{port}" is the agent\'s.',
@@ -227,6 +263,7 @@ TABLES: dict[type, dict[str, Key]] = {
         example=("pass", "api-key"),
     ),
     Window: keys_of(Window, {"columns": "Characters in a line.", "rows": "How many lines."}),
+    SecretHeader: keys_of(SecretHeader, {"prefix": 'What stands before it in the header: `"Bearer "`.'}),
     # Of two that do not go together the first is blamed, and that is whose message it is.
     Limits: keys_of(
         Limits,

@@ -48,7 +48,7 @@ def lived(tree: Tree, child: Child, fact: LifeFact, now: float) -> None:
 def _started(tree: Tree, child: Child, now: float) -> None:
     if child.state is not State.STARTING:
         return
-    probes.begin_probes(child)
+    probes.begin_probes(tree, child)
     if child.policy.ready_by is ReadyBy.START and child.startup is None:
         probes.become_ready(tree, child, now, "started")
     else:

@@ -12,7 +12,7 @@ from trio_supervisor.core.advance import advance
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.asks import asked, start_asked
 from trio_supervisor.core.calls import add, answer_callers, called
-from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.child import Child
 from trio_supervisor.core.lives import decide, lived
 from trio_supervisor.core.messages import (
     AskFact,
@@ -44,10 +44,11 @@ from trio_supervisor.core.messages import (
 )
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
+from trio_supervisor.core.probes import start_overdue
 from trio_supervisor.core.restarts import retry
 from trio_supervisor.core.starts import begin, look_around, want_start
 from trio_supervisor.core.state import State
-from trio_supervisor.core.stops import end, make_haste, stop
+from trio_supervisor.core.stops import end, make_haste
 from trio_supervisor.core.tree import TREE, Tree
 
 _LOOKS = frozenset({Verb.WHICH, Verb.COUNT, Verb.SPEC})
@@ -182,7 +183,7 @@ class Machine:
                 reason = f"not ready {child.policy.start_deadline:g} s after its start"
                 if child.probe_failure:
                     reason += f"; the last answer: {child.probe_failure}"
-                stop(tree, child, StopCause.FAILURE, reason, now)
+                start_overdue(tree, child, reason, now)
             elif self.policy.ordered or tree.grouped:
                 tree.queue.append(Retry(child.id, child.generation))
             else:

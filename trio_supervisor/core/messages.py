@@ -77,7 +77,7 @@ class Exit:
             case How.RAISED:
                 return f"raised {self.detail}"
             case How.CANCELLED:
-                return "cancelled"
+                return self.detail or "cancelled"
             case How.SHUT_DOWN:
                 return "shut down" if self.value is None else f"shut down: {self.value}"
             case How.KILLED:
@@ -328,6 +328,16 @@ class PassStartup:
 
 
 @record
+class Repace:
+    """Ask a probe of this life, which is only watched, at the pace of one that is lost, or at its usual one again."""
+
+    child: str
+    generation: int
+    role: Role
+    lost: bool
+
+
+@record
 class StopChild:
     """End this life by its stop steps; `hurry`: by force at once."""
 
@@ -376,7 +386,7 @@ class Reply:
     """To COUNT."""
 
 
-Command = StartChild | WatchHealth | PassStartup | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
+Command = StartChild | WatchHealth | PassStartup | Repace | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
 
 # Notices
 

@@ -81,6 +81,8 @@ class ReadyBy(Enum):
     """It is ready as soon as it is started."""
     PROBE = "probe"
     """A readiness probe says so."""
+    HEALTH = "health"
+    """The health probe says so: of a child that is only watched, and has no readiness probe."""
     ITSELF = "itself"
     """The child announces it (a task that calls `task_status.started()`)."""
 
@@ -169,6 +171,8 @@ class ChildPolicy:
     """What its stop sends it before SIGKILL: to die of that, or to exit with 128 more, is to stop as asked."""
     startup: Thresholds | None = None
     """None: no startup probe. Until that succeeds no other one counts, and `start_deadline` ends with it."""
+    watched: bool = False
+    """It lives elsewhere: what its probes say ends no life and is no failed start, and it may come back by itself."""
 
     def __post_init__(self) -> None:
         if not self.start_deadline > 0:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from trio_supervisor.control.api import Snapshot
+from trio_supervisor.control.endpoints import Endpoint, endpoint_of, endpoints
 from trio_supervisor.control.local import find, snapshot_of, snapshots
 from trio_supervisor.core.answers import Answer, Counts, Row, Verb
 from trio_supervisor.core.child import Child
@@ -82,6 +83,10 @@ class Tree:
 
         return Sessions(self.engine, limits or SessionLimits()).opened()
 
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Which agents are ready now, and where; of inner supervisors, too."""
+        return tuple(endpoints(self.engine, _to_wall()))
+
     # OTP's calls
 
     async def start_child(self, spec: ChildSpec | None = None) -> "Handle":
@@ -133,6 +138,11 @@ class Tree:
         if kept is None:
             raise CallError(id, Answer.NOT_FOUND)
         return kept.spec
+
+
+def _to_wall() -> float:
+    """Seconds from Trio's clock to the wall's."""
+    return time.time() - trio.current_time()
 
 
 def _checked(id: str, reply: Reply) -> Reply:
@@ -188,6 +198,11 @@ class Handle:
     def snapshot(self) -> Snapshot:
         """As it is now."""
         return snapshot_of(self._engine, self._child, time.time() - trio.current_time())
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where it is; None if it is not ready, or listens nowhere."""
+        return endpoint_of(self._engine, self._child, _to_wall())
 
     # What it says
 

@@ -22,6 +22,8 @@ from trio_supervisor.core.messages import (
     Started,
     Told,
 )
+from trio_supervisor.core.policy import Backoff
+from trio_supervisor.engine.pace import Pace
 from trio_supervisor.engine.prober import Asked, keep_asking
 from trio_supervisor.engine.redacted import redacted
 from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
@@ -29,8 +31,8 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.record import record
-from trio_supervisor.runtimes.base import Launch, Life, RunsCommands, Runtime, Stream
-from trio_supervisor.spec import ChildSpec, Probe, StopStep, TaskSpec, expand
+from trio_supervisor.runtimes.base import Launch, Life, LivesElsewhere, RunsCommands, Runtime, Stream
+from trio_supervisor.spec import ChildSpec, Probe, RemoteSpec, StopStep, TaskSpec, expand
 from trio_supervisor.telling import Telling, seconds
 from trio_supervisor.words import one_line
 
@@ -60,6 +62,11 @@ class ChildLife:
         self._output = world.sink(kept.path, order.generation, kept.spec.log, kept.spec.ring)
         self._probes: dict[Role, Probe] = _probes_of(kept.spec)
         checks = {role: probe.check for role, probe in self._probes.items()}
+        self._paces = _paces_of(kept.spec, world.draw)
+        self._busy: dict[Role, bool] = {}
+        """What each probe whose answers tell it has said last of whether it is busy."""
+        self.card: object = None
+        """How this life describes itself, as its probes have seen it last."""
         self._telling = Telling(checks, lambda text: expand(text, kept.path, kept.runtime.port))
         self._said_of_main_pid = False
         self.life: Life = kept.runtime.life(
@@ -148,6 +155,10 @@ class ChildLife:
         """Begin to ask the health probe."""
         self._ask(Role.HEALTH)
 
+    def repace(self, role: Role, *, lost: bool) -> None:
+        """Ask a probe at the pace of a life that is lost, or at the usual one again."""
+        self._paces[role].set(lost=lost)
+
     def _ask(self, role: Role) -> None:
         probe = self._probes.get(role)
         if probe is not None and self._probers is not None and not self.over.is_set():
@@ -181,6 +192,10 @@ class ChildLife:
         self._stop.cut()
 
     # What the life tells
+
+    def say(self, text: str) -> None:
+        """Tell something about it to people, among what it says."""
+        self._say(text)
 
     def _say(self, text: str) -> None:
         self._take_output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")
@@ -216,17 +231,35 @@ class ChildLife:
         self._post(BecameReady(self._kept.spec.id, self._generation, value))
 
     def _answered(self, role: Role, answer: Answer) -> None:
+        self.card = self.card if answer.card is None else answer.card
+        if answer.busy is not None:
+            self._says_busy(role, answer.busy)
         detail = self._world.redact(answer.detail)
         self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, detail, answer.decisive))
+
+    def _says_busy(self, role: Role, busy: bool) -> None:
+        """A probe has seen that the child is busy, or not: the same as X_AGENT_BUSY; told when it changes."""
+        if self._busy.get(role, False) is not busy:
+            self._post(Told(self._kept.spec.id, self._generation, "X_AGENT_BUSY", str(int(busy))))
+        self._busy[role] = busy
 
     async def _keep_asking(self, role: Role, probe: Probe) -> None:
         run: Callable[..., Awaitable[Completed]] | None = None
         if isinstance(self.life, RunsCommands):
             run = self.life.run
-        target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling)
-        asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw)
+        address = self.life.address if isinstance(self.life, LivesElsewhere) else None
+        target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address)
+        pace = self._paces.get(role)
+        asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace)
         with self._startup if role is Role.STARTUP else nullcontext():
             await keep_asking(asked, self._world.probe)
+
+
+def _paces_of(spec: ChildSpec, draw: Callable[[], float]) -> dict[Role, Pace]:
+    """Of a child that is only watched: how soon one that is lost is asked again."""
+    if not isinstance(spec.run, RemoteSpec):
+        return {}
+    return {role: Pace(spec.backoff or Backoff(), draw) for role in (Role.READINESS, Role.HEALTH)}
 
 
 def _probes_of(spec: ChildSpec) -> dict[Role, Probe]:

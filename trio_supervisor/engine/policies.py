@@ -15,8 +15,10 @@ from trio_supervisor.core.policy import (
     TreePolicy,
 )
 from trio_supervisor.runtimes.base import Runtime
-from trio_supervisor.spec import ChildSpec, SignalStep, Startup, StopStep, SupervisorSpec
+from trio_supervisor.spec import ChildSpec, RemoteSpec, SignalStep, Startup, StopStep, SupervisorSpec
 
+REMOTE_DEADLINE = 60.0
+"""So long a remote child without a readiness probe may take until it is called unhealthy."""
 NO_BACKOFF = Backoff(initial=0.0, max=0.0, jitter=0.0)
 
 
@@ -42,6 +44,8 @@ def child_policy(spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.F
     if spec.readiness is not None:
         ready_by, deadline = ReadyBy.PROBE, spec.readiness.deadline
         thresholds = Thresholds(spec.readiness.failures, spec.readiness.successes)
+    elif isinstance(spec.run, RemoteSpec):
+        ready_by, deadline = ReadyBy.HEALTH, min(spec.start_timeout, REMOTE_DEADLINE)
     elif runtime.announces:
         ready_by = ReadyBy.ITSELF
     if spec.startup is not None:
@@ -61,6 +65,7 @@ def child_policy(spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.F
         brutal_kill=spec.stop == (),
         stop_signals=frozenset(step.signal for step in stop_steps(spec, profile) if isinstance(step, SignalStep)),
         startup=None if spec.startup is None else _startup(spec.startup),
+        watched=isinstance(spec.run, RemoteSpec),
     )
 
 

@@ -1,7 +1,7 @@
 """The task that owns a machine: a mailbox of facts, the lives that follow from its commands, and the shielded end."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from trio_supervisor.core.messages import (
     LifeEnded,
     Notice,
     PassStartup,
+    Repace,
     Reply,
     Report,
     ShutdownAsked,
@@ -55,6 +56,7 @@ from trio_supervisor.spec import ChildSpec, SupervisorSpec
 
 if TYPE_CHECKING:
     from trio_supervisor.writing import Lease
+    from trio_supervisor.engine.hooks import HookCaller
 
 Listener = Callable[[str, Notice], None]
 """Called with the path of the supervisor ("" for the top one) and what it tells."""
@@ -99,6 +101,8 @@ class Supervisor:
         self._numbers = count(1)
         self._begun = False
         self._ended = trio.Event()
+        self._hooks: HookCaller | None = None
+        """Made when it is needed first."""
         self._at_end: list[Callable[[], None]] = []
         self._stop_asked = ""
         self._killed = False
@@ -291,6 +295,8 @@ class Supervisor:
                     await self._serve()
                 finally:
                     await self._end()  # noqa: ASYNC102 -- shields itself, and the stop deadline bounds it
+                    if self._hooks is not None:
+                        self._hooks.close()
         finally:
             self._close()
 
@@ -408,10 +414,29 @@ class Supervisor:
         elif isinstance(notice, Report) and self._killed:
             # Who was killed reports nothing any more.
             return
+        if isinstance(notice, StateChanged):
+            self._call_hooks(notice)
         self._tell(self.path, notice)
         if isinstance(notice, TreeStarted):
             for started in self._started_listeners:
                 started()
+
+    def _call_hooks(self, change: StateChanged) -> None:
+        kept = self._kept.get(change.child)
+        if kept is None or kept.spec.hooks is None:
+            return
+        if self._hooks is None:
+            # Most trees have none.
+            from trio_supervisor.engine.hooks import HookCaller  # noqa: PLC0415
+
+            self._hooks = HookCaller(self._start_hooks)
+        child, life = self.children.get(change.child), self._lives.get(change.child)
+        if child is not None and life is not None:
+            self._hooks.note(kept.path, child, kept.spec.hooks, change, life.say)
+
+    def _start_hooks(self, calls: Callable[[], Awaitable[None]]) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(calls, name=f"hooks in {self.path or 'the top supervisor'}")
 
     def _tell(self, path: str, notice: Notice) -> None:
         for listener in tuple(self._listeners):
@@ -428,11 +453,15 @@ class Supervisor:
                 self._lives[command.child].watch_health()
             case PassStartup():
                 self._lives[command.child].pass_startup()
+            case Repace():
+                self._lives[command.child].repace(command.role, lost=command.lost)
             case StopChild():
                 self._stop_life(command)
             case CutGrace():
                 self._lives[command.child].cut_grace()
             case ForgetChild():
+                if self._hooks is not None:
+                    self._hooks.forget(command.child)
                 self._lives.pop(command.child, None)
                 self._leases.pop(command.child, None)
                 self._forget_words(command.child)

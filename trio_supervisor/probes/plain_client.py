@@ -83,6 +83,8 @@ class PlainClient:
         sock, connection = self._socket, self._connection
         request = h11.Request(method=asked.method, target=asked.path, headers=list(asked.headers.items()))
         await _send_all(sock, connection.send(request) or b"")
+        if asked.body:
+            await _send_all(sock, connection.send(h11.Data(data=asked.body)) or b"")
         connection.send(h11.EndOfMessage())
         self._sent = True
         return await _receive(sock, connection, limit_bytes)

@@ -5,10 +5,11 @@ placeholders `{port}` and `{id}` may stand in commands, environment values and p
 begins.
 """
 
+from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis, WebSocket
 from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Tcp, Unix, split_address
 from trio_supervisor.spec.child import DEFAULT_LISTEN, DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
+from trio_supervisor.spec.hooks import Hook, HookCall, HookKind, Hooks
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
-from trio_supervisor.spec.presets import PRESETS, Preset
 from trio_supervisor.spec.probes import PUSHED, Check, Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import (
     OWNED_NAMES,
@@ -27,6 +28,7 @@ from trio_supervisor.spec.process import (
     Window,
     is_owned,
 )
+from trio_supervisor.spec.remote import Address, RemoteSpec, SecretHeader, as_socket, as_web
 from trio_supervisor.spec.signs import Call, File, Log, Notify
 from trio_supervisor.spec.stop import (
     AskStep,
@@ -46,10 +48,11 @@ __all__ = [
     "DEFAULT_PORT_RANGE",
     "OWNED_NAMES",
     "OWNED_PREFIXES",
-    "PRESETS",
     "PUSHED",
     "RLIMITS",
     "UNLIMITED",
+    "Address",
+    "AgentCore",
     "AskStep",
     "Call",
     "Check",
@@ -60,6 +63,10 @@ __all__ = [
     "File",
     "Grpc",
     "Health",
+    "Hook",
+    "HookCall",
+    "HookKind",
+    "Hooks",
     "Http",
     "HttpStep",
     "Inherit",
@@ -68,17 +75,20 @@ __all__ = [
     "LogFile",
     "LogFormat",
     "LogStream",
+    "Mcp",
     "Notify",
     "Port",
-    "Preset",
     "Probe",
     "ProcessSpec",
     "Readiness",
+    "Redis",
+    "RemoteSpec",
     "RingLimits",
     "Secret",
     "SecretCommand",
     "SecretEnv",
     "SecretFile",
+    "SecretHeader",
     "SendStep",
     "SignalStep",
     "SignalTo",
@@ -91,6 +101,9 @@ __all__ = [
     "Tcp",
     "Unix",
     "Window",
+    "WebSocket",
+    "as_socket",
+    "as_web",
     "check_id",
     "expand",
     "is_owned",
