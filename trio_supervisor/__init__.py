@@ -121,8 +121,8 @@ if TYPE_CHECKING:
         TaskSpec,
         Tcp,
         Unix,
-        Window,
         WebSocket,
+        Window,
     )
 
 _HOMES = {
@@ -164,6 +164,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "A2A",
+    "EOF",
+    "UNLIMITED",
     "AgentCore",
     "Answer",
     "AtLimit",
@@ -181,7 +183,6 @@ __all__ = [
     "Context",
     "Counts",
     "Cursor",
-    "EOF",
     "Ending",
     "Endpoint",
     "EndpointChange",
@@ -266,7 +267,6 @@ __all__ = [
     "Tree",
     "TreeEnding",
     "TreeStarted",
-    "UNLIMITED",
     "Unix",
     "UnknownSessionError",
     "WebSocket",

@@ -47,8 +47,8 @@ from trio_supervisor.spec import (
     TailLimits,
     Tcp,
     Unix,
-    Window,
     WebSocket,
+    Window,
 )
 
 _HOST = "Where to ask; needed only where it listens on another address."

@@ -55,8 +55,8 @@ from trio_supervisor.runtimes.base import Runtime
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 
 if TYPE_CHECKING:
-    from trio_supervisor.writing import Lease
     from trio_supervisor.engine.hooks import HookCaller
+    from trio_supervisor.writing import Lease
 
 Listener = Callable[[str, Notice], None]
 """Called with the path of the supervisor ("" for the top one) and what it tells."""
