@@ -53,6 +53,9 @@ def _started(tree: Tree, child: Child, now: float) -> None:
         probes.become_ready(tree, child, now, "started")
     else:
         tree.enter(child, State.RUNNING, now, "started, not ready yet", next_at=tree.timers.get(child.id))
+        if child.policy.watched:
+            # It costs nothing here however long it takes.
+            tree.places.give_back(child.id)
 
 
 def _says_ready(tree: Tree, child: Child, fact: BecameReady, now: float) -> None:
