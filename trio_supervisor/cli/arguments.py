@@ -78,6 +78,9 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     check = commands.add_parser("check", help="check a file, and say everything that is wrong with it")
     _add_file(check)
+    check.add_argument(
+        "--explain", action="store_true", help="print the file with every default, and where each value comes from"
+    )
 
 
 def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

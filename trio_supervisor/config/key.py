@@ -67,7 +67,12 @@ def _defaults(cls: type) -> dict[str, object]:
     """The defaults of all fields that have one."""
     if not attrs.has(cls):
         return {one.name: one.default for one in dataclass_fields(cls) if one.default is not MISSING}
-    return {one.name: one.default for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
+    return {one.name: _made(one.default) for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
+
+
+def _made(default: object) -> object:
+    """A default that is made anew for each instance, once."""
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type,attr-defined]
 
 
 def _without_none(hint: object) -> tuple[object, bool]:

@@ -1,5 +1,6 @@
 """From a spec back to what a person would write: values of YAML, without what is a default."""
 
+import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from signal import Signals
@@ -10,7 +11,7 @@ from trio_supervisor.config.key import Key
 from trio_supervisor.config.nodes import Node, Scalar
 from trio_supervisor.config.tables import TABLES
 from trio_supervisor.spec import Health, Probe, Readiness, SignalStep, Startup, Stdin, StopStep
-from trio_supervisor.spec.presets import Preset
+from trio_supervisor.spec.presets import PRESETS, Preset
 
 Plain = dict[str, object] | list[object] | str | int | float | bool | None
 
@@ -75,6 +76,25 @@ def plain_preset(preset: Preset) -> dict[str, object]:
     if preset.protocol is not None:
         found["protocol"] = preset.protocol
     return found
+
+
+def presets_table() -> str:
+    """What every preset stands for, for the reference (Markdown)."""
+    rows = ["| `preset` | for | stands for |", "|---|---|---|"]
+    for name, preset in PRESETS.items():
+        keys = [f"`{key}: {_flow(value)}`" for key, value in plain_preset(preset).items()]
+        rows.append(f"| `{name}` | {preset.about} | {'<br>'.join(keys)} |")
+    return "\n".join(rows)
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    quoted = isinstance(value, str) and ("{" in text or "|" in text)
+    return json.dumps(text.replace("|", "\\|")) if quoted else text
 
 
 def _of_table(value: object, table: Mapping[str, Key]) -> dict[str, object]:
