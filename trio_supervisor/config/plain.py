@@ -52,7 +52,7 @@ def plain(value: object, kind: object = None) -> Plain:
 
 def plain_probe(probe: Probe) -> dict[str, object]:
     """A probe: its kind first."""
-    return _of_table(probe.check, TABLES[type(probe.check)]) | _of_table(probe, TABLES[type(probe)])
+    return _of_table(probe.check, TABLES[type(probe.check)], kind=True) | _of_table(probe, TABLES[type(probe)])
 
 
 def plain_stop(steps: Sequence[StopStep]) -> Plain:
@@ -62,7 +62,11 @@ def plain_stop(steps: Sequence[StopStep]) -> Plain:
             grace = {"wait": "grace"}
             return {grace.get(name, name): one for name, one in _all_of(only).items() if name != "to" or one != "group"}
         case _:
-            return [_of_table(step, TABLES[type(step)]) | {"wait": format_duration(step.wait)} for step in steps]
+            return [_of_step(step) for step in steps]
+
+
+def _of_step(step: StopStep) -> dict[str, object]:
+    return _of_table(step, TABLES[type(step)], kind=True) | {"wait": format_duration(step.wait)}
 
 
 def plain_preset(preset: Preset) -> dict[str, object]:
@@ -97,12 +101,12 @@ def _flow(value: object) -> str:
     return json.dumps(text.replace("|", "\\|")) if quoted else text
 
 
-def _of_table(value: object, table: Mapping[str, Key]) -> dict[str, object]:
-    """What differs from the default, and what has none."""
+def _of_table(value: object, table: Mapping[str, Key], *, kind: bool = False) -> dict[str, object]:
+    """What differs from the default, and what has none; with `kind` the first key in any case, which names the kind."""
     found: dict[str, object] = {}
     for key in table.values():
         one = getattr(value, key.attribute)
-        if key.required or one != key.default or key is next(iter(table.values())):
+        if key.required or one != key.default or (kind and key is next(iter(table.values()))):
             found[key.name] = plain(one, key.type)
     return found
 
