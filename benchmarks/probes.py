@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 
 import trio
 
-from trio_supervisor.core.messages import Fact, ProbeAnswered
+from trio_supervisor.core.facts import Fact, ProbeAnswered
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.lanes import current_lanes
 from trio_supervisor.engine.supervisor import Supervisor

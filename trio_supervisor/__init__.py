@@ -20,20 +20,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trio_supervisor.control.endpoints import Endpoint, EndpointChange
     from trio_supervisor.core.answers import Answer, Counts, Row
-    from trio_supervisor.core.messages import (
+    from trio_supervisor.core.exits import Exit, How
+    from trio_supervisor.core.facts import Role
+    from trio_supervisor.core.notices import (
         Cause,
         Context,
-        Exit,
-        How,
         Judged,
         Judgement,
         LifeEnded,
         Report,
-        Role,
         StateChanged,
         StatusTold,
         TreeEnding,
         TreeStarted,
+        Warned,
     )
     from trio_supervisor.core.policy import (
         AtLimit,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         Strategy,
     )
     from trio_supervisor.core.state import State
-    from trio_supervisor.embedding.sessions import Ending, SessionInfo, SessionLimits, Sessions
+    from trio_supervisor.embedding.sessions import EndedFor, Ending, SessionInfo, SessionLimits, Sessions
     from trio_supervisor.embedding.specs import child, process, remote, supervisor, supervisor_spec, task
     from trio_supervisor.embedding.supervisor import Event, Supervisor
     from trio_supervisor.embedding.tree import Handle, Tree
@@ -79,12 +79,16 @@ if TYPE_CHECKING:
     from trio_supervisor.spec import (
         A2A,
         UNLIMITED,
+        Account,
         AgentCore,
+        AtBudget,
+        Budget,
         Call,
         ChildSpec,
         CloseStdinStep,
         CommandStep,
         Exec,
+        ExitCodes,
         File,
         Grpc,
         Health,
@@ -93,7 +97,9 @@ if TYPE_CHECKING:
         Hooks,
         Http,
         HttpStep,
+        Idle,
         Inherit,
+        Lifetime,
         Limits,
         Log,
         LogFile,
@@ -103,6 +109,9 @@ if TYPE_CHECKING:
         Notify,
         Port,
         ProcessSpec,
+        Progress,
+        Quota,
+        Rate,
         Readiness,
         Redis,
         RemoteSpec,
@@ -120,6 +129,7 @@ if TYPE_CHECKING:
         TailLimits,
         TaskSpec,
         Tcp,
+        Then,
         Unix,
         WebSocket,
         Window,
@@ -128,15 +138,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "control.endpoints": ("Endpoint", "EndpointChange"),
     "core.answers": ("Answer", "Counts", "Row"),
-    "core.messages": (
-        "Cause", "Context", "Exit", "How", "Judged", "Judgement", "LifeEnded", "Report", "Role", "StateChanged",
-        "StatusTold", "TreeEnding", "TreeStarted",
+    "core.exits": ("Exit", "How"),
+    "core.facts": ("Role",),
+    "core.notices": (
+        "Cause", "Context", "Judged", "Judgement", "LifeEnded", "Report", "StateChanged", "StatusTold", "TreeEnding",
+        "TreeStarted", "Warned",
     ),
     "core.policy": (
         "AtLimit", "AutoShutdown", "Backoff", "Condition", "Intensity", "Profile", "Restart", "Strategy",
     ),
     "core.state": ("State",),
-    "embedding.sessions": ("Ending", "SessionInfo", "SessionLimits", "Sessions"),
+    "embedding.sessions": ("EndedFor", "Ending", "SessionInfo", "SessionLimits", "Sessions"),
     "embedding.specs": ("child", "process", "remote", "supervisor", "supervisor_spec", "task"),
     "embedding.supervisor": ("Event", "Supervisor"),
     "embedding.tree": ("Handle", "Tree"),
@@ -153,11 +165,12 @@ _HOMES = {
     "sessions.search": ("EOF", "Match"),
     "sessions.session": ("Said", "Session"),
     "spec": (
-        "A2A", "AgentCore", "Call", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "File", "Grpc", "Health",
-        "HookCall", "HookKind", "Hooks", "Http", "HttpStep", "Inherit", "Limits", "Log", "LogFile", "LogFormat",
-        "LogStream", "Mcp", "Notify", "Port", "ProcessSpec", "Readiness", "Redis", "RemoteSpec", "RingLimits",
-        "SecretCommand", "SecretEnv", "SecretFile", "SecretHeader", "SendStep", "SignalStep", "SignalTo", "Startup",
-        "Stdin", "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "Unix", "UNLIMITED", "WebSocket", "Window",
+        "A2A", "Account", "AgentCore", "AtBudget", "Budget", "Call", "ChildSpec", "CloseStdinStep", "CommandStep",
+        "Exec", "ExitCodes", "File", "Grpc", "Health", "HookCall", "HookKind", "Hooks", "Http", "HttpStep", "Idle",
+        "Inherit", "Lifetime", "Limits", "Log", "LogFile", "LogFormat", "LogStream", "Mcp", "Notify", "Port",
+        "ProcessSpec", "Progress", "Quota", "Rate", "Readiness", "Redis", "RemoteSpec", "RingLimits", "SecretCommand",
+        "SecretEnv", "SecretFile", "SecretHeader", "SendStep", "SignalStep", "SignalTo", "Startup", "Stdin",
+        "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "Then", "Unix", "UNLIMITED", "WebSocket", "Window",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -166,11 +179,14 @@ __all__ = [
     "A2A",
     "EOF",
     "UNLIMITED",
+    "Account",
     "AgentCore",
     "Answer",
+    "AtBudget",
     "AtLimit",
     "AutoShutdown",
     "Backoff",
+    "Budget",
     "Call",
     "CallError",
     "Cause",
@@ -183,6 +199,7 @@ __all__ = [
     "Context",
     "Counts",
     "Cursor",
+    "EndedFor",
     "Ending",
     "Endpoint",
     "EndpointChange",
@@ -190,6 +207,7 @@ __all__ = [
     "Event",
     "Exec",
     "Exit",
+    "ExitCodes",
     "ExpectTimeoutError",
     "File",
     "Grpc",
@@ -201,6 +219,7 @@ __all__ = [
     "How",
     "Http",
     "HttpStep",
+    "Idle",
     "Ignore",
     "Inherit",
     "InputClosedError",
@@ -208,6 +227,7 @@ __all__ = [
     "Judged",
     "Judgement",
     "LifeEnded",
+    "Lifetime",
     "Limits",
     "Line",
     "LineReader",
@@ -223,6 +243,9 @@ __all__ = [
     "Port",
     "ProcessSpec",
     "Profile",
+    "Progress",
+    "Quota",
+    "Rate",
     "Readiness",
     "Redis",
     "RemoteSpec",
@@ -264,11 +287,13 @@ __all__ = [
     "TailLimits",
     "TaskSpec",
     "Tcp",
+    "Then",
     "Tree",
     "TreeEnding",
     "TreeStarted",
     "Unix",
     "UnknownSessionError",
+    "Warned",
     "WebSocket",
     "Window",
     "WriteTimeoutError",

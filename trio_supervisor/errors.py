@@ -18,8 +18,15 @@
     │   ├── WriteTimeoutError      the child did not read in time; `taken` bytes were
     │   ├── ExpectTimeoutError     what was expected was not said in time; `before` is what was
     │   └── OutputEndedError       the child has ended instead; `exit` says how
+    ├── ConflictError          the caller: a command that can't be done as things are, and why
+    │   └── NotKilledError     something of a child is still there although it was killed
+    ├── RequestError           the caller: a command whose own values can't be right
+    │   └── UnknownOperationError  a command is asked about that was never given, or is long over
+    ├── TooManyRequestsError   the caller: more is asked at a time than is served; again a little later
+    ├── NoSupervisorError      the caller: no supervisor answers where one was asked
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
-    └── LockedError            the caller: something is held by another supervisor
+    ├── LockedError            the caller: something is held by another supervisor
+    └── JournalError           the caller: there is no journal, or none that can be read
 
 Raised not by this package but by an async function that is a child, to say how it ends:
 
@@ -35,7 +42,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trio_supervisor.core.answers import Answer
-    from trio_supervisor.core.messages import Exit
+    from trio_supervisor.core.exits import Exit
 
 
 class SupervisorError(Exception):
@@ -177,5 +184,33 @@ class ProbeError(SupervisorError):
     """A probe can't be asked; this is no failure of the child."""
 
 
+class ConflictError(SupervisorError):
+    """A command can't be done, or will not be any more, as things are; the message says what is in the way."""
+
+
+class NotKilledError(ConflictError):
+    """Something of a child is still there although it was killed; the message names what."""
+
+
+class RequestError(SupervisorError, ValueError):
+    """A command holds a value that can't be right; the message names it, and what would be."""
+
+
+class UnknownOperationError(RequestError):
+    """A command is asked about that was never given, or is long over."""
+
+
+class TooManyRequestsError(SupervisorError):
+    """More is asked at a time than is served."""
+
+
+class NoSupervisorError(SupervisorError):
+    """No supervisor answers where one was asked, or it has ended before it did."""
+
+
 class LockedError(SupervisorError):
     """Another supervisor holds what is needed."""
+
+
+class JournalError(SupervisorError):
+    """There is no journal, or it can't be read; the message says which one and why."""

@@ -9,6 +9,7 @@ from base64 import b64encode
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
+from json.encoder import encode_basestring, encode_basestring_ascii
 from urllib.parse import quote_from_bytes, quote_plus
 
 MARK = b"[redacted]"
@@ -27,6 +28,9 @@ VALUE_OVERHEAD = 100
 _URL_SAFE_ALPHABET = bytes.maketrans(b"+/", b"-_")
 _KEPT_IN_URLS = ("", "/", "!'()*")
 """What a URL encoder may leave as it is, besides letters, digits and `_.-~`: nothing, as `quote`, as JavaScript."""
+
+_ESCAPED_FOR_HTML = re.compile("[<>&]")
+"""By Go's encoder of JSON, and others, in strings."""
 
 _Span = tuple[int, int]
 """First place, and the one after the last."""
@@ -265,6 +269,7 @@ def _forms(value: bytes) -> Iterator[bytes]:
         return
     yield value
     yield from (line for line in map(bytes.strip, value.splitlines()) if len(line) >= SHORTEST)
+    yield from _json_forms(value)
     for form in _base64_forms(value):
         yield form
         yield form.translate(_URL_SAFE_ALPHABET)
@@ -272,6 +277,18 @@ def _forms(value: bytes) -> Iterator[bytes]:
         for encoded in (quote_from_bytes(value, kept), quote_plus(value, kept)):
             yield encoded.encode()
             yield re.sub("%..", lambda code: code[0].lower(), encoded).encode()
+
+
+def _json_forms(value: bytes) -> Iterator[bytes]:
+    """What stands for it within a string of JSON (RFC 8259, section 7): all beyond ASCII escaped, or nothing of it."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return
+    for encode in (encode_basestring_ascii, encode_basestring):
+        form = encode(text)[1:-1]
+        yield form.encode()
+        yield _ESCAPED_FOR_HTML.sub(lambda found: f"\\u{ord(found[0]):04x}", form).encode()
 
 
 def _base64_forms(value: bytes) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Mapping
 
 import trio
 
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.spec import Check, Log, LogStream
 
 LONGEST_LINE = 65536

@@ -7,14 +7,16 @@ happens at an exact second, and `events` tells them in order.
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import chain, repeat
 
 import trio
 from attrs import define, field, frozen
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
+from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.runtimes.base import Launch, Life, Stream
 from trio_supervisor.spec import AskStep, Check, CloseStdinStep, HttpStep, SendStep, SignalStep
@@ -37,6 +39,10 @@ class Script:
     """So long after it was asked to, it ends; `math.inf` if it does not care."""
     kill_delay: float = 0.0
     """So long after it was killed, it is gone."""
+    says: tuple[tuple[float, str], ...] = ()
+    """Lines of output, each with the time after its start, in order."""
+    connections: int = 0
+    """So many are open on its port, always."""
 
 
 @define
@@ -52,6 +58,8 @@ class ScriptedWorld:
     events: list[tuple[float, str, str]] = field(factory=list)
     """(seconds since the clock's zero, child, what happened), in order."""
     output: list[tuple[str, Stream, bytes]] = field(factory=list)
+    rings: dict[str, Ring] = field(factory=dict)
+    """What each child has said."""
     _answers: dict[str, "chain[Answer | float]"] = field(factory=dict, init=False)
 
     @property
@@ -60,13 +68,19 @@ class ScriptedWorld:
         return World(
             runtime=lambda spec: ScriptedRuntime(spec.id, self.scripts.get(spec.id, (Script(),)), self.note),
             probe=self._open_probe,
-            sink=lambda child, _generation, _log, _ring: (
-                lambda stream, chunk: self.output.append((child, stream, chunk))
-            ),
+            sink=lambda child, generation, _log, _ring: partial(self._take, child, generation),
             room=trio.lowlevel.checkpoint,
             draw=self.draw,
             request=self._request,
+            ring=self._ring,
         )
+
+    def _ring(self, child: str, *, there: bool = False) -> Ring | None:
+        return self.rings.get(child)
+
+    def _take(self, child: str, generation: int, stream: Stream, chunk: bytes) -> None:
+        self.output.append((child, stream, chunk))
+        self.rings.setdefault(child, Ring()).append(stream, chunk, generation)
 
     def note(self, child: str, what: str) -> None:
         """Add an event."""
@@ -107,7 +121,7 @@ class ScriptedRuntime:
 
     def life(self, launch: Launch) -> Life:
         """The next life."""
-        assert all(life.gone for life in self._lives), f"child {self._child!r}: two lives at a time"
+        assert not any(life.there for life in self._lives), f"child {self._child!r}: two lives at a time"
         script = self._scripts[min(len(self._lives), len(self._scripts) - 1)]
         self._lives.append(ScriptedLife(script, launch, self._note))
         return self._lives[-1]
@@ -130,18 +144,20 @@ class ScriptedLife:
         self._exit: Exit | None = None
         self._begun = False
         self._killed = False
-        self.gone = False
+        self.there = False
+        """It was told to start, and has not ended."""
 
     def _say(self, what: str) -> None:
         self._note(self._launch.child, f"{what} #{self._launch.generation}")
 
     async def start(self) -> None:
         """Take the scripted time, then run or fail."""
+        self.there = True
         if self._script.start_delay:
             await trio.sleep(self._script.start_delay)
         if self._script.start_error:
             self._say("start failed")
-            self.gone = True
+            self.there = False
             raise StartError(self._script.start_error)
         self._begun = True
         self._say("started")
@@ -155,10 +171,26 @@ class ScriptedLife:
                 exit = self._script.exit
             exit = self._exit or exit
             self._say(f"ended ({exit})")
-        self.gone = True
+        self.there = False
         return exit
 
+    async def connections(self) -> int:
+        """As many as the script says."""
+        return self._script.connections
+
     async def _live(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._speak)
+            await self._last()
+            nursery.cancel_scope.cancel()
+
+    async def _speak(self) -> None:
+        begun = trio.current_time()
+        for at, line in self._script.says:
+            await trio.sleep_until(begun + at)
+            self._launch.output(Stream.STDOUT, f"{line}\n".encode())
+
+    async def _last(self) -> None:
         ready_after = self._script.ready_after
         if ready_after is not None and ready_after < self._script.lifetime:
             await trio.sleep(ready_after)
@@ -174,7 +206,7 @@ class ScriptedLife:
 
     def kill(self) -> None:
         """End after `kill_delay`."""
-        if not self._killed and not self.gone:
+        if not self._killed and self.there:
             self._killed = True
             self._say("killed")
             self._finish_in(self._script.kill_delay, Exit(How.SIGNALED, signal=9))

@@ -58,15 +58,19 @@ class Writer:
         self.holder = holder
         self.held = True
 
+    def check(self) -> None:
+        """Raises WriterBusyError: it is lost, or was given up."""
+        if not self.held:
+            words = f"{self.lease.holder} writes to it now" if self.lease.holder else "the right to write is given up"
+            raise WriterBusyError(self.lease.child, self.lease.holder, words)
+
     def begin(self) -> trio.CancelScope:
         """The scope in which something is written: it is cancelled when the right is lost meanwhile.
 
         Raises:
             WriterBusyError: it is lost, or another task of the same holder is writing.
         """
-        if not self.held:
-            words = f"{self.lease.holder} writes to it now" if self.lease.holder else "the right to write is given up"
-            raise WriterBusyError(self.lease.child, self.lease.holder, words)
+        self.check()
         if self._busy is not None:
             raise WriterBusyError(self.lease.child, self.holder, f"another task of {self.holder} is writing")
         self._busy = trio.CancelScope()

@@ -18,6 +18,50 @@ def test_check_says_that_a_file_is_fine(tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == f"{file}: ok, 1 agent, 1 disabled\n"
 
 
+def test_check_explains_what_decides_about_restarts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "supervisor.yaml"
+    file.write_text(
+        """
+accounts: {team: {budget: {usd: 50/day}, quota: 'limit reached'}}
+agents:
+  a:
+    command: [x]
+    limits: {memory: 1G, lifetime: 24h, drain: 30s}
+    budget: {usd: 5/h, silent_after: infinity, then: pause}
+    account: team
+  t:
+    supervisor: {profile: otp}
+    agents: {b: {command: [x], restart: transient, backoff: {initial: 1s}, startup_crashes: 3}}
+"""
+    )
+
+    assert main(["check", str(file), "--explain"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "account team: {budget: {usd: 50/day, total: false, silent_after: 1h, then: hold},"
+        " quota: [{pattern: limit reached, wait: 15m}]}",
+        "a:",
+        "  restart: permanent   # default",
+        "  intensity: {restarts: 5, within: 1m}   # default",
+        "  at_limit: hold   # default",
+        "  backoff: {initial: 500ms, factor: 2, max: 30s, jitter: 0.2, reset_after: 1m}   # default",
+        "  exit_codes: {success: [0], restart: [75], hold: [78]}   # default",
+        "  startup_crashes: 5   # default",
+        "  same_exits: 5   # default",
+        "  limits: {memory: 1024M, lifetime: {after: 24h, variance: 0.1, then: restart}, drain: 30s}",
+        "  account: team",
+        "  budget: {usd: 5/h, total: false, silent_after: infinity, then: pause}",
+        "t/b:",
+        "  restart: transient",
+        "  intensity: {restarts: 1, within: 5s}   # default",
+        "  at_limit: escalate   # default",
+        "  backoff: {initial: 1s, factor: 2, max: 30s, jitter: 0.2, reset_after: 1m}",
+        "  exit_codes: {success: [0]}   # default",
+        "  startup_crashes: 3",
+        "  same_exits: 0   # default",
+        f"{file}: ok, 2 agents",
+    ]
+
+
 def test_check_reports_every_mistake_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "supervisor.yaml"
     file.write_text("agents:\n  a: {comand: [x]}\n  b: {command: [x], restart: sometimes}\n")
@@ -86,6 +130,17 @@ def test_bash_completes_commands_options_shells_and_files(tmp_path: Path, capsys
     assert complete_in_bash(script, "trio-supervisor", "run", f"{tmp_path}/ag") == [f"{tmp_path}/agents.yaml"]
 
 
+def test_bash_completes_the_names_of_agents_that_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 0
+    answer = "[ \"$*\" = 'status --names' ] && printf 'web\\nteam/coder\\n'"
+    script = f"{capsys.readouterr().out}\ntrio-supervisor() {{ {answer}; }}"
+
+    assert complete_in_bash(script, "trio-supervisor", "restart", "w") == ["web"]
+    assert complete_in_bash(script, "trio-supervisor", "logs", "web", "te") == ["team/coder"]
+    assert "--grep" in complete_in_bash(script, "trio-supervisor", "logs", "--")
+    assert complete_in_bash(script, "trio-supervisor", "shutdown", "w") == []
+
+
 @pytest.mark.parametrize("shell", ["fish", "zsh"])
 def test_the_other_scripts_name_every_command_and_option_and_are_read_by_their_shell(
     shell: str, capsys: pytest.CaptureFixture[str]
@@ -93,9 +148,7 @@ def test_the_other_scripts_name_every_command_and_option_and_are_read_by_their_s
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
 
-    assert all(
-        word in script
-        for word in ("run", "check", "init", "schema", "stay", "exit-code-from", "log-format", "state-dir", "force")
-    )
+    words = "run check init schema stay exit-code-from log-format state-dir force restart names"
+    assert all(word in script for word in words.split())
     if program := shutil.which(shell):
         subprocess.run([program, "-n"], input=script, text=True, check=True, timeout=20)

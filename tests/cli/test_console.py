@@ -12,7 +12,8 @@ from trio_supervisor.cli.json_format import JsonFormat
 from trio_supervisor.cli.style import Style
 from trio_supervisor.cli.text_format import TextFormat
 from trio_supervisor.cli.wording import Tone
-from trio_supervisor.core.messages import Exit, How, StateChanged
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import StateChanged
 from trio_supervisor.core.state import State
 from trio_supervisor.output.hub import Block, Record, Stream
 

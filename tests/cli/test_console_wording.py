@@ -4,7 +4,9 @@ import pytest
 
 from trio_supervisor.cli.wording import About, Tone, describe, describe_remark, duration, is_dull, tone
 from trio_supervisor.control.api import Remark
-from trio_supervisor.core.messages import Exit, How, Judged, Judgement, Role, StateChanged, StatusTold
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import Role
+from trio_supervisor.core.notices import Judged, Judgement, StateChanged, StatusTold
 from trio_supervisor.core.state import TRANSITIONS, State
 
 CODE_1 = Exit(How.EXITED, code=1)
@@ -127,6 +129,19 @@ LIMIT = "restart limit: 5 restarts within 60 s; the last failure: exit code 1"
             Tone.BAD,
         ),
         (changed(S.READY, S.HELD, LIMIT, exit=CODE_1), ABOUT, f"held: {LIMIT}", Tone.BAD),
+        (
+            changed(S.STOPPING, S.HELD, "out of quota", next_at=3700.0),
+            ABOUT,
+            "held: out of quota; resumed in 1 h",
+            Tone.WARNING,
+        ),
+        (
+            changed(S.READY, S.DRAINING, "lifetime limit: 1 day old", next_at=130.0),
+            ABOUT,
+            "draining: lifetime limit: 1 day old (for at most 30 s)",
+            Tone.QUIET,
+        ),
+        (changed(S.READY, S.DRAINING, ""), ABOUT, "draining", Tone.QUIET),
         (changed(S.STOPPING, S.REMOVED, "removed (exit code 0)"), ABOUT, "removed (exit code 0)", Tone.QUIET),
         (changed(S.STOPPED, S.REMOVED), ABOUT, "removed", Tone.QUIET),
     ],

@@ -7,18 +7,20 @@ from attrs import evolve
 
 from tests.config.config_files import Files
 from trio_supervisor.config.load import explained
-from trio_supervisor.core.policy import Backoff, Profile
+from trio_supervisor.core.policy import Backoff, ExitCodes, Profile
 from trio_supervisor.engine.policies import NO_BACKOFF, stop_steps, tree_policy
-from trio_supervisor.spec import SupervisorSpec
+from trio_supervisor.spec import FLEET_CODES, FLEET_CRASHES, SupervisorSpec
 from trio_supervisor.spec.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
 
 TREES = """
+accounts: {team: {budget: {usd: 5/h}, quota: ["used up"]}}
 defaults: {restart: transient, health: {period: 10s}, env: {A: "${SECRET_OF_ENV}"}}
 agents:
   m: {command: [vllm, "{port}"], port: auto, preset: vllm, readiness: {period: 1s, json: {a: [1, "2", true]}}}
-  g: {command: [nginx], preset: nginx, health: null, log: {file: x.log}, limits: {memory: 2G}}
+  g: {command: [nginx], preset: nginx, health: null, log: {file: x.log}, limits: {memory: 2G, idle: 1h}}
+  k: {command: [k], health: null, account: team, budget: {usd: 1/day}, limits: {lifetime: {after: 24h}}}
   judge: {remote: "https://x.example/j", preset: a2a, headers: {Authorization: {env: T, prefix: "Bearer "}}}
   shell: {command: "echo '#1: two' | cat", shell: true, stdin: pipe, grace: 5s, health: null, backoff: {max: 5s}}
   team:
@@ -35,7 +37,13 @@ def in_full(spec: SupervisorSpec) -> SupervisorSpec:
         run = in_full(child.run) if isinstance(child.run, SupervisorSpec) else child.run
         backoff = NO_BACKOFF if spec.profile is Profile.OTP else Backoff()
         backoff = child.backoff or backoff
-        children.append(evolve(child, run=run, backoff=backoff, stop=stop_steps(child, spec.profile)))
+        otp = spec.profile is Profile.OTP
+        full = evolve(child, run=run, backoff=backoff, stop=stop_steps(child, spec.profile))
+        full = evolve(full, exit_codes=child.exit_codes or (ExitCodes() if otp else FLEET_CODES))
+        crashes = 0 if otp else FLEET_CRASHES
+        startup_crashes = crashes if child.startup_crashes is None else child.startup_crashes
+        same_exits = crashes if child.same_exits is None else child.same_exits
+        children.append(evolve(full, startup_crashes=startup_crashes, same_exits=same_exits))
     return evolve(
         spec,
         children=tuple(children),
@@ -79,17 +87,17 @@ def origin(out: str, line: str) -> str:
 def test_each_value_has_its_origin(files: Files) -> None:
     out = written_out(files, TREES)
 
-    assert origin(out, "restart: transient") == "defaults, line 2"
-    assert origin(out, "preset: vllm") == "line 4"
+    assert origin(out, "restart: transient") == "defaults, line 3"
+    assert origin(out, "preset: vllm") == "line 5"
     assert origin(out, "http: /health") == "preset vllm"
-    assert origin(out, "period: 10s") == "defaults, line 2"
-    assert origin(out, "period: 1s") == "line 4"
+    assert origin(out, "period: 10s") == "defaults, line 3"
+    assert origin(out, "period: 1s") == "line 5"
     assert origin(out, "deadline: 30m") == "preset vllm"
     assert origin(out, "jitter: 0.1") == "default"
     assert origin(out, "stop: [{signal: QUIT") == "preset nginx"
     assert origin(out, "at_limit: hold") == "profile fleet"
     assert origin(out, "at_limit: escalate") == "profile otp"
-    assert origin(out, "profile: otp") == "line 9"
+    assert origin(out, "profile: otp") == "line 11"
 
 
 def test_no_variable_is_replaced(files: Files) -> None:

@@ -1,13 +1,12 @@
 """The tables of keys leave out nothing that a spec class has."""
 
-from dataclasses import fields as dataclass_fields
-
 import attrs
 import pytest
 
 from trio_supervisor.config.key import Key
 from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, ROOT, SHORT_STOP, SUBTREE, SUBTREE_STOP
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES
+from trio_supervisor.record import is_record
 from trio_supervisor.spec import (
     Call,
     ChildSpec,
@@ -22,7 +21,7 @@ from trio_supervisor.spec import (
 )
 
 NOT_WRITTEN = {
-    SupervisorSpec: {"children", "max_children", "template"},
+    SupervisorSpec: {"accounts", "children", "max_children", "template"},
     Startup: {"check"},
     Readiness: {"check"},
     Health: {"check"},
@@ -35,8 +34,10 @@ NOT_WRITTEN = {
 
 
 def _attributes(cls: type) -> set[str]:
-    fields = attrs.fields(cls) if attrs.has(cls) else dataclass_fields(cls)
-    return {one.name for one in fields} - NOT_WRITTEN.get(cls, set())
+    if is_record(cls):
+        return set(cls.__match_args__)  # type: ignore[attr-defined] # each record has them
+    names = {one.name for one in attrs.fields(cls)} if attrs.has(cls) else set(vars(cls)["__match_args__"])
+    return names - NOT_WRITTEN.get(cls, set())
 
 
 @pytest.mark.parametrize("cls", TABLES, ids=lambda cls: cls.__name__)

@@ -188,7 +188,7 @@ def test_a_size_has_a_unit(files: Files, written: str, expected: int | None) -> 
         ("limits: {memory_soft: 2G, memory: 1G}", "27: limits: memory_soft (2147483648) must be less than memory"),
         ("limits: {pids: 0}", "20: limits: pids must be >= 1, not 0"),
         ("limits: {pids: 1K}", "20: pids: must be a whole number, not '1K'"),
-        ("limits: {lifetime: 24h}", "14: unknown key 'lifetime'"),
+        ("limits: {lifespan: 24h}", "14: unknown key 'lifespan'"),
         (
             "limits: {rlimits: {nofiles: 1}}",
             "24: 'nofiles' is no limit of setrlimit(2): nofile, core, cpu, ...; did you",
@@ -232,7 +232,6 @@ def test_a_wrong_port_is_told_once_not_of_the_socket_too(files: Files) -> None:
         "umask: '022'",
         "nice: 5",
         "oom_score_adj: 5",
-        "limits: {pids: 5}",
         "listen: true",
         "preset: http",
     ],

@@ -64,7 +64,25 @@ _AGENT: dict[str, Strategy] = {
     "umask": st.sampled_from([None, 22, "022", "0o22"]),
     "nice": st.integers(-20, 19) | st.none(),
     "oom_score_adj": st.integers(-1000, 1000) | st.none(),
-    "limits": st.none() | _some_of({"memory": _SIZE, "memory_soft": _SIZE, "pids": st.just(3), "rlimits": _RLIMITS}),
+    "limits": st.none()
+    | _some_of(
+        {
+            "memory": _SIZE,
+            "memory_soft": _SIZE,
+            "pids": st.just(3),
+            "rlimits": _RLIMITS,
+            "lifetime": st.sampled_from(["24h", {"after": "1h", "variance": "5%", "then": "hold"}]),
+            "idle": st.sampled_from(["1h", {"after": "1h"}]),
+            "progress": st.sampled_from(["15m", {"within": "1h", "pattern": "x+"}]),
+            "drain": st.sampled_from(["30s", 0]),
+        }
+    ),
+    "startup_crashes": st.sampled_from([0, 5]),
+    "same_exits": st.sampled_from([0, 5]),
+    "exit_codes": _some_of({"success": st.just([0, 3]), "restart": st.just([75]), "hold": st.just([])}),
+    "account": st.sampled_from(["team", "x-1", None]),
+    "quota": st.sampled_from(["limit", ["limit", {"pattern": "x", "wait": "1h"}]]),
+    "budget": st.none() | st.sampled_from([{"usd": "5/h"}, {"restarts": "20/day", "then": "pause"}]),
 }
 _SUPERVISOR: dict[str, Strategy] = {
     "profile": st.sampled_from(["otp", "fleet"]),

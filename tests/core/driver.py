@@ -6,31 +6,28 @@ import math
 from collections.abc import Mapping
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import Command, StartChild, StopChild
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
     BecameReady,
+    BusyChanged,
     ChildAdded,
-    Command,
-    Exit,
     Exited,
     Fact,
-    How,
     HurryAsked,
-    Judged,
-    Output,
+    Looked,
     ProbeAnswered,
     RemoveAsked,
     RestartAsked,
     Role,
     ShutdownAsked,
     StartAsked,
-    StartChild,
     Started,
-    StateChanged,
     StopAsked,
-    StopChild,
     TimePassed,
 )
+from trio_supervisor.core.machine import Machine
+from trio_supervisor.core.notices import Judged, Output, StateChanged
 from trio_supervisor.core.policy import (
     Backoff,
     ChildPolicy,
@@ -148,6 +145,25 @@ class Driver:
 
     def health(self, child: str, ok: bool, detail: str = "timeout", *, decisive: bool = False) -> list[Output]:
         return self.tell(ProbeAnswered(child, self[child].generation, Role.HEALTH, ok, detail, decisive))
+
+    def looked(
+        self,
+        child: str,
+        *,
+        output: float | None = None,
+        progress: float | None = None,
+        meter: float | None = None,
+        connections: int = 0,
+    ) -> list[Output]:
+        """The answer to a look, with the times ago."""
+        output_at, progress_at, meter_at = (
+            -math.inf if ago is None else self.now - ago for ago in (output, progress, meter)
+        )
+        generation = self[child].generation
+        return self.tell(Looked(child, generation, output_at, output_at, progress_at, meter_at, connections))
+
+    def busy(self, child: str, busy: bool = True) -> list[Output]:
+        return self.tell(BusyChanged(child, self[child].generation, busy))
 
     def exits(self, child: str, exit: Exit = CRASH, *, draw: float = 0.5) -> list[Output]:
         return self.tell(Exited(child, self[child].generation, exit, draw))

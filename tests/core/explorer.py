@@ -16,48 +16,53 @@ from typing import Any
 
 from tests.core.driver import CLEAN, CRASH, UNKILLABLE
 from trio_supervisor.core.backoff import delay
+from trio_supervisor.core.budget import Meter
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.health import Health
-from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.messages import (
-    BecameReady,
-    ChildAdded,
+from trio_supervisor.core.commands import (
     CutGrace,
+    ForgetChild,
+    LookAtLife,
+    PassStartup,
+    Reply,
+    StartChild,
+    StopChild,
+    WatchHealth,
+)
+from trio_supervisor.core.facts import (
+    BecameReady,
+    BusyChanged,
+    ChildAdded,
+    CostReported,
     DeadlineExtended,
     Exited,
     Fact,
-    ForgetChild,
+    HeldByRule,
     HurryAsked,
-    Judged,
-    Judgement,
     LimitReached,
-    Output,
-    PassStartup,
+    Looked,
     ProbeAnswered,
     RemoveAsked,
-    Reply,
+    ResetAsked,
     RestartAsked,
     Role,
     ShutdownAsked,
     StartAsked,
-    StartChild,
     Started,
-    StateChanged,
-    StatusTold,
     StopAsked,
-    StopChild,
     TimeLost,
     TimePassed,
     Told,
-    TreeStarted,
-    WatchHealth,
 )
+from trio_supervisor.core.health import Health
+from trio_supervisor.core.machine import Machine
+from trio_supervisor.core.notices import Judged, Judgement, Output, StateChanged, StatusTold, TreeStarted, Warned
 from trio_supervisor.core.policy import ChildPolicy, Condition, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
 from trio_supervisor.core.window import Window
 from trio_supervisor.record import is_record
 
-_ALIVE = {State.STARTING, State.RUNNING, State.READY, State.STOPPING}
+_ALIVE = {State.STARTING, State.RUNNING, State.READY, State.DRAINING, State.STOPPING}
+_BUSY_MATTERS = {State.STARTING, State.RUNNING, State.READY, State.DRAINING}
 _DONE = {State.STOPPED, State.FINISHED, State.FAILED, State.HELD}
 _SATISFIED_BY = {
     Condition.STARTED: {State.RUNNING, State.READY, State.FINISHED},
@@ -97,6 +102,8 @@ class World:
     going: set[str] = field(default_factory=set)
     """Those that somebody wants gone for good."""
     ending: bool = False
+    resuming: set[str] = field(default_factory=set)
+    """Those whose hold ends by itself."""
 
     def take(self, fact: Fact, outputs: list[Output]) -> None:
         """A fact was handled with these outputs."""
@@ -110,6 +117,7 @@ class World:
                 del self.lives[fact.child]
             case ShutdownAsked() | HurryAsked():
                 self.ending = True
+                self.resuming.clear()
             case _:
                 pass
         for output in outputs:
@@ -132,6 +140,9 @@ class World:
                 assert output.new in TRANSITIONS[output.old]
                 assert output.generation == self.generations[child] + (output.new is State.STARTING)
                 self.states[child] = output.new
+                self.resuming.discard(child)
+                if output.new is State.HELD and output.next_at is not None:
+                    self.resuming.add(child)
                 if output.new is State.READY:
                     assert self.policies[child].startup is None or self.lives[child].passed
                     self.lives[child].was_ready = True
@@ -155,6 +166,11 @@ class World:
                 assert not self.lives[child].watched
                 assert self.policies[child].health is not None
                 self.lives[child].watched = True
+            case Warned(about=Meter()):
+                assert output.generation == self.generations[child]
+            case LookAtLife() | Warned():
+                assert self.lives[child].generation == output.generation
+                assert not self.lives[child].told_to_stop
             case PassStartup():
                 assert self.lives[child].generation == output.generation
                 assert self.policies[child].startup is not None
@@ -206,7 +222,7 @@ class World:
         assert {name: child.state for name, child in machine.children.items()} == self.states
         assert {name for name, state in self.states.items() if state in _ALIVE} == set(self.lives)
         assert self.going <= set(self.lives), "only a life keeps a child from going"
-        assert machine.at_rest == set(self.states.values()).issubset(_DONE)
+        assert machine.at_rest == (set(self.states.values()).issubset(_DONE) and not self.resuming)
         assert not isinstance(fact, TimePassed) or machine.next_deadline() > now
         for name, child in machine.children.items():
             self.check_deadline(name, machine.deadline_of(name))
@@ -236,7 +252,9 @@ class World:
         life = self.lives.get(name)
         starting = life is not None and not (life.told_to_stop or life.was_ready or life.passed or self.ending)
         bounded = starting and self.policies[name].start_deadline < math.inf
-        assert (due is not None) == (bounded or self.states[name] is State.BACKOFF)
+        draining = self.states[name] is State.DRAINING and not self.ending
+        waits = self.states[name] is State.BACKOFF or name in self.resuming
+        assert (due is not None) == (bounded or draining or waits)
 
 
 @dataclass(slots=True)
@@ -271,7 +289,7 @@ class Node:
     def check_given_back(self, before: Mapping[str, float], seconds: float) -> None:
         """Who starts and who stops has its time again, who waits for its start has waited."""
         for key, when in self.machine._tree.timers:
-            if key in self.world.states and self.world.states[key] is State.BACKOFF:
+            if key in self.world.states and self.world.states[key] in (State.BACKOFF, State.HELD):
                 assert when == before[key]
             else:
                 assert when - seconds >= min(before[key], self.now)
@@ -283,6 +301,7 @@ class Node:
         return (
             tuple(_child_key(child, self.now) for child in machine.children.values()),
             tuple(sorted((key, when - self.now) for key, when in machine._tree.timers._when.items())),
+            tuple(sorted((key, when - self.now) for key, when in machine._tree.clocks._when.items())),
             tuple(machine._tree.places._queue),
             frozenset(machine._tree.places._holders),
             machine.shutting_down,
@@ -305,7 +324,29 @@ def _child_key(child: Child, now: float) -> object:
         _health_key(child, child.readiness),
         _health_key(child, child.health),
         tuple(_window_key(window, now) for window in child.windows),
+        child.busy if child.state in _BUSY_MATTERS else None,
+        bool(child.hold),
+        max(0.0, child.hold_until - now),
+        max(0.0, child.resume_at - now),
+        _clocks_key(child, now),
+        _ledger_key(child, now),
     )
+
+
+def _clocks_key(child: Child, now: float) -> object:
+    # Those of a life that is over, or about to be, are never looked at again.
+    if child.state not in _BUSY_MATTERS - {State.DRAINING}:
+        return None
+    return tuple(
+        (clock.kind, min(now - clock.since, clock.within), clock.paused, clock.warned, clock.looking, clock.done)
+        for clock in child.clocks or ()
+    )
+
+
+def _ledger_key(child: Child, now: float) -> object:
+    if child.ledger is None:
+        return None
+    return tuple((meter, tuple(spending.export(now))) for meter, spending in child.ledger._meters.items())
 
 
 def _window_key(window: Window, now: float) -> object:
@@ -415,7 +456,13 @@ class Explorer:
             yield StartAsked(name)
             yield StopAsked(name)
             yield RestartAsked(name)
+            yield ResetAsked(name)
             yield RemoveAsked(name)
+            ledger = node.machine.children[name].ledger
+            if ledger:
+                if ledger._meters[Meter.USD].used(node.now) < 1:
+                    yield CostReported(name, 1.0)
+                yield HeldByRule(name, "out of quota", node.now + 1)
             if name in node.world.lives:
                 yield from self.about_life(name, node.world.lives[name].generation)
         yield ShutdownAsked("the end")
@@ -441,6 +488,11 @@ class Explorer:
             yield Told(name, generation, "STATUS", "busy")
             yield Told(name, generation, "X_AGENT_SOMETHING", "1")
         yield LimitReached(name, generation, "over its limit")
+        if name in self.policies and self.policies[name].watched:
+            yield BusyChanged(name, generation, True)
+            yield BusyChanged(name, generation, False)
+            yield Looked(name, generation)
+            yield Looked(name, generation, connections=1)
         for exit in (CLEAN, CRASH, UNKILLABLE):
             yield Exited(name, generation, exit)
 

@@ -13,7 +13,7 @@ import pytest
 from tests.core.driver import CRASH, TERMED, Driver, policy, tree
 from tests.core.obedient import Obedient, otp
 from trio_supervisor.core.answers import Verb
-from trio_supervisor.core.messages import TimePassed
+from trio_supervisor.core.facts import TimePassed
 from trio_supervisor.core.policy import Backoff, Condition, ReadyBy, Restart, Thresholds
 
 FEW, MANY = 10, 20_000

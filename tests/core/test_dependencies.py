@@ -14,6 +14,7 @@ starting    not yet  not yet  not yet
 running     yes      not yet  not yet
 ready       yes      yes      not yet
 unhealthy   yes      not yet  not yet
+draining    not yet  not yet  not yet
 stopping    not yet  not yet  not yet
 backoff     not yet  not yet  not yet
 stopped     not yet  not yet  not yet

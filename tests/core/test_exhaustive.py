@@ -7,9 +7,12 @@ import pytest
 
 from tests.core.driver import CRASH, policy, tree
 from tests.core.explorer import Explorer, Node
-from trio_supervisor.core.messages import Exited, RemoveAsked, ShutdownAsked, StopAsked
+from trio_supervisor.core.budget import AtBudget, Budget, Rate
+from trio_supervisor.core.facts import Exited, RemoveAsked, ShutdownAsked, StopAsked
+from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import Backoff, ChildPolicy, Condition, ReadyBy, Restart, Thresholds, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
+from trio_supervisor.record import changed
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +87,30 @@ def two_children() -> dict[str, Supervisor]:
     }
 
 
-SUPERVISORS = one_child() | one_child_in_time() | one_child_with_a_startup_probe() | two_children()
+def one_child_with_limits() -> dict[str, Supervisor]:
+    """Each limit of a life, alone and all at once, with a drain; a budget, and holds that end by themselves."""
+    life = {
+        "lifetime": {"lifetime": Lifetime(2, variance=0)},
+        "idle": {"idle": Idle(1)},
+        "progress, held": {"progress": Progress(1, then=Then.HOLD)},
+        "a silent meter": {"silent_meter": 2.0},
+        "two at once": {"lifetime": Lifetime(1, variance=0), "progress": Progress(1)},
+    }
+    ways = {
+        f"limited by {name}": changed(policy(backoff=_WITHOUT_DELAY), drain=1.0, **limits)  # type: ignore[arg-type]
+        for name, limits in life.items()
+    }
+    for then in AtBudget:
+        budget = Budget(usd=Rate(1, 1), then=then)
+        ways[f"a budget with {then.value}"] = changed(policy(Restart.TRANSIENT, backoff=_ONE_SECOND), budget=budget)
+    ways["drains"] = changed(policy(backoff=_ONE_SECOND, ready_by=ReadyBy.PROBE, deadline=1), drain=1.0)
+    ways["drains, temporary"] = changed(policy(Restart.TEMPORARY), drain=1.0)
+    return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}
+
+
+SUPERVISORS = (
+    one_child() | one_child_in_time() | one_child_with_a_startup_probe() | two_children() | one_child_with_limits()
+)
 
 
 @cache
@@ -148,14 +174,18 @@ GROUPS_AND_HOLDS = {
     # A group that restarts together waits together, whatever its members were in; and it may fail together.
     *((old, State.BACKOFF) for old in (State.STOPPED, State.FINISHED, State.FAILED)),
     (State.BACKOFF, State.FAILED),
-    # Whoever asks for a hold gets it in every state.
-    *((old, State.HELD) for old in (State.WAITING, State.BACKOFF, State.STOPPED, State.FINISHED, State.FAILED)),
+    # Whoever asks for a hold gets it in every state; a rule holds who is to be up.
+    *((old, State.HELD) for old in (State.WAITING, State.STOPPED, State.FINISHED, State.FAILED)),
+    # Who drains, and is needed, may end by itself in a shutdown.
+    (State.DRAINING, State.STOPPED),
 }
-"""Transitions that need a group strategy or a hold by hand, which the supervisors here do not have."""
+"""Transitions that need a group strategy, a hold by hand, or a rule for one of several, which nobody here has."""
 
 
 def test_every_transition_of_the_table_is_reached_and_no_other() -> None:
-    reached = set().union(*(explored(name).edges for name in SUPERVISORS))
+    # Those with a limit of a life go no other ways, and a worker of its own would have to search them once more.
+    names = [name for name in SUPERVISORS if not name.startswith("limited by")]
+    reached = set().union(*(explored(name).edges for name in names))
 
     assert not reached & GROUPS_AND_HOLDS
     assert reached | GROUPS_AND_HOLDS == {(old, new) for old, news in TRANSITIONS.items() for new in news}

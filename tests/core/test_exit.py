@@ -2,7 +2,7 @@
 
 import pytest
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.core.driver import CLEAN, CRASH, TERMED, Driver, commands, policy, starts, stops, tree
-from trio_supervisor.core.messages import CutGrace, ForgetChild, StartChild, StateChanged, StopChild
+from trio_supervisor.core.commands import CutGrace, ForgetChild, StartChild, StopChild
+from trio_supervisor.core.facts import HeldByRule
+from trio_supervisor.core.notices import StateChanged
 from trio_supervisor.core.policy import Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import TRANSITIONS, State
+from trio_supervisor.record import changed
 
 
 def _down() -> Driver:
@@ -42,6 +45,13 @@ def _running() -> Driver:
 def _ready() -> Driver:
     driver = Driver(a=policy())
     driver.bring_up("a")
+    return driver
+
+
+def _draining() -> Driver:
+    driver = Driver(a=changed(policy(), drain=5.0))
+    driver.bring_up("a")
+    driver.restart("a")
     return driver
 
 
@@ -91,6 +101,13 @@ def _failed() -> Driver:
     return driver
 
 
+def _paused() -> Driver:
+    driver = _ready()
+    driver.tell(HeldByRule("a", "out of quota", driver.now + 60))
+    driver.exits("a", TERMED)
+    return driver
+
+
 def _held() -> Driver:
     driver = Driver(tree(restarts=0), a=policy())
     driver.bring_up("a")
@@ -104,11 +121,12 @@ WAYS = {
     State.STARTING: (_starting,),
     State.RUNNING: (_running,),
     State.READY: (_ready,),
+    State.DRAINING: (_draining,),
     State.STOPPING: (_stopping, _stopping_as_unhealthy, _stopping_to_restart),
     State.BACKOFF: (_backing_off,),
     State.FINISHED: (_finished,),
     State.FAILED: (_failed,),
-    State.HELD: (_held,),
+    State.HELD: (_held, _paused),
 }
 
 everywhere = pytest.mark.parametrize(
@@ -125,6 +143,8 @@ def test_these_are_all_the_states_in_which_somebody_can_ask() -> None:
 
 def end(driver: Driver) -> None:
     """Let the life of `a` end, if it has one and was asked to end it."""
+    if "a" in driver.machine.children and driver.state("a") is State.DRAINING:
+        driver.pass_time(5)
     if "a" in driver.machine.children and driver.state("a") is State.STOPPING:
         driver.exits("a", TERMED)
 

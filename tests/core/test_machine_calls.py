@@ -5,7 +5,8 @@ import pytest
 from tests.core.driver import CLEAN, CRASH, policy, stops
 from tests.core.obedient import CANCELLED, FAILED, IGNORED, Obedient, otp
 from trio_supervisor.core.answers import Answer, Counts, Verb
-from trio_supervisor.core.messages import Called, Exit, How
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import Called
 from trio_supervisor.core.policy import (
     AutoShutdown,
     Backoff,

@@ -7,7 +7,8 @@ import pytest
 
 from tests.core.driver import CRASH, TERMED, Driver, policy, starts, stops, tree
 from tests.core.obedient import Obedient, otp
-from trio_supervisor.core.messages import Exit, How, LimitReached, TimeLost, TimePassed
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import LimitReached, TimeLost, TimePassed
 from trio_supervisor.core.policy import Backoff, ChildPolicy, Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
 

@@ -5,11 +5,11 @@ import pytest
 from tests.core.driver import CLEAN, CRASH, UNKILLABLE, policy
 from tests.core.obedient import CANCELLED, FAILED, IGNORED, Obedient, otp
 from trio_supervisor.core.answers import Answer, Verb
-from trio_supervisor.core.messages import (
-    Exit,
+from trio_supervisor.core.commands import StopChild
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
     Exited,
     HoldAsked,
-    How,
     RemoveAsked,
     RestartAsked,
     ResumeAsked,
@@ -17,7 +17,6 @@ from trio_supervisor.core.messages import (
     StartAsked,
     Started,
     StopAsked,
-    StopChild,
     TreeStartAsked,
 )
 from trio_supervisor.core.policy import (

@@ -5,18 +5,16 @@ import math
 import pytest
 
 from tests.core.driver import CLEAN, CRASH, Driver, changes, commands, judged, policy, starts, tree
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import StartChild, StopChild, WatchHealth
+from trio_supervisor.core.facts import (
     BecameReady,
     Exited,
     ProbeAnswered,
     Role,
     StartAsked,
-    StartChild,
     Started,
     StopAsked,
-    StopChild,
     TimePassed,
-    WatchHealth,
 )
 from trio_supervisor.core.policy import ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State

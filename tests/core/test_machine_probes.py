@@ -5,19 +5,9 @@ import math
 import pytest
 
 from tests.core.driver import CRASH, Driver, changes, commands, judged, policy, stops, tree
-from trio_supervisor.core.messages import (
-    BecameReady,
-    DeadlineExtended,
-    Exited,
-    PassStartup,
-    ProbeAnswered,
-    Role,
-    StatusTold,
-    StopChild,
-    TimePassed,
-    Told,
-    WatchHealth,
-)
+from trio_supervisor.core.commands import PassStartup, StopChild, WatchHealth
+from trio_supervisor.core.facts import BecameReady, DeadlineExtended, Exited, ProbeAnswered, Role, TimePassed, Told
+from trio_supervisor.core.notices import StatusTold
 from trio_supervisor.core.policy import Condition, ReadyBy, Thresholds
 from trio_supervisor.core.state import State
 

@@ -1,7 +1,5 @@
 """What follows an end that nobody asked for: restart types, backoff, the limit."""
 
-import dataclasses
-
 import pytest
 
 from tests.core.driver import (
@@ -18,9 +16,12 @@ from tests.core.driver import (
     stops,
     tree,
 )
-from trio_supervisor.core.messages import Exit, How, StartChild
+from trio_supervisor.core.commands import StartChild
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import ResetAsked
 from trio_supervisor.core.policy import AtLimit, Backoff, Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
+from trio_supervisor.record import changed
 
 
 class TestRestartTypes:
@@ -111,6 +112,19 @@ class TestBackoff:
         driver.bring_up("a")
 
         assert [driver.crash_and_return("a") for _ in range(9)] == [0, 0.5, 1, 2, 4, 8, 16, 30, 30]
+
+    def test_a_reset_makes_the_next_restart_the_first_one_and_changes_nothing_else(self) -> None:
+        driver = Driver(tree(restarts=3), a=policy())
+        driver.bring_up("a")
+        for _ in range(3):
+            driver.crash_and_return("a")
+        assert driver["a"].restarts == 3
+
+        assert driver.tell(ResetAsked("a")) == []
+
+        assert (driver["a"].restarts, driver.state("a")) == (0, State.READY)
+        assert driver.crash_and_return("a") == 0
+        assert driver.tell(ResetAsked("nobody")) == []
 
     def test_nothing_starts_before_the_delay_is_over(self) -> None:
         driver = Driver(a=policy())
@@ -329,7 +343,7 @@ class TestLimit:
         assert driver.states() == {"a": "held", "b": "starting"}
 
     def test_where_the_supervisor_gives_up_all_children_share_one_window(self) -> None:
-        shared = dataclasses.replace(tree(restarts=2), at_limit=AtLimit.ESCALATE)
+        shared = changed(tree(restarts=2), at_limit=AtLimit.ESCALATE)
         driver = Driver(shared, a=policy(), b=policy(), c=policy())
         driver.bring_up()
 

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from tests.core.driver import CLEAN, CRASH, TERMED, UNKILLABLE, Driver, changes, commands, policy, starts, stops, tree
-from trio_supervisor.core.messages import CutGrace, RemoveAsked, StopChild
+from trio_supervisor.core.commands import CutGrace, StopChild
+from trio_supervisor.core.facts import RemoveAsked
 from trio_supervisor.core.policy import Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
 

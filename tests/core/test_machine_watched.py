@@ -3,19 +3,10 @@
 import math
 
 from tests.core.driver import NO_JITTER, Driver, changes, commands, stops, tree
-from trio_supervisor.core.messages import (
-    Exit,
-    How,
-    Judged,
-    Judgement,
-    PassStartup,
-    ProbeAnswered,
-    Repace,
-    Role,
-    TreeStartAsked,
-    TreeStarted,
-    WatchHealth,
-)
+from trio_supervisor.core.commands import PassStartup, Repace, WatchHealth
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import ProbeAnswered, Role, TreeStartAsked
+from trio_supervisor.core.notices import Judged, Judgement, TreeStarted
 from trio_supervisor.core.policy import ChildPolicy, Condition, Profile, ReadyBy, Restart, Thresholds, TreePolicy
 from trio_supervisor.core.state import State
 
@@ -32,7 +23,7 @@ def watched(
         deadline,
         THREE,
         health,
-        watched=True,
+        remote=True,
         **more,  # type: ignore[arg-type]
     )
 

@@ -15,36 +15,32 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.core.driver import CLEAN, CRASH, SPAWN_FAILED, TERMED, UNKILLABLE
 from tests.core.explorer import Life, World
-from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import CutGrace, ForgetChild, PassStartup, StartChild, StopChild, WatchHealth
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
     BecameReady,
+    BusyChanged,
     ChildAdded,
-    CutGrace,
     DeadlineExtended,
-    Exit,
     Exited,
     Fact,
-    ForgetChild,
-    How,
     HurryAsked,
     LimitReached,
-    Output,
-    PassStartup,
+    Looked,
     ProbeAnswered,
     RemoveAsked,
     RestartAsked,
     Role,
     ShutdownAsked,
     StartAsked,
-    StartChild,
     Started,
-    StateChanged,
     StopAsked,
-    StopChild,
     TimeLost,
     TimePassed,
-    WatchHealth,
 )
+from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
+from trio_supervisor.core.machine import Machine
+from trio_supervisor.core.notices import Output, StateChanged
 from trio_supervisor.core.policy import (
     Backoff,
     ChildPolicy,
@@ -95,11 +91,15 @@ def _fleets(draw: st.DrawFn) -> dict[str, ChildPolicy]:
             depends_on=draw(st.dictionaries(st.sampled_from(names[:index]), st.sampled_from(Condition), max_size=2))
             if index
             else {},
+            lifetime=draw(st.none() | st.sampled_from([Lifetime(5.0, 0.5), Lifetime(20.0, then=Then.HOLD)])),
+            idle=draw(st.none() | st.just(Idle(5.0))),
+            progress=draw(st.none() | st.just(Progress(5.0))),
+            drain=draw(st.sampled_from([0.0, 2.0])),
         )
     return {name: fleet[name] for name in draw(st.permutations(names))}
 
 
-_ALIVE = (State.STARTING, State.RUNNING, State.READY, State.STOPPING)
+_ALIVE = (State.STARTING, State.RUNNING, State.READY, State.DRAINING, State.STOPPING)
 _which = st.integers(0, 5)
 _draws = st.sampled_from([0.0, 0.25, 0.5, 0.999])
 _exits = st.sampled_from([CLEAN, CRASH, CRASH, TERMED, UNKILLABLE, Exit(How.RAISED, detail="ValueError")])
@@ -119,7 +119,9 @@ class Account:
 
     wanted: str = "down"
     asked: bool = False
-    """Somebody asked for the stop that is under way."""
+    """Somebody asked for the stop that is under way, or a limit did that is no failure."""
+    failed: bool = False
+    """It drains because it has failed."""
     restarts: int = 0
     row: int = 0
     """Restarts in a row."""
@@ -281,6 +283,17 @@ class Fleet(RuleBasedStateMachine):
         for child, generation in self.one_of(which):
             self.tell(LimitReached(child, generation, "over its limit"))
 
+    @rule(which=_which, ago=_seconds, connections=st.integers(0, 1))
+    def somebody_looks_at_a_life(self, which: int, ago: float, connections: int) -> None:
+        for child, generation in self.one_of(which):
+            seen = self.now - ago
+            self.tell(Looked(child, generation, seen, seen, seen - 1, connections=connections))
+
+    @rule(which=_which, busy=st.booleans())
+    def a_life_is_busy_or_not(self, which: int, busy: bool) -> None:
+        for child, generation in self.one_of(which):
+            self.tell(BusyChanged(child, generation, busy))
+
     @precondition(lambda self: self.facts > 100)
     @rule(hurry=st.booleans())
     def everything_is_to_end(self, hurry: bool) -> None:
@@ -315,7 +328,7 @@ class Fleet(RuleBasedStateMachine):
                 self.prepare_asked(fact, self.accounts[fact.child], self.world.states[fact.child])
             case ShutdownAsked() | HurryAsked():
                 for account in self.accounts.values():
-                    account.wanted = "gone" if account.wanted == "gone" else "down"
+                    account.wanted = "down" if account.wanted == "up" else account.wanted
             case TimeLost():
                 for child, account in self.accounts.items():
                     given = self.now + min(fact.seconds, self.policies[child].start_deadline)
@@ -356,7 +369,7 @@ class Fleet(RuleBasedStateMachine):
     def is_asked(self, child: str, role: Role) -> bool:
         """Whether the answer of that probe counts."""
         life = self.world.lives.get(child)
-        if life is None or life.told_to_stop:
+        if life is None or life.told_to_stop or self.world.states[child] is State.DRAINING:
             return False
         policy = self.policies[child]
         if role is Role.STARTUP:
@@ -370,13 +383,15 @@ class Fleet(RuleBasedStateMachine):
     def expect_end(self, fact: Exited) -> tuple[State, float | None]:
         """What becomes of a child whose life is over, and when the machine acts next."""
         account, life = self.accounts[fact.child], self.world.lives[fact.child]
+        if account.wanted == "held":
+            return State.HELD, None
         if account.wanted != "up":
             return (State.REMOVED if account.wanted == "gone" else State.STOPPED), None
         if fact.exit.how is How.UNKILLABLE:
             return State.HELD, None
         if account.asked:
             return State.WAITING, None
-        return self.expect_restart(fact, clean=fact.exit.clean and not life.told_to_stop)
+        return self.expect_restart(fact, clean=fact.exit.clean and not (life.told_to_stop or account.failed))
 
     def expect_restart(self, fact: Exited, *, clean: bool) -> tuple[State, float | None]:
         account, policy = self.accounts[fact.child], self.policies[fact.child]
@@ -409,7 +424,10 @@ class Fleet(RuleBasedStateMachine):
                     account.restarts = output.restarts
                     account.row += 1
                     account.restart_times.append(self.now)
+                if output.new in (State.DRAINING, State.STOPPING) and account.wanted == "up" and not account.asked:
+                    self.book_limit(account, policy, output)
             case StartChild():
+                account.failed = False
                 account.due = self.now + policy.start_deadline
                 account.failing_since.clear()
                 account.worked.clear()
@@ -419,6 +437,16 @@ class Fleet(RuleBasedStateMachine):
                 assert self.now >= account.due
             case _:
                 pass
+
+    def book_limit(self, account: Account, policy: ChildPolicy, output: StateChanged) -> None:
+        """A life begins to end without having been asked to: is that a failure?"""
+        by_age = output.reason.startswith("lifetime")
+        if by_age and policy.lifetime is not None and policy.lifetime.then is Then.HOLD:
+            account.wanted = "held"
+        elif (by_age or output.reason.startswith("idle")) and policy.restart is not Restart.TEMPORARY:
+            account.asked = True
+        elif output.new is State.DRAINING:
+            account.failed = True
 
     def check_deadlines(self) -> None:
         """Nobody who is due is forgotten."""

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import trio
@@ -12,6 +13,8 @@ from trio.testing import MockClock
 import trio_supervisor
 from trio_supervisor import (
     UNLIMITED,
+    Account,
+    Budget,
     CallError,
     ChildSpec,
     ChildStartError,
@@ -25,6 +28,8 @@ from trio_supervisor import (
     Limits,
     Port,
     ProcessSpec,
+    Quota,
+    Rate,
     RestartLimitReached,
     SecretEnv,
     SecretFile,
@@ -63,7 +68,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 116
+    assert len(trio_supervisor.__all__) == 128
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 
@@ -518,3 +523,78 @@ async def test_what_was_said_within_a_supervisor_is_closed_with_it_and_can_still
         assert after_restart == (True, False)
         assert [entry.data for entry in ring.read().entries] == [b"ERROR x: here\n"]
         assert fixed.ring.closed
+
+
+class TestLimits:
+    """What is said of a child, in Python."""
+
+    async def test_busy_progress_activity_and_costs(self, autojump_clock: MockClock) -> None:
+        limits = Limits(idle=100.0, progress=200.0)
+        async with Supervisor(task("a", forever, limits=limits, budget=Budget(usd=Rate(5, 3600)))) as tree:
+            handle = tree["a"]
+            await handle.wait_ready()
+            async with handle.busy(), handle.busy():
+                await trio.sleep(150)
+                handle.report_progress()
+                await trio.sleep(150)
+            for _ in range(5):
+                handle.report_activity()
+                await trio.sleep(50)
+            assert handle.snapshot().generation == 1
+            handle.report_cost(5)
+            await trio.sleep(1)
+            assert (handle.state, handle.snapshot().next_at) == (State.HELD, None)
+            await handle.resume()
+            assert handle.snapshot().generation == 2
+
+    async def test_of_a_child_that_was_never_started_costs_count_all_the_same(self, autojump_clock: MockClock) -> None:
+        waits = task("b", forever, depends_on={"a": "finished"}, budget=Budget(usd=Rate(5, 3600)))
+        async with Supervisor(task("a", slow, restart="transient"), waits) as tree:
+            handle = tree["b"]
+            handle.report_cost(9)
+            handle.report_progress()
+            handle.report_activity()
+            async with handle.busy():
+                await trio.sleep(1)
+            assert handle.state is State.HELD
+
+    async def test_accounts_and_quotas_are_options(self, autojump_clock: MockClock) -> None:
+        said = [True]
+
+        async def agent() -> None:
+            if said.pop() if said else False:
+                logging.getLogger(__name__).error("usage limit reached")
+            await trio.sleep_forever()
+
+        accounts = {"team": Account(quota=(Quota("limit reached", wait=60),))}
+        async with Supervisor(
+            task("a", agent, account="team"),
+            task("b", forever, account="team", quota=["x", Quota("y")]),
+            accounts=accounts,
+        ) as tree:
+            await trio.sleep(1)
+            assert {one.state for one in tree.snapshot()} == {State.HELD}
+            await trio.sleep(61)
+            assert {one.state for one in tree.snapshot()} == {State.READY}
+
+    def test_a_task_has_no_ceilings(self) -> None:
+        with pytest.raises(SpecError, match="which a task is not"):
+            task("a", forever, limits=Limits(pids=5))
+
+    @pytest.mark.parametrize(
+        "options", [{"account": "a b"}, {"startup_crashes": -1}, {"same_exits": -1}, {"quota": "("}]
+    )
+    def test_values_that_can_not_be_right(self, options: dict[str, Any]) -> None:
+        with pytest.raises(SpecError):
+            task("a", forever, **options)
+
+    async def test_what_is_typed_is_activity(self) -> None:
+        cat = process("cat", ["sleep", "600"], stdin="pipe", limits=Limits(idle=3600.0))
+        async with Supervisor(cat) as tree:
+            handle = tree["cat"]
+            await handle.wait_ready()
+            life = tree.engine.life("cat")
+            assert life is not None
+            before = life._ears.seen("cat", 1, 0).active_at
+            await handle.attach("somebody").write("hello\n")
+            assert life._ears.seen("cat", 1, 0).active_at > before

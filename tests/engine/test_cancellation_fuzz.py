@@ -23,7 +23,7 @@ from trio_supervisor import (
     supervisor,
     task,
 )
-from trio_supervisor.core.messages import Notice
+from trio_supervisor.core.notices import Notice
 
 
 class CrashError(Exception):

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.engine.test_supervisor import BAD, GOOD, child, tree
-from trio_supervisor.core.messages import Notice, StateChanged
+from trio_supervisor.core.notices import Notice, StateChanged
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.runtimes.contract import Heard
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.engine.prober import LATE, Asked, keep_asking
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.runtimes.base import Life, Ownership

@@ -5,7 +5,8 @@ import pytest
 from trio.testing import MockClock
 
 from tests.engine.test_supervisor import child, tree
-from trio_supervisor.core.messages import Exit, How, Notice
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import Notice
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.redacted import redacted

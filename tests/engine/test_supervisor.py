@@ -6,7 +6,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_supervisor.core.messages import Exit, How, StateChanged
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import StateChanged
 from trio_supervisor.core.policy import Backoff, Condition, Intensity, Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor

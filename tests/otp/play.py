@@ -43,7 +43,8 @@ from trio_supervisor import (
     child,
     supervisor_spec,
 )
-from trio_supervisor.core.messages import Exited, Notice
+from trio_supervisor.core.facts import Exited
+from trio_supervisor.core.notices import Notice
 from trio_supervisor.engine.supervisor import Supervisor as Engine
 from trio_supervisor.errors import UnknownAgentError
 

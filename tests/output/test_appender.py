@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -97,14 +98,38 @@ def test_a_file_of_an_earlier_span_is_rotated_also_after_a_new_start(tmp_path: P
     assert path.read_bytes() == b"today\ntoday too\n"
 
 
-def test_what_is_over_the_total_is_removed_the_oldest_first(tmp_path: Path) -> None:
+def test_the_file_and_the_rotated_ones_are_never_over_the_total_and_the_oldest_go_first(tmp_path: Path) -> None:
     log = appender(tmp_path / "a.log", size=100, keep=50, total=350)
 
-    for _ in range(100):
-        log.write([b"x" * 49 + b"\n"])
+    for number in range(100):
+        log.write([b"%049d\n" % number])
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 350
 
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 350 + 100
-    assert names(tmp_path) == ["a.log", "a.log.1", "a.log.2", "a.log.3"]
+    assert names(tmp_path) == ["a.log", "a.log.1", "a.log.2"]
+    said = b"".join((tmp_path / name).read_bytes() for name in reversed(names(tmp_path)))
+    assert said == b"".join(b"%049d\n" % number for number in range(94, 100))
+
+
+def test_a_total_holds_also_where_no_size_is_given(tmp_path: Path) -> None:
+    log = appender(tmp_path / "a.log", size=None, keep=50, total=1000)
+
+    for number in range(100):
+        log.write([b"%049d\n" % number])
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1000
+
+    assert (tmp_path / "a.log").read_bytes().endswith(b"%049d\n" % 99)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) >= 500
+
+
+def test_a_total_is_no_trouble_when_the_directory_was_removed(tmp_path: Path) -> None:
+    told: list[str] = []
+    log = appender(tmp_path / "logs" / "a.log", told, size=100, total=100)
+    log.write([b"the beginning of a line"])
+    shutil.rmtree(tmp_path / "logs")
+
+    log.write([b"x" * 200 + b"\n"])
+
+    assert told == []
 
 
 def test_rotated_files_are_compressed_and_nothing_else_is_left(tmp_path: Path) -> None:

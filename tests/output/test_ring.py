@@ -1,6 +1,9 @@
 """The ring: what it keeps, what it drops and tells, and who reads it."""
 
+import sys
 import time
+from collections.abc import Callable
+from types import FrameType
 
 import pytest
 import trio
@@ -270,3 +273,51 @@ def test_very_many_children_share_what_there_is(monkeypatch: pytest.MonkeyPatch)
             ring.append(OUT, b"x" * 999 + b"\n", 1)
 
     assert rings.of("a7").size <= (1 << 20) // 8
+
+
+def test_the_share_is_that_of_the_children_that_are_there_and_have_no_limits_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rings_module, "TOTAL_BYTES", 1 << 20)
+    rings = Rings()
+    for name in "abcd":
+        rings.limit(name, None)
+    share = rings.of("a").limits
+
+    assert share.bytes == (1 << 20) // 4
+    rings.limit("b", RingLimits(size=1 << 20))
+    rings.limit("b", RingLimits(size=2 << 20))
+    assert share.bytes == (1 << 20) // 3
+    rings.retire("b")
+    rings.retire("c")
+    rings.retire("c")
+    assert share.bytes == (1 << 20) // 2
+    rings.of("b")
+    rings.limit("c", RingLimits(size=1 << 20))
+    assert share.bytes == (1 << 20) // 3
+
+
+def test_what_a_life_costs_does_not_depend_on_how_many_rings_there_are() -> None:
+    few, many = Rings(), Rings()
+    for number in range(5000):
+        many.limit(f"a{number}", None)
+    few.limit("a0", None)
+
+    assert calls(lambda: many.limit("a0", None)) == calls(lambda: few.limit("a0", None))
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many calls, and steps of generators, it takes."""
+    total = 0
+
+    def step(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal total
+        total += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(step)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return total

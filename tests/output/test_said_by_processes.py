@@ -172,6 +172,22 @@ async def test_a_disk_that_is_full_stops_no_child(small_disk: Path) -> None:
         assert handle.snapshot().pid is not None
 
 
+async def test_an_embedding_program_can_have_moved_files_opened_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    echo = process("a", ["cat"], stdin="pipe", stop="kill", log=[raw(path)])
+    with trio.fail_after(60):
+        async with Supervisor(echo) as tree:
+            with tree["a"].attach() as session:
+                await session.write("one\n")
+                await until(lambda: path.exists() and path.read_bytes() == b"one\n")
+                path.rename(tmp_path / "moved")
+                tree.reopen_logs()
+                await session.write("two\n")
+                await until(lambda: path.exists() and path.read_bytes() == b"two\n")
+
+    assert (tmp_path / "moved").read_bytes() == b"one\n"
+
+
 async def test_the_file_of_a_removed_child_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
 

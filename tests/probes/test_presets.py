@@ -9,7 +9,7 @@ import trio
 from attrs import frozen
 
 from tests.probes.probe_servers import Request, Site, Stream, response, serving
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.plugins import open_probe
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.spec import Grpc, Redis, Stdin

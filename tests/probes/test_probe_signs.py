@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, Target
 from trio_supervisor.probes.call import open_call

@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.spec import Log, LogStream
 from trio_supervisor.telling import LONGEST_LINE, PARTIAL_AFTER, Notifications, Search, Telling, seconds
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import sys
 from itertools import accumulate, pairwise
 from urllib.parse import quote, quote_plus
@@ -157,6 +158,21 @@ def test_nothing_is_left_of_a_value_in_each_form(encoded: bytes) -> None:
     assert Redactor([KEY]).redact_bytes(b"<" + encoded + b">") == b"<" + MARK + b">"
 
 
+@pytest.mark.parametrize(
+    "value",
+    ['hunter2-"s3cr3t"', "back\\slash-and-more", "pässwörd-lang-genug", "a<b>c&d-secret", "one\ttwo-three"],
+)
+@pytest.mark.parametrize("ascii", [True, False])
+@pytest.mark.parametrize("border", [3, 8, 14])
+def test_nothing_is_left_of_a_value_in_a_string_of_json(value: str, ascii: bool, border: int) -> None:
+    line = json.dumps({"key": value}, ensure_ascii=ascii).encode()
+    for_html = re.sub(rb"[<>&]", lambda found: b"\\u%04x" % ord(found[0]), line)
+
+    for said in (line, for_html):
+        shown = through(RedactedStream(Redactor([value.encode()])), [said[:border], said[border:]])
+        assert shown == b'{"key": "[redacted]"}'
+
+
 def test_a_password_in_an_authorization_header_is_found() -> None:
     header = base64.b64encode(b"me:" + KEY).decode()
 
@@ -166,9 +182,9 @@ def test_a_password_in_an_authorization_header_is_found() -> None:
 def test_lines_of_a_value_are_found_by_themselves() -> None:
     key = b"-----BEGIN KEY-----\r\n  MIIEvQIBADANBgkq\nshort\n-----END KEY-----\n"
 
-    shown = Redactor([key]).redact(json.dumps({"key": key.decode()}) + " MIIEvQIBADANBgkq short")
+    shown = Redactor([key]).redact(f"-----END KEY-----, MIIEvQIBADANBgkq short {json.dumps(key.decode())}")
 
-    assert shown == '{"key": "[redacted]\\r\\n  [redacted]\\nshort\\n[redacted]\\n"} [redacted] short'
+    assert shown == '[redacted], [redacted] short "[redacted]"'
 
 
 def test_what_is_shorter_than_eight_bytes_is_left_alone() -> None:

@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Launch, Life, Stream
 from trio_supervisor.spec import SignalStep

@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from tests.runtimes.contract import Heard, live
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime
 from trio_supervisor.spec import ChildSpec, Port, ProcessSpec
 from trio_supervisor.system.procfs import pids, process, processes

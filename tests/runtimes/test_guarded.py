@@ -23,7 +23,7 @@ from tests.runtimes.process_helpers import (
     run,
     shell,
 )
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError
 from trio_supervisor.guardian.launch import Guard, launch
 from trio_supervisor.runtimes.process import guarded

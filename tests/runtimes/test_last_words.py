@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.runtimes.contract import live
 from tests.runtimes.process_helpers import free_ports, life_of, listener
-from trio_supervisor.core.messages import How
+from trio_supervisor.core.exits import How
 from trio_supervisor.runtimes.process.last_words import KEPT, LastWords, ports_in
 
 HTTP_SERVER = "OSError: [Errno 98] Address already in use"

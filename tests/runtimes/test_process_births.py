@@ -29,7 +29,7 @@ from tests.runtimes.process_helpers import (
     python,
     shell,
 )
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime

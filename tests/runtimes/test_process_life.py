@@ -23,7 +23,7 @@ from tests.runtimes.process_helpers import (
     runtime_of,
     shell,
 )
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import SpecError
 from trio_supervisor.runtimes.base import Launch, OwnsPorts, RunsCommands, Stream
 from trio_supervisor.runtimes.process import ProcessRuntime

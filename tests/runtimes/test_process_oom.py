@@ -7,7 +7,7 @@ import pytest
 
 from tests.runtimes.cgroup_helpers import a_slice, born
 from tests.runtimes.process_helpers import python
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.runtimes.process.oom import Evidence, MachineCounter, in_words, judge_exit, kills_since
 from trio_supervisor.system.memory import kills_everywhere, resident
 

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from tests.runtimes.cgroup_helpers import a_slice, born
 from tests.runtimes.process_helpers import is_alive, kill, python, shell
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.runtimes.process.sampling import FIRST, PERIOD, Ceilings, Sample, not_held
 from trio_supervisor.spec import Limits
 from trio_supervisor.system.cgroup import Cgroup

@@ -9,7 +9,7 @@ import trio
 
 from tests.runtimes.contract import Heard
 from tests.runtimes.process_helpers import descriptors, ended, eventually, is_alive, python
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import StepError
 from trio_supervisor.runtimes.base import Interactive, Stream
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime

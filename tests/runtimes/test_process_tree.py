@@ -12,7 +12,7 @@ import trio
 
 from tests.runtimes.contract import wait_bounded
 from tests.runtimes.process_helpers import ended, eventually, is_alive, life_of, program, python, run, shell
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.runtimes.process import tree
 from trio_supervisor.system.procfs import process
 

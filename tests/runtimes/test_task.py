@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Launch, Life, Stream
 from trio_supervisor.runtimes.task import TaskRuntime

@@ -14,6 +14,7 @@ from trio_supervisor import (
     CallError,
     ChildSpec,
     ChildStartError,
+    EndedFor,
     Ending,
     Exit,
     How,
@@ -333,6 +334,7 @@ async def test_who_is_too_old_is_stopped_at_that_moment(autojump_clock: MockCloc
 
         assert trio.current_time() - begun == pytest.approx(150)
         assert (old.uptime, young.uptime) == (pytest.approx(100), pytest.approx(100))
+        assert (old.ended_for, young.ended_for) == (EndedFor.AGE, EndedFor.AGE)
 
 
 async def test_who_is_idle_is_stopped() -> None:
@@ -341,6 +343,7 @@ async def test_who_is_idle_is_stopped() -> None:
 
         assert (await idle.wait_exit()).code == 0
         assert sessions.info("alice", idle.id).uptime >= 0.3
+        assert sessions.info("alice", idle.id).ended_for is EndedFor.IDLE
 
 
 async def test_who_is_written_to_or_says_something_is_not_idle(autojump_clock: MockClock) -> None:
@@ -389,6 +392,42 @@ async def test_a_clean_up_stops_the_old_ones_and_tells_which(autojump_clock: Moc
         assert await sessions.clean_up(max_age=math.inf) == ()
         assert await sessions.clean_up(max_age=50) == (old.id,)
         assert [one.alive for one in sessions.list("bob")] == [True]
+
+
+async def test_why_it_was_ended_is_told_with_the_end_and_stays(autojump_clock: MockClock) -> None:
+    async with scripted(SessionLimits()) as (_, sessions):
+        endings = sessions.endings()
+        aged, idle, asked, killed = [(await sessions.start_spec("alice", sleeper())).id for _ in range(4)]
+        assert sessions.info("alice", asked).ended_for is None
+        await sessions.stop("alice", asked)
+        await sessions.kill("alice", killed)
+        await trio.sleep(100)
+        other = (await sessions.start_spec("bob", sleeper())).id
+        sessions._record("alice", aged).channel.lease.written_at = trio.current_time()
+        await sessions.clean_up(max_idle=50)
+        await sessions.clean_up(max_age=50)
+        await sessions.kill("alice", idle)
+        await sessions.end("bob")
+
+        expected = [
+            (asked, EndedFor.ASKED),
+            (killed, EndedFor.ASKED),
+            (idle, EndedFor.IDLE),
+            (aged, EndedFor.AGE),
+            (other, EndedFor.ASKED),
+        ]
+        told = [(await endings.receive()).session for _ in expected]
+        assert [(each.id, each.ended_for) for each in told] == expected
+        assert sessions.info("alice", idle).ended_for is EndedFor.IDLE
+
+
+async def test_who_ends_by_itself_was_not_ended() -> None:
+    async with serving() as (_, sessions):
+        session = await sessions.start("alice", ["true"])
+        await session.wait_exit()
+        await sessions.stop("alice", session.id)
+        await sessions.kill("alice", session.id)
+        assert sessions.info("alice", session.id).ended_for is None
 
 
 async def test_nothing_runs_while_nothing_happens(autojump_clock: MockClock) -> None:

@@ -284,6 +284,29 @@ async def test_who_is_driven_away_in_the_middle_of_a_write_is_told() -> None:
         assert not alice.writes
 
 
+@pytest.mark.parametrize("lost_by", ["force", "detach"])
+async def test_who_has_lost_the_right_to_write_can_do_nothing_any_more_that_the_child_notices(lost_by: str) -> None:
+    async with running(python("import os; print(*os.get_terminal_size()); input()"), stdin="pty") as child:
+        alice = child.attach("alice")
+        await alice.expect("80 24")
+        pid = alice.pid or 0
+        if lost_by == "force":
+            bob = child.attach("bob", force=True)
+        else:
+            alice.detach()
+            bob = child.attach("bob")
+        with bob:
+            with pytest.raises(WriterBusyError, match="bob writes to it now"):
+                alice.resize(100, 30)
+            with pytest.raises(WriterBusyError, match="bob writes to it now"):
+                await alice.signal(signal.SIGINT)
+            with pytest.raises(WriterBusyError, match="bob writes to it now"):
+                await alice.kill()
+            assert is_alive(pid)
+            await bob.write("\n")
+            assert (await bob.wait_exit()).code == 0
+
+
 async def test_to_detach_is_not_to_kill_and_the_next_one_gets_what_was_said() -> None:
     async with running(ECHO) as child:
         with child.attach() as first:
@@ -385,6 +408,21 @@ async def test_following_ends_with_the_life() -> None:
                 if heard == b"one\n":
                     await session.write("\n")
             assert heard == b"one\ntwo\n"
+
+
+async def test_who_follows_slowly_gets_one_life_at_a_time() -> None:
+    code = "import os; print('life', os.environ['AGENT_GENERATION']); input(); exit(1)"
+    async with running(python(code), restart="permanent") as child:
+        with child.attach() as writer, child.attach(write=False) as slow:
+            await writer.expect("life 1\n")
+            await writer.write("\n")
+            await writer.expect(EOF)
+            await writer.expect("life 2\n")
+            assert [said.data async for said in slow] == [b"life 1\n"]
+
+            await writer.write("\n")
+            await writer.expect(EOF)
+            assert [said.data async for said in slow] == [b"life 2\n"]
 
 
 # The end

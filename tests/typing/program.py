@@ -8,7 +8,7 @@ from typing import assert_type
 import trio
 import trio_typing
 
-from trio_supervisor.core.messages import Notice, StateChanged
+from trio_supervisor.core.notices import Notice, StateChanged
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor

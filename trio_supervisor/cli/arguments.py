@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from trio_supervisor.cli.control_arguments import add_control
+
 DEFAULT_FILE = "supervisor.yaml"
 
 
@@ -19,30 +21,35 @@ class _Version(argparse.Action):
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """What a command line asks for; exits with 2 and a message if it is wrong."""
-    parser = make_parser()
+    parser = make_parser(words[:1])
     options, rest = parser.parse_known_args(words)
     # argparse takes a list of words only in one piece: those after an option are left over.
-    if rest and (options.command != "run" or any(word.startswith("-") for word in rest)):
+    if rest and (not hasattr(options, "agents") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         options.agents += rest
     return options
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; the chosen one is in `command`."""
+def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of all commands; the chosen one is in `command`.
+
+    `words`: the command, if it is known already; then those for a running supervisor get options only if it is theirs.
+    """
     parser = argparse.ArgumentParser(
         prog="trio-supervisor",
         description="One supervision tree for every agent you run.",
-        epilog="Exit codes: 0 done, 1 gave up, 2 usage or configuration, 3 held by another supervisor, "
-        "4 unknown agent, 5 something could not be killed.",
+        epilog="Exit codes: 0 done, 1 gave up or not done, 2 usage or configuration, 3 no supervisor answers, "
+        "or another one holds the file, 4 unknown agent, 5 something could not be killed.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_check(commands)
     _add_init(commands)
+    add_control(commands, words[0] if words else None)
     commands.add_parser("schema", help="print the JSON Schema of the file, for editors")
+    _add_events(commands)
     completion = commands.add_parser("completion", help="print the completion script of a shell")
     completion.add_argument("shell", choices=["bash", "fish", "zsh"])
     return parser
@@ -64,8 +71,11 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     run.add_argument(
         "--state-dir",
         metavar="DIR",
-        help="where this run keeps its lock and its lease; default: $TRIO_SUPERVISOR_STATE_DIR, "
+        help="where this run keeps its lock, its lease and its journal; default: $TRIO_SUPERVISOR_STATE_DIR, "
         "else a directory for each file in ~/.local/state/trio-supervisor",
+    )
+    run.add_argument(
+        "--fresh", action="store_true", help="forget what earlier runs have left held, stopped, or near its limit"
     )
     run.add_argument("--stay", action="store_true", help="go on when nothing is left to run")
     run.add_argument(
@@ -87,3 +97,17 @@ def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     init = commands.add_parser("init", help="write a commented file to start from")
     _add_file(init)
     init.add_argument("--force", action="store_true", help="overwrite the file if it is there")
+
+
+def _add_events(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    events = commands.add_parser(
+        "events",
+        help="print what has happened: changes of state, exits, orders",
+        description="Print what has happened, from the journal: while the agents run, and after that.",
+    )
+    events.add_argument("--since", metavar="TIME", help="only what is not older: a time, or a duration such as 2h")
+    events.add_argument("--agent", metavar="PATH", default="", help="only what is about this one, or in it")
+    events.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    events.add_argument("--json", action="store_true", help="one object per line")
+    events.add_argument("--file", metavar="FILE", default=DEFAULT_FILE, help=f"default: {DEFAULT_FILE}")
+    events.add_argument("--state-dir", metavar="DIR", help="where its run keeps its state, as for run")

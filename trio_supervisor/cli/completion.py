@@ -1,4 +1,6 @@
-"""The command `completion`: scripts with which a shell completes commands, options and files."""
+"""The command `completion`: scripts with which a shell completes commands, options, files, and the names of agents that
+a supervisor runs.
+"""
 
 import argparse
 import sys
@@ -18,10 +20,27 @@ Commands = dict[str, tuple[str, dict[str, str]]]
 """By command: its help, and the help of each of its options."""
 
 
+_NAMES = "trio-supervisor status --names 2>/dev/null"
+"""Asks the supervisor of the directory's file; says nothing where there is none."""
+
+
+def _choices() -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    actions = make_parser()._actions
+    return next(action for action in actions if isinstance(action, argparse._SubParsersAction))
+
+
+def _naming() -> list[str]:
+    """The commands that take names of agents that run."""
+    return [
+        name
+        for name, parser in _choices().choices.items()
+        if name != "run" and any(action.dest in ("agent", "agents") for action in parser._actions)
+    ]
+
+
 def _commands() -> Commands:
     """Read off the parser, so that nothing can be forgotten."""
-    actions = make_parser()._actions
-    choices = next(action for action in actions if isinstance(action, argparse._SubParsersAction))
+    choices = _choices()
     helps = {choice.dest: choice.help or "" for choice in choices._choices_actions}
     return {
         name: (
@@ -52,6 +71,13 @@ _trio_supervisor() {{
   if [ "${{COMP_WORDS[1]}}" = completion ]; then
     words='bash fish zsh'
   fi
+  case ${{COMP_WORDS[1]}} in
+    {"|".join(_naming())})
+      if [[ $word != -* && ${{COMP_WORDS[COMP_CWORD-1]}} != --* ]]; then
+        COMPREPLY=($(compgen -W "$({_NAMES})" -- "$word"))
+        return
+      fi ;;
+  esac
   case $word in
     -*) COMPREPLY=($(compgen -W "$words" -- "$word")) ;;
     *) [ "${{COMP_WORDS[1]}}" = completion ] && COMPREPLY=($(compgen -W "$words" -- "$word")) ||
@@ -71,6 +97,8 @@ def _fish(commands: Commands) -> str:
             for option, text in options.items()
         ]
     lines.append("complete -c trio-supervisor -n '__fish_seen_subcommand_from completion' -f -a 'bash fish zsh'")
+    seen = f"__fish_seen_subcommand_from {' '.join(_naming())}"
+    lines.append(f"complete -c trio-supervisor -n '{seen}' -f -a '({_NAMES})'")
     return "\n".join(lines) + "\n"
 
 
@@ -95,6 +123,8 @@ _trio_supervisor() {{
 {cases}  esac
   if [[ $words[2] = completion ]]; then
     _values shell bash fish zsh
+  elif [[ " {" ".join(_naming())} " = *" $words[2] "* ]]; then
+    _arguments $options '*:agent:($({_NAMES}))'
   else
     _arguments $options '*:file:_files'
   fi

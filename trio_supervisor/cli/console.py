@@ -5,7 +5,6 @@ When the output refuses a piece, everything is dropped and counted until it has 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import Protocol
 
@@ -64,25 +63,27 @@ class Format(Protocol):
         """What to write so that the output ends with a whole line."""
 
 
-@dataclass(slots=True)
 class _Memory:
     """What was told of a child before."""
 
-    started_at: float | None = None
-    was_ready: bool = False
-    reason: str = ""
-    restarts: int = 0
+    __slots__ = ("reason", "restarts", "started_at", "was_ready")
+
+    def __init__(self) -> None:
+        self.started_at: float | None = None
+        self.was_ready = False
+        self.reason = ""
+        self.restarts = 0
 
 
-@dataclass(slots=True)
 class Console:
     """Prints records, changes of state and free text. Nothing here waits or raises."""
 
-    out: Out
-    format: Format
-    _cursor: Cursor = field(default=None, init=False)
-    _dropped: int = field(default=0, init=False)
-    _memories: dict[str, _Memory] = field(default_factory=dict, init=False)
+    def __init__(self, out: Out, format: Format) -> None:
+        self.out = out
+        self.format = format
+        self._cursor: Cursor = None
+        self._dropped = 0
+        self._memories: dict[str, _Memory] = {}
 
     def record(self, record: Record) -> None:
         """Print what a child has said; a listener for `Hub.listening`."""

@@ -14,7 +14,6 @@ from trio_supervisor.cli.mask import hold_back
 if TYPE_CHECKING:
     import argparse
 
-    from trio_supervisor.errors import SupervisorError
     from trio_supervisor.guardian.launch import Launched
 
 INTERRUPTED = 130
@@ -46,22 +45,9 @@ def _main(words: list[str]) -> int:
         return _run(options)
     except SupervisorError as error:
         sys.stderr.write(f"{error}\n")
-        return _code_of(error)
+        from trio_supervisor.cli.exit_codes import code_of  # noqa: PLC0415
 
-
-def _code_of(error: "SupervisorError") -> int:
-    from trio_supervisor.cli import exit_codes  # noqa: PLC0415
-    from trio_supervisor.errors import ConfigError, LockedError, UnknownAgentError  # noqa: PLC0415
-
-    match error:
-        case UnknownAgentError():
-            return exit_codes.UNKNOWN_AGENT
-        case LockedError():
-            return exit_codes.NO_SUPERVISOR
-        case ConfigError():
-            return exit_codes.USAGE
-        case _:
-            return exit_codes.GAVE_UP
+        return code_of(error)
 
 
 def _run(options: "argparse.Namespace") -> int:
@@ -87,10 +73,18 @@ def _run(options: "argparse.Namespace") -> int:
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 
             return completion(options)
-        case _:
+        case "events":
+            from trio_supervisor.cli.events import events  # noqa: PLC0415
+
+            return events(options)
+        case "check" | "init" | "schema":
             from trio_supervisor.cli.files import check, init, schema  # noqa: PLC0415
 
             return {"check": check, "init": init, "schema": schema}[options.command](options)
+        case _:
+            from trio_supervisor.cli.remote import command  # noqa: PLC0415
+
+            return command(options)
 
 
 def _launch_guardian() -> "Launched | None":

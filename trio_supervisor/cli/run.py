@@ -7,7 +7,8 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 from attrs import define, field
@@ -25,7 +26,10 @@ from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.wiring import Claim, claimed, open_tree
+from trio_supervisor.wiring import Claim, Journal, Order, claimed, open_tree, past_of, served
+
+if TYPE_CHECKING:
+    from trio_supervisor.journal.restoring import Past
 
 LAST_WORDS = 2.0
 """So many seconds a slow reader of the output has at the end."""
@@ -73,16 +77,22 @@ class _Run:
     ) -> tuple[Snapshot, ...]:
         for warning in (*self.loaded.warnings, *self.claim.warnings):
             console.say(warning, tone=Tone.WARNING)
+        journal = self._open_journal(console)
         for text, tone in leftovers.describe(await self.claim.clear()):
             console.say(text, tone=tone)
+        past = await self._past(journal, console)
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
             guard = self._guard(console)
-            tree = open_tree(self.loaded.spec, hub, lambda event: self._tell(console, event), guard, console.remark)
+            watch = partial(self._tell, console)
+            tree = open_tree(self.loaded.spec, hub, watch, guard, console.remark, journal, past)
             async with tree as control:
-                nursery.start_soon(act_on, signals, control, self.asked.set, hub.reopen_logs)  # noqa: ASYNC111 -- for that reason
-                control.stop(await self._wait(control))
-                await control.wait()
+                acting = partial(act_on, reopen=hub.reopen_logs, record=partial(_record, journal))
+                nursery.start_soon(acting, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
+                control.on_shutdown(self.asked.set)
+                async with served(control, self.claim.directory, os.environ, partial(_warn, console)):
+                    control.end(await self._wait(control))
+                    await control.wait()
                 if self._exit_code(control.snapshot()) == exit_codes.NOT_KILLED:
                     hub.flush()
                     console.say(_summary(control.snapshot()), tone=Tone.BAD)
@@ -91,6 +101,22 @@ class _Run:
             nursery.cancel_scope.cancel()
             hub.flush()
         return control.snapshot()
+
+    def _open_journal(self, console: Console) -> Journal | None:
+        path, limits = self.claim.journal, self.loaded.spec.journal
+        if path is None or limits is None:
+            return None
+        say = partial(console.say, tone=Tone.WARNING)
+        return Journal(os.fspath(path), limits, say, fresh=self.options.fresh)
+
+    async def _past(self, journal: Journal | None, console: Console) -> "Past | None":
+        """What the run before has left; who stays down because of it is said."""
+        past = await past_of(journal, self.loaded.spec, self.options.agents) if journal is not None else None
+        if past is not None and past.kept:
+            names = ", ".join(f"{agent} ({state})" for agent, state in past.kept)
+            text = f"left down by the run before: {names}; name it, or run with --fresh, to start it"
+            console.say(text, tone=Tone.WARNING)
+        return past
 
     def _guard(self, console: Console) -> Guard:
         lease = self.claim.lease
@@ -142,6 +168,11 @@ class _Run:
         return TextFormat(look, self.loaded.agents)
 
 
+async def _record(journal: Journal | None, verb: str, signal: str) -> None:
+    if journal is not None:
+        await journal.order(Order(verb, who=f"signal {signal}"))
+
+
 def _is_shown_elsewhere(record: logging.LogRecord) -> bool:
     """Whether the console shows it, as the words of the task that has logged it."""
     return hasattr(record, "_of_supervised_task")
@@ -152,6 +183,10 @@ async def _leave_by_force(console: Console, writer: Writer) -> NoReturn:
     console.close()
     await writer.aclose(LAST_WORDS)
     os._exit(exit_codes.NOT_KILLED)
+
+
+def _warn(console: Console, text: str) -> None:
+    console.say(text, tone=Tone.WARNING)
 
 
 async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -42,10 +42,15 @@ def _do_nothing(_number: int, _frame: FrameType | None) -> None:
 
 
 async def act_on(
-    signals: AsyncIterator[int], control: Control, asked: Callable[[], None], reopen: Callable[[], None]
+    signals: AsyncIterator[int],
+    control: Control,
+    asked: Callable[[], None],
+    reopen: Callable[[], None],
+    record: Callable[[str, str], Awaitable[None]],
 ) -> None:
     """Act on signals until cancelled: the first stop is graceful, each later one cuts every grace; `asked` is called at
-    each. `reopen` is called when log files were moved away.
+    each. `reopen` is called when log files were moved away. `record` writes down, before anything is done, what was
+    asked for (shutdown, hurry) and by which signal.
     """
     stops = 0
     async for number in signals:
@@ -57,7 +62,8 @@ async def act_on(
             case stop:
                 stops += 1
                 asked()
-                (control.stop if stops == 1 else control.hurry)(stop.name)
+                await record("shutdown" if stops == 1 else "hurry", stop.name)
+                (control.end if stops == 1 else control.hurry)(stop.name)
 
 
 def _dump() -> None:

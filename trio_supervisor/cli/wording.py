@@ -58,6 +58,9 @@ def describe(notice: StateChanged, about: About) -> str:
             return _ready(about)
         case State.UNHEALTHY:
             return _after("unhealthy", reason)
+        case State.DRAINING:
+            at_most = "" if notice.next_at is None else f" (for at most {duration(notice.next_at - about.now)})"
+            return f"{_after('draining', reason)}{at_most}"
         case State.STOPPING if notice.old is State.UNHEALTHY and reason.startswith("unhealthy"):
             return "stopping because it is unhealthy"
         case State.STOPPING:
@@ -71,7 +74,8 @@ def describe(notice: StateChanged, about: About) -> str:
         case State.FAILED:
             return _after("failed", reason)
         case State.HELD:
-            return _after("held", reason)
+            resumed = "" if notice.next_at is None else f"; resumed{_in(notice.next_at, about.now)}"
+            return f"{_after('held', reason)}{resumed}"
         case State.REMOVED:
             return _after("removed", reason)
 
@@ -92,6 +96,8 @@ def tone(notice: StateChanged, about: About) -> Tone:
     match notice.new:
         case State.READY | State.FINISHED:
             return Tone.GOOD
+        case State.HELD if notice.next_at is not None:
+            return Tone.WARNING
         case State.UNHEALTHY | State.FAILED | State.HELD:
             return Tone.BAD
         case State.BACKOFF:
@@ -100,7 +106,7 @@ def tone(notice: StateChanged, about: About) -> Tone:
             return Tone.WARNING if notice.old is State.READY else Tone.QUIET
         case State.WAITING:
             return Tone.WARNING if _restarts(notice, about) else Tone.QUIET
-        case State.STARTING | State.STOPPING | State.STOPPED | State.REMOVED:
+        case State.STARTING | State.DRAINING | State.STOPPING | State.STOPPED | State.REMOVED:
             return Tone.QUIET
 
 

@@ -85,6 +85,9 @@ class _Agents:
             message = "'tails' is for the supervisor of all agents: it holds for the whole tree"
             fields.mistakes.append(Mistake(key.place, message))
             draft.inner.spec = draft.inner.spec and attrs.evolve(draft.inner.spec, tails=None)
+        if draft.inner.node is not None and "journal" in draft.inner.node.entries:
+            key = draft.inner.node.entries["journal"][0]
+            fields.mistakes.append(Mistake(key.place, "'journal' is for the supervisor of all agents"))
         draft.spec = _spec(draft, draft.inner.spec)
         agents = fields.values.get("agents")
         if isinstance(agents, nodes.Mapping) and agents.entries:

@@ -11,14 +11,25 @@ from cattrs import Converter
 
 from trio_supervisor.config import forms, keys
 from trio_supervisor.config.fields import Read, Reader, instance, reader_of
+from trio_supervisor.config.limit_values import pattern
 from trio_supervisor.config.mistakes import Mistake, MistakeError, all_of, some_of
 from trio_supervisor.config.nodes import Mapping, Node, Scalar, Sequence
-from trio_supervisor.config.scalars import one_of, path, text, whole
+from trio_supervisor.config.scalars import duration, one_of, path, text, whole
 from trio_supervisor.config.shapes import items, mapping, not_expected, scalar
 from trio_supervisor.config.source import Reference
 from trio_supervisor.core.policy import Condition, Strategy
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec import Inherit, LogFile, ProcessSpec, SignalStep
+from trio_supervisor.spec import (
+    Idle,
+    Inherit,
+    JournalLimits,
+    Lifetime,
+    LogFile,
+    ProcessSpec,
+    Progress,
+    Quota,
+    SignalStep,
+)
 
 
 def containers(made: Converter) -> dict[object, Read]:
@@ -31,9 +42,14 @@ def containers(made: Converter) -> dict[object, Read]:
         forms.EnvFiles: partial(_references, partial(_env_file, reader_of(made, keys.FILE))),
         forms.Includes: partial(_references, _include),
         forms.Inherited: _inherited,
+        forms.Journal: partial(_journal, made),
         forms.Json: _json,
         forms.StatusCodes: _status_codes,
         forms.Logs: partial(_logs, made),
+        forms.IdleLimit: partial(_limit, made, Idle),
+        forms.LifetimeLimit: partial(_limit, made, Lifetime),
+        forms.ProgressLimit: partial(_limit, made, Progress),
+        forms.Quotas: partial(_quotas, made),
         forms.Stop: _stop(made),
         forms.StrategyOfFile: _strategy,
         forms.SubtreeStop: _subtree_stop(made),
@@ -74,6 +90,24 @@ def _subtree_stop(made: Converter) -> Read:
     return lambda node: (only(node),)
 
 
+def _limit(made: Converter, kind: Callable[[float], object], node: Node) -> object:
+    """A limit of a life: its time alone, or with more."""
+    if isinstance(node, Mapping):
+        return made.structure(node, kind)  # type: ignore[arg-type] # it is a class
+    try:
+        return kind(duration(node))
+    except ValueError as error:
+        raise MistakeError(Mistake(node.place, str(error))) from None
+
+
+def _quotas(made: Converter, node: Node) -> tuple[Quota, ...]:
+    return all_of(partial(_quota, made, item) for item in items(node))
+
+
+def _quota(made: Converter, node: Node) -> Quota:
+    return made.structure(node, Quota) if isinstance(node, Mapping) else Quota(pattern(node))
+
+
 def _logs(made: Converter, node: Node) -> tuple[LogFile, ...]:
     if isinstance(node, Sequence):
         return all_of(partial(made.structure, item, LogFile) for item in node.items)
@@ -82,6 +116,14 @@ def _logs(made: Converter, node: Node) -> tuple[LogFile, ...]:
     if type(node.value) is not bool:
         raise not_expected(node, "a mapping such as {file: agent.log}, a list of them, or true")
     return (LogFile(),) if node.value else ()
+
+
+def _journal(made: Converter, node: Node) -> JournalLimits | None:
+    if isinstance(node, Mapping):
+        return made.structure(node, JournalLimits)
+    if not isinstance(node, Scalar) or type(node.value) is not bool:
+        raise not_expected(node, "a mapping such as {age: 30d, size: 50M}, or false")
+    return JournalLimits() if node.value else None
 
 
 def _inherited(node: Node) -> Inherit | tuple[str, ...]:

@@ -1,13 +1,15 @@
-"""Durations as people write them: `500ms`, `30s`, `5m`, `1h30m`, `24h`."""
+"""Durations as people write them: `500ms`, `30s`, `5m`, `1h30m`, `24h`, `30d`."""
 
 import math
 import re
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _AMOUNT = r"[0-9]+(?:\.[0-9]+)?"
 
-PATTERN = rf"^(?=[0-9])({_AMOUNT}h)?({_AMOUNT}m)?({_AMOUNT}s)?({_AMOUNT}ms)?$"
+PATTERN = rf"^(?=[0-9])({_AMOUNT}d)?({_AMOUNT}h)?({_AMOUNT}m)?({_AMOUNT}s)?({_AMOUNT}ms)?$"
 """Matches every duration with a unit; each unit once, the largest first. Also for the schema."""
+
+_DAY = 86_400_000
 
 _DURATION = re.compile(PATTERN.replace("$", r"\Z"))
 
@@ -25,10 +27,12 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest exact form, down to a millisecond: `1h30m`, `500ms`, `0s`, `infinity`."""
+    """The shortest exact form, down to a millisecond: `1h30m`, `500ms`, `0s`, `24h`, `2d`, `infinity`."""
     if seconds == math.inf:
         return "infinity"
     rest = round(seconds * 1000)
+    if rest > _DAY and rest % _DAY == 0:
+        return f"{rest // _DAY}d"
     parts = []
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
         count, rest = divmod(rest, size)

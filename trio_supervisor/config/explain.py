@@ -19,12 +19,21 @@ from trio_supervisor.config.nodes import Node, Scalar, is_absent
 from trio_supervisor.config.plain import plain, plain_preset, plain_stop
 from trio_supervisor.config.source import Source
 from trio_supervisor.config.tables import PROBE_KINDS, TABLES
-from trio_supervisor.core.policy import AtLimit, Backoff, Intensity, Profile
-from trio_supervisor.spec import Health, Readiness, SignalStep, Startup, SupervisorSpec
+from trio_supervisor.core.policy import AtLimit, Backoff, ExitCodes, Intensity, Profile
+from trio_supervisor.spec import (
+    FLEET_CODES,
+    FLEET_CRASHES,
+    Health,
+    Readiness,
+    SignalStep,
+    Startup,
+    SupervisorSpec,
+)
 from trio_supervisor.spec.presets import PRESETS
 
 _PROBES: Mapping[str, type] = {"startup": Startup, "readiness": Readiness, "health": Health}
-_NOT_OF_REMOTE = ("stop", "grace", "replicas")
+_NOT_OF_REMOTE = ("stop", "grace", "replicas", "limits")
+_ONLY_AT_THE_TOP = ("tails", "journal")
 _NOTHING: tuple[object, ...] = (None, [], {})
 _COLUMN = 48
 
@@ -51,16 +60,22 @@ def _same_place(one: Node, other: Node) -> bool:
     return one.source is other.source and (one.start, one.end) == (other.start, other.end)
 
 
-def explain(root: Group, source: Source) -> Iterator[str]:
+def explain(root: Group, file: nodes.Mapping) -> Iterator[str]:
     """The lines of a file that is right."""
+    source = file.source
     yield "version: 1"
+    accounts = file.get("accounts")
+    if accounts is not None and not is_absent(accounts):
+        yield _line("", "accounts", _flow(accounts), _Origin(source)(accounts))
     yield from _supervisor(root, source, "")
     yield from _agents(root, source, "")
 
 
 def _supervisor(group: Group, source: Source, indent: str) -> Iterator[str]:
     yield f"{indent}supervisor:"
-    table = {name: key for name, key in TABLES[SupervisorSpec].items() if name != "tails" or not group.path}
+    table = {
+        name: key for name, key in TABLES[SupervisorSpec].items() if name not in _ONLY_AT_THE_TOP or not group.path
+    }
     yield from _keys(table, group.node, _of_profile(group), _Origin(source), indent + "  ")
 
 
@@ -113,6 +128,8 @@ def _of_agent(draft: Draft) -> dict[str, _Given]:
     given: dict[str, _Given] = {}
     if not otp:
         given["backoff"] = _Given(_whole(Backoff()), by)
+    given["exit_codes"] = _Given(_whole(ExitCodes() if otp else FLEET_CODES), by)
+    given |= dict.fromkeys(("startup_crashes", "same_exits"), _Given(0 if otp else FLEET_CRASHES, by))
     given["stop"] = _Given(plain_stop((SignalStep(wait=5.0 if otp else 10.0),)), by)
     name = draft.fields.values.get("preset")
     if isinstance(name, str) and not draft.has("task"):

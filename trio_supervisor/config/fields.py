@@ -113,11 +113,16 @@ def made_of(value: T | None, fields: Fields) -> T:
     return value
 
 
-def instance(cls: Callable[..., object], reader: Reader) -> Read:
-    """How a mapping is read that becomes a spec."""
+def instance(cls: Callable[..., object], reader: Reader, some_of: tuple[str, ...] = ()) -> Read:
+    """How a mapping is read that becomes a spec; of the keys in `some_of` it needs at least one."""
 
     def read(node: Node) -> object:
         fields = reader.read(mapping(node))
+        missing = [key.name for key in reader.table.values() if key.required and key.name not in fields.node.entries]
+        if missing and not fields.mistakes:
+            fields.mistakes.append(Mistake(fields.node.place, f"needs {' and '.join(map(repr, missing))}"))
+        if some_of and all(is_absent(fields.node.get(name)) for name in some_of):
+            fields.mistakes.append(Mistake(fields.node.place, f"needs {' or '.join(map(repr, some_of))}"))
         return made_of(build(cls, reader.table, fields), fields)
 
     return read

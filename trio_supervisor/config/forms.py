@@ -4,6 +4,7 @@ from typing import NewType
 
 Account = NewType("Account", object)
 """A user or a group, by name or number."""
+AccountName = NewType("AccountName", str)
 Address = NewType("Address", str)
 """Where a TCP probe connects; a port may be a number."""
 Agents = NewType("Agents", object)
@@ -18,9 +19,14 @@ Grace = NewType("Grace", object)
 """OTP's `shutdown`: kill, a duration, or infinity."""
 HeaderOfFile = NewType("HeaderOfFile", object)
 """The value of a header: a text, or a secret."""
+IdleLimit = NewType("IdleLimit", object)
+"""A limit of a life: a duration, or a mapping."""
 Includes = NewType("Includes", object)
 Inherited = NewType("Inherited", object)
+Journal = NewType("Journal", object)
+"""How much the journal keeps, or whether there is one."""
 Json = NewType("Json", object)
+LifetimeLimit = NewType("LifetimeLimit", object)
 Limit = NewType("Limit", float)
 """A duration, or infinity. A plain float is a duration."""
 Listen = NewType("Listen", str)
@@ -32,12 +38,21 @@ PartialReadiness = NewType("PartialReadiness", object)
 PartialStartup = NewType("PartialStartup", object)
 Path = NewType("Path", str)
 PresetName = NewType("PresetName", str)
+Pattern = NewType("Pattern", str)
+"""A regular expression."""
+ProgressLimit = NewType("ProgressLimit", object)
+Quotas = NewType("Quotas", object)
+"""Patterns, or mappings with more than that."""
+RateOfFile = NewType("RateOfFile", object)
+"""So much per time: `5/h`."""
 Replicas = NewType("Replicas", int)
 Rlimit = NewType("Rlimit", int)
 RlimitName = NewType("RlimitName", str)
 SecretName = NewType("SecretName", str)
 """The variable that a secret becomes."""
 SecretOfFile = NewType("SecretOfFile", object)
+Share = NewType("Share", float)
+"""A part of something: `10%`, or 0.1."""
 Size = NewType("Size", int)
 """Bytes, written with a unit."""
 StatusCodes = NewType("StatusCodes", object)

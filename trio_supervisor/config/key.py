@@ -1,13 +1,14 @@
 """One key of a mapping: its name, what it takes, the words that explain it."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING
-from dataclasses import fields as dataclass_fields
 from types import MappingProxyType
 from typing import get_args, get_type_hints
 
 import attrs
 from attrs import field, frozen
+
+from trio_supervisor.record import defaults as record_defaults
+from trio_supervisor.record import is_record
 
 
 @frozen
@@ -65,8 +66,8 @@ def keys_of(
 
 def _defaults(cls: type) -> dict[str, object]:
     """The defaults of all fields that have one."""
-    if not attrs.has(cls):
-        return {one.name: one.default for one in dataclass_fields(cls) if one.default is not MISSING}
+    if is_record(cls):
+        return {name: _made(value) for name, value in record_defaults(cls).items()}
     return {one.name: _made(one.default) for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
 
 

@@ -9,7 +9,7 @@ import attrs
 
 from trio_supervisor.config import forms
 from trio_supervisor.config.key import Key, keys_of
-from trio_supervisor.spec import ChildSpec, ProcessSpec, RemoteSpec, SignalStep, SupervisorSpec, TaskSpec
+from trio_supervisor.spec import Account, ChildSpec, ProcessSpec, RemoteSpec, SignalStep, SupervisorSpec, TaskSpec
 
 FILE: dict[str, Key] = {
     "path": Key("path", forms.Path, "The file, relative to the directory of this one.", required=True, example=".env"),
@@ -35,7 +35,6 @@ _PROCESS = {
             "nice": "Its niceness, -20 to 19.",
             "oom_score_adj": "How readily the kernel kills it when memory runs out: -1000 (never) to 1000.",
             "notify": "Give it a socket for sd_notify(3), also without a probe that listens to it.",
-            "limits": "What all its processes together may use, and limits of setrlimit(2).",
         },
         types={
             "command": forms.Command,
@@ -79,7 +78,6 @@ PROCESS: dict[str, Key] = {
     **_PROCESS,
     # `stdin: null` is what one writes for the null device, quotes or not.
     "stdin": attrs.evolve(_PROCESS["stdin"], takes_null=True),
-    "limits": attrs.evolve(_PROCESS["limits"], nullable=True),
 }
 """The keys of an agent that is a process."""
 
@@ -104,6 +102,8 @@ REMOTE: dict[str, Key] = keys_of(
 
 _ENABLED = Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True)
 
+_LIMITS = keys_of(ProcessSpec, {"limits": "Ceilings of what it may use; limits of its life: age, idleness, progress."})
+
 _COMMON: dict[str, Key] = {
     **keys_of(
         ChildSpec,
@@ -122,15 +122,24 @@ _COMMON: dict[str, Key] = {
             "ring": "How much of what it says is kept in memory, the last of it, over all of its lives.",
             "protocol": "What it speaks, for those who look for it: a2a, mcp, ...; by its preset, else by its probes.",
             "stop": "How it is asked to end: `{signal, grace}`, or a list of steps; TERM and 10s (in profile otp 5s).",
+            "exit_codes": "What exit codes mean: 0 success, 75 restart, 78 hold (in profile otp only 0).",
+            "startup_crashes": "So many starts in a row that come to nothing hold it: 5 (0, otp: never).",
+            "same_exits": "So many bad ends in a row with the same last words hold it: 5 (0, otp: never).",
+            "account": "Whose quota and budget it shares with others: a name, of `accounts` where there are any.",
+            "budget": "What it may use up, by itself.",
+            "quota": "Lines that say that its quota is used up: all of its account are held until that is over.",
         },
         types={
+            "account": forms.AccountName,
+            "quota": forms.Quotas,
             "depends_on": forms.Dependencies,
             "log": forms.Logs,
             "start_timeout": forms.Limit,
             "stop": forms.Stop,
         },
-        examples={"binds_to": ("database",), "protocol": "a2a"},
+        examples={"binds_to": ("database",), "account": "team", "protocol": "a2a"},
     ),
+    "limits": attrs.evolve(_LIMITS["limits"], nullable=True),
     "grace": Key(
         "grace",
         forms.Grace,
@@ -221,5 +230,12 @@ INCLUDED: dict[str, Key] = {
 ROOT: dict[str, Key] = {
     **INCLUDED,
     "supervisor": Key("supervisor", SupervisorSpec, "The supervisor of all agents.", nullable=True),
+    "accounts": Key(
+        "accounts",
+        Mapping[forms.AccountName, Account],
+        "Budgets and quotas that agents share, by the name that they have as their `account`.",
+        nullable=True,
+        example={"team": {"budget": {"usd": "50/day"}}},
+    ),
 }
 """The keys of the file that is run."""

@@ -3,6 +3,9 @@
 import os
 from collections.abc import Container, Mapping, Sequence
 
+import attrs
+
+from trio_supervisor.config.accounts import check_accounts, read_accounts
 from trio_supervisor.config.agents import read_agents
 from trio_supervisor.config.dependencies import check_dependencies
 from trio_supervisor.config.drafts import Group
@@ -33,14 +36,14 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     running = select(root, only)
     _warn(files, root, running, warnings)
     agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
-    spec = build_supervisor(root, running)
+    spec = attrs.evolve(build_supervisor(root, running), accounts=read_accounts(files))
     return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents)
 
 
 def explained(path: str | os.PathLike[str], *, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The lines of the file written out, with every default and where each value comes from. Raises ConfigError."""
     files, root = _read(path, environ, ())
-    return tuple(explain(root, files.read[0].source))
+    return tuple(explain(root, files.read[0].root))
 
 
 def _read(path: str | os.PathLike[str], environ: Mapping[str, str], only: Sequence[str]) -> tuple[Files, Group]:
@@ -58,6 +61,7 @@ def _read(path: str | os.PathLike[str], environ: Mapping[str, str], only: Sequen
 def _check_all(files: Files, root: Group) -> None:
     mistakes = files.mistakes
     check_dependencies(root, mistakes, complete=files.complete)
+    check_accounts(files, root, mistakes)
     check_ports(root.walk(running=True), mistakes)
     for draft in root.walk():
         check_port_use(draft, mistakes)

@@ -14,7 +14,7 @@ _PROBES = ("startup", "readiness", "health")
 _ONLY_PROCESS = frozenset(PROCESS)
 _ONLY_TASK = frozenset(TASK)
 _ONLY_REMOTE = frozenset(REMOTE)
-_NOT_OF_REMOTE = _ONLY_PROCESS - {"preset"} | _ONLY_TASK | {"stop", "grace"}
+_NOT_OF_REMOTE = _ONLY_PROCESS - {"preset"} | _ONLY_TASK | {"stop", "grace", "limits"}
 _ONLY_SUBTREE = frozenset({"supervisor", "agents"})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from trio_supervisor.config import nodes
 from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.environment import set_env
 from trio_supervisor.config.fields import build
@@ -16,9 +17,9 @@ from trio_supervisor.config.keys import COMMON, PROCESS, REMOTE, TASK
 from trio_supervisor.config.mistakes import Mistake, did_you_mean, shown
 from trio_supervisor.config.presets import apply_preset
 from trio_supervisor.config.stops import check_steps_of_process, check_steps_of_task
-from trio_supervisor.spec import ProcessSpec, RemoteSpec, TaskSpec
+from trio_supervisor.spec import Limits, ProcessSpec, RemoteSpec, TaskSpec
 
-_RUN = {name: key for name, key in PROCESS.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
+_RUN = {name: key for name, key in {**PROCESS, **COMMON}.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
 
 
 def task_of(draft: Draft) -> TaskSpec | None:
@@ -26,7 +27,25 @@ def task_of(draft: Draft) -> TaskSpec | None:
     _refuse(draft, {**PROCESS, **REMOTE}, "task")
     check_steps_of_task(draft)
     found = draft.fields.values.get("task")
-    return found if isinstance(found, TaskSpec) else None
+    return attrs.evolve(found, limits=_limits_of_task(draft)) if isinstance(found, TaskSpec) else None
+
+
+def _limits_of_task(draft: Draft) -> Limits:
+    """Its limits without ceilings; those of `defaults` mean nothing to it, of its own they are a mistake."""
+    limits = draft.fields.values.get("limits")
+    if not isinstance(limits, Limits):
+        return Limits()
+    own = draft.written.get("limits")
+    for name in _CEILINGS:
+        if isinstance(own, nodes.Mapping) and name in own.entries:
+            place = own.entries[name][0].place
+            message = f"limits: {name} is for processes, which a task is not"
+            draft.fields.mistakes.append(Mistake(place, message))
+    return attrs.evolve(limits, memory=None, memory_soft=None, pids=None, rlimits={})
+
+
+_NOT_OF_REMOTE = ("stop", "grace", "replicas", "limits")
+_CEILINGS = ("memory", "memory_soft", "pids", "rlimits")
 
 
 def _refuse(draft: Draft, table: Mapping[str, Key], kind: str) -> None:
@@ -44,7 +63,7 @@ def remote_of(draft: Draft) -> RemoteSpec | None:
     """The endpoint elsewhere that an agent is; None when it is not given well."""
     fields = draft.fields
     others = {name: key for name, key in {**PROCESS, **TASK}.items() if name != "preset"}
-    _refuse(draft, {**others, **{name: COMMON[name] for name in ("stop", "grace", "replicas")}}, "remote")
+    _refuse(draft, {**others, **{name: COMMON[name] for name in _NOT_OF_REMOTE}}, "remote")
     apply_preset(draft, process=False)
     if not any(draft.has(name) for name in ("startup", "readiness", "health")):
         message = "is asked nothing, so nobody knows how it is: write readiness or health, or a preset such as a2a"

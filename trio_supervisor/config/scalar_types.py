@@ -5,9 +5,10 @@ from signal import Signals
 
 from attrs import frozen
 
-from trio_supervisor.config import forms, scalars, system_values
+from trio_supervisor.config import forms, limit_values, scalars, system_values
 from trio_supervisor.config.durations import PATTERN
 from trio_supervisor.config.nodes import Node
+from trio_supervisor.config.rates import PATTERN as RATE
 from trio_supervisor.config.sizes import PATTERN as SIZE
 from trio_supervisor.config.system_values import OCTAL
 from trio_supervisor.spec import RLIMITS, Port, Stdin
@@ -50,6 +51,12 @@ SCALARS: dict[object, ScalarType] = {
     forms.Number: ScalarType(scalars.number, {"type": "number"}),
     forms.Version: ScalarType(scalars.version, {"const": 1}),
     forms.Path: ScalarType(scalars.path, _TEXT),
+    forms.AccountName: ScalarType(limit_values.account_name, {"type": "string", "pattern": limit_values.NAME}),
+    forms.Pattern: ScalarType(limit_values.pattern, _TEXT),
+    forms.RateOfFile: ScalarType(limit_values.rate, {"type": "string", "pattern": RATE}),
+    forms.Share: ScalarType(
+        limit_values.share, {"anyOf": [{"type": "string", "pattern": limit_values.PERCENT}, {"type": "number"}]}
+    ),
     forms.Address: ScalarType(scalars.address, {"type": ["string", "integer"]}),
     forms.Function: ScalarType(scalars.function, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),
     forms.Callable: ScalarType(scalars.function_name, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),

@@ -13,7 +13,19 @@ from trio_supervisor.config.key import Key
 from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
-from trio_supervisor.spec import Health, Inherit, LogFile, Readiness, SecretHeader, Startup
+from trio_supervisor.spec import (
+    Health,
+    Idle,
+    Inherit,
+    JournalLimits,
+    Lifetime,
+    LogFile,
+    Progress,
+    Quota,
+    Readiness,
+    SecretHeader,
+    Startup,
+)
 
 Schema = dict[str, object]
 
@@ -114,13 +126,17 @@ def _mapping(key_kind: object, value_kind: object) -> Schema:
     return {"type": "object", **names, "additionalProperties": _type(value_kind)}
 
 
+def _duration_or(kind: type) -> Schema:
+    return {"anyOf": [_type(float), _closed(TABLES[kind])]}
+
+
 def _one_or_more(found: Schema) -> Schema:
     return {"anyOf": [found, {"type": "array", "items": found}]}
 
 
 def _agent(table: AnyMapping[str, Key]) -> Schema:
     not_of_task = {"properties": dict.fromkeys([*keys.PROCESS, *keys.REMOTE], False)}
-    others = [name for name in (*keys.PROCESS, *keys.TASK, "stop", "grace", "replicas") if name != "preset"]
+    others = [name for name in (*keys.PROCESS, *keys.TASK, "stop", "grace", "replicas", "limits") if name != "preset"]
     not_of_remote = {"properties": dict.fromkeys(others, False)}
     rules = {**dict.fromkeys(keys.TASK, not_of_task), **dict.fromkeys(keys.REMOTE, not_of_remote)}
     return {**_closed(table), "dependentSchemas": rules, **_EITHER}
@@ -170,10 +186,15 @@ def _containers() -> dict[object, Schema]:
         forms.EnvFiles: _one_or_more({"$ref": "#/$defs/file"}),
         forms.Includes: _one_or_more(_TEXT),
         forms.Inherited: {"anyOf": [_or_variable({"enum": [one.value for one in Inherit]}), _TEXTS]},
+        forms.Journal: {"anyOf": [_closed(TABLES[JournalLimits]), {"type": "boolean"}]},
         forms.Json: {},
         forms.SecretOfFile: {"$ref": "#/$defs/secret"},
         forms.HeaderOfFile: {"$ref": "#/$defs/header"},
         forms.StatusCodes: {"type": "array", "items": _or_variable({"anyOf": [_STATUS, _STATUSES]})},
+        forms.IdleLimit: _duration_or(Idle),
+        forms.LifetimeLimit: _duration_or(Lifetime),
+        forms.ProgressLimit: _duration_or(Progress),
+        forms.Quotas: _one_or_more({"anyOf": [_TEXT, _closed(TABLES[Quota])]}),
         forms.Logs: {"anyOf": [_one_or_more(_closed(TABLES[LogFile])), {"type": "boolean"}]},
         forms.Stop: {"anyOf": [_closed(keys.SHORT_STOP), {"type": "array", "items": {"$ref": "#/$defs/step"}}]},
         forms.StrategyOfFile: _or_variable({"enum": [one.value for one in _OF_FILE]}),

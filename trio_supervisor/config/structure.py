@@ -19,7 +19,7 @@ from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.scalars import one_of
 from trio_supervisor.config.shapes import mapping, not_expected
 from trio_supervisor.config.tables import TABLES
-from trio_supervisor.spec import Health, Readiness, SecretHeader, Startup, SupervisorSpec
+from trio_supervisor.spec import Budget, Health, Readiness, SecretHeader, Startup, SupervisorSpec
 
 
 @cache
@@ -35,7 +35,7 @@ def converter() -> Converter:
         made.register_structure_hook(kind, _hook(read))
     # In the order of the tables: there a class stands below those that its attributes need.
     for cls in [cls for cls in TABLES if cls not in (Startup, Readiness, Health, SecretHeader)]:
-        made.register_structure_hook(cls, _hook(instance(cls, reader_of(made, TABLES[cls]))))
+        made.register_structure_hook(cls, _hook(instance(cls, reader_of(made, TABLES[cls]), _SOME_OF.get(cls, ()))))
     for kind, read in kinds(made).items():
         made.register_structure_hook(kind, _hook(read))
     return made
@@ -50,6 +50,7 @@ def reader(table: str) -> Reader:
 
 
 _EITHER = (("stop", "grace"),)
+_SOME_OF: dict[type, tuple[str, ...]] = {Budget: ("usd", "restarts")}
 _ONLY_SUBTREE = ("supervisor", "agents")
 _OF_SUPERVISOR = {
     name: "stands under 'supervisor', beside 'agents'" for name in TABLES[SupervisorSpec] if name not in keys.AGENT

@@ -15,22 +15,30 @@ from trio_supervisor.config.key import Key, keys_of
 from trio_supervisor.core.policy import Backoff, Intensity
 from trio_supervisor.spec import (
     A2A,
+    Account,
     AgentCore,
+    Budget,
     Call,
     Check,
     CloseStdinStep,
     CommandStep,
     Exec,
+    ExitCodes,
     File,
     Grpc,
     Health,
     Http,
     HttpStep,
+    Idle,
+    JournalLimits,
+    Lifetime,
     Limits,
     Log,
     LogFile,
     Mcp,
     Notify,
+    Progress,
+    Quota,
     Readiness,
     Redis,
     RingLimits,
@@ -262,6 +270,76 @@ TABLES: dict[type, dict[str, Key]] = {
         "What a command (a list) prints, without the last newline.",
         example=("pass", "api-key"),
     ),
+    Lifetime: keys_of(
+        Lifetime,
+        {
+            "after": "How old it may get; then it is restarted, which counts as no failure.",
+            "variance": "It ends up to this part of that earlier, so that not all are restarted at once.",
+            "then": "What is done: restart, or hold (down until somebody resumes it).",
+        },
+        types={"variance": forms.Share},
+        examples={"after": 86400.0},
+    ),
+    Idle: keys_of(
+        Idle,
+        {
+            "after": "How long it may have no output, no input and no connection, unless it says that it is busy.",
+            "then": "What is done: restart, which counts as no failure, or hold (until somebody resumes it).",
+        },
+        examples={"after": 3600.0},
+    ),
+    Progress: keys_of(
+        Progress,
+        {
+            "within": "In which time it must get on; one that tells when it is busy, only while it is.",
+            "pattern": "A line of output that is progress, a regular expression; any output when not given.",
+            "then": "What is done: restart, as after a failure, or hold (until somebody resumes it).",
+        },
+        types={"pattern": forms.Pattern},
+        examples={"within": 900.0},
+    ),
+    Budget: keys_of(
+        Budget,
+        {
+            "usd": "So many US dollars in any such time: 5/h, 50/day, 0.50/30m.",
+            "restarts": "So many restarts that nobody has asked for in any such time: 20/day.",
+            "pattern": "What is spent, in the output: a regular expression with a group for the number.",
+            "total": "`true`: the pattern gives what a life has cost in all so far.",
+            "silent_after": "So long without a word of costs while there is output, and it is held; or infinity.",
+            "then": "At the limit: hold (until somebody resumes it), or pause (until there is room again).",
+        },
+        types={
+            "usd": forms.RateOfFile,
+            "restarts": forms.RateOfFile,
+            "pattern": forms.Pattern,
+            "silent_after": forms.Limit,
+        },
+    ),
+    Quota: keys_of(
+        Quota,
+        {
+            "pattern": "A line that says that the quota is used up; groups `until` (15:00) or `after` (3600, 1h).",
+            "wait": "For how long all of the account are held, where the line does not say it.",
+        },
+        types={"pattern": forms.Pattern},
+        examples={"pattern": "usage limit reached"},
+    ),
+    Account: keys_of(
+        Account,
+        {
+            "budget": "What all agents of the account may use up together.",
+            "quota": "Lines by which each of them says that the quota of all is used up.",
+        },
+        types={"quota": forms.Quotas},
+    ),
+    ExitCodes: keys_of(
+        ExitCodes,
+        {
+            "success": "A good end.",
+            "restart": "It wants to be started again, which is no failure.",
+            "hold": "It can't run as it is, and is held until somebody resumes it.",
+        },
+    ),
     Window: keys_of(Window, {"columns": "Characters in a line.", "rows": "How many lines."}),
     SecretHeader: keys_of(SecretHeader, {"prefix": 'What stands before it in the header: `"Bearer "`.'}),
     # Of two that do not go together the first is blamed, and that is whose message it is.
@@ -272,8 +350,15 @@ TABLES: dict[type, dict[str, Key]] = {
             "memory": "More than this of all its processes together, and it is killed.",
             "pids": "So many processes it may have.",
             "rlimits": "Limits of setrlimit(2) for each process, by name: a number, a size, or `unlimited`.",
+            "lifetime": "How old it may get: a duration, or {after, variance, then}; then it is restarted.",
+            "idle": "How long it may do nothing: a duration, or {after, then}; then it is restarted.",
+            "progress": "In which time it must get on: a duration, or {within, pattern, then}; else it is restarted.",
+            "drain": "How long a planned restart waits for what is in flight; it is not ready any more meanwhile.",
         },
         types={
+            "lifetime": forms.LifetimeLimit,
+            "idle": forms.IdleLimit,
+            "progress": forms.ProgressLimit,
             "memory_soft": forms.Size,
             "memory": forms.Size,
             "rlimits": Mapping[forms.RlimitName, forms.Rlimit],
@@ -314,6 +399,11 @@ TABLES: dict[type, dict[str, Key]] = {
         },
         types={"size": forms.Size},
     ),
+    JournalLimits: keys_of(
+        JournalLimits,
+        {"age": "So long what has happened is kept.", "size": "So large the journal may become; or `unlimited`."},
+        types={"age": forms.Limit, "size": forms.SizeOrNot},
+    ),
     SupervisorSpec: keys_of(
         SupervisorSpec,
         {
@@ -325,8 +415,9 @@ TABLES: dict[type, dict[str, Key]] = {
             "stop_deadline": "For the whole stop; then all that is left is killed: 30s, in profile otp infinity.",
             "max_parallel_starts": "So many agents may be starting at the same time; in profile otp it is one.",
             "tails": "What is kept in memory of what removed agents have said; only for the supervisor of all agents.",
+            "journal": "How much of what has happened is kept: `{age, size}`, or `false`; only in the top supervisor.",
         },
-        types={"strategy": forms.StrategyOfFile, "stop_deadline": forms.Limit},
+        types={"journal": forms.Journal, "strategy": forms.StrategyOfFile, "stop_deadline": forms.Limit},
     ),
 }
 """For each spec class that is a mapping in the file, its keys; a class stands below those that its attributes need."""

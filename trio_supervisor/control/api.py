@@ -1,32 +1,60 @@
 """What anybody may see of a running tree and do to it."""
 
-from collections.abc import Callable
-from typing import Protocol
+import math
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
 
-from trio_supervisor.core.messages import Exit, How, Judged, Judgement, StateChanged, StatusTold
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import Judged, Judgement, StateChanged, StatusTold
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.record import record
+
+if TYPE_CHECKING:
+    from trio_supervisor.output.selection import Selection
+    from trio_supervisor.spec import ChildSpec
 
 __all__ = [
     "Control",
     "Desired",
     "Event",
     "Exit",
+    "Gap",
     "How",
     "Judged",
     "Judgement",
+    "LogLine",
+    "Operation",
+    "Phase",
     "Remark",
     "Snapshot",
     "State",
     "StateChanged",
     "StatusTold",
+    "Verb",
+    "patience",
 ]
+
+Wait = bool | float
+"""Whether to wait for the effect of a command, or how many seconds at the most."""
+
+
+def patience(wait: Wait) -> float:
+    """In seconds. Raises ValueError for a time that is none."""
+    if isinstance(wait, bool):
+        return math.inf if wait else 0.0
+    if not wait >= 0:
+        raise ValueError(f"wait must be true, false or seconds >= 0, not {wait!r}")
+    return wait
 
 
 @record
 class Event:
     """A change of state, as it is told to people and programs. Wall times are seconds since the epoch."""
 
+    seq: int
+    """Each event has the number after the one before it. Numbers also grow from one run of a supervisor to the next."""
     at: float
     change: StateChanged
     next_in: float | None
@@ -73,11 +101,94 @@ class Snapshot:
     """
 
 
+@record
+class Gap:
+    """Events can't be told one by one: they are not kept any more, or of another run. What is the case is told
+    instead.
+    """
+
+    seq: int
+    """The number of the last event that is in it already."""
+    agents: tuple[Snapshot, ...]
+
+
+@record
+class LogLine:
+    """A line that a child has said."""
+
+    agent: str
+    seq: int
+    """Who goes on after this line has the cursor `seq + 1`."""
+    at: float
+    """Seconds since the epoch."""
+    stream: str
+    generation: int
+    text: str
+    partial: bool = False
+    """It is not over: the next one of the same agent and stream goes on with it."""
+    dropped: int = 0
+    """So many lines before it could not be read any more."""
+
+
+class Verb(Enum):
+    """What a command does."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    HOLD = "hold"
+    RESUME = "resume"
+    RESET = "reset"
+    REMOVE = "remove"
+    SIGNAL = "signal"
+    SEND = "send"
+    ADD = "add"
+    SCALE = "scale"
+    SHUTDOWN = "shutdown"
+
+
+class Phase(Enum):
+    """How far a command is."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@record
+class Operation:
+    """A command that was given, and what has become of it."""
+
+    id: int
+    verb: Verb
+    agent: str
+    """Empty for the whole tree."""
+    phase: Phase
+    generation: int
+    """The present or last life of the child."""
+    awaits: str = ""
+    """PENDING: what is waited for."""
+    error: str = ""
+    """FAILED: why."""
+
+
 class Control(Protocol):
-    """The tree, for front ends."""
+    """The tree, for front ends.
+
+    A child is named by its path (`team/planner`). A command returns when its effect is there; `wait` can shorten that:
+    then the operation that it returns names what is awaited, and can be asked about. Commands may be given again and
+    again: what is the case already is done at once, and the same command that is still under way is joined. One that
+    wants something else takes its place, and it fails.
+
+    All commands raise UnknownAgentError for a child that is not there, ConflictError for what can't be done as things
+    are, RequestError for a value that can't be right.
+    """
 
     def snapshot(self) -> tuple[Snapshot, ...]:
-        """Every child as it is now, in the order of the file."""
+        """Every child as it is now, in the order of the file; those of a supervisor after it."""
+
+    def agent(self, agent: str) -> Snapshot:
+        """One child as it is now. Raises UnknownAgentError."""
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""
@@ -85,11 +196,80 @@ class Control(Protocol):
     def listen_to_remarks(self, listener: Callable[[Remark], None]) -> None:
         """The same for every remark."""
 
-    def stop(self, reason: str) -> None:
+    def events(self, after: int | None = None, *, follow: bool = True) -> AsyncIterator[Event | Gap]:
+        """All events after that number (None: from now on; 0: from the oldest that is kept), then those to come, until
+        the tree has ended (`follow`). Nobody waits for a slow reader: it is told of a gap.
+        """
+
+    def logs(
+        self,
+        agents: Iterable[str] = (),
+        *,
+        since: int = 0,
+        tail: int | None = None,
+        follow: bool = False,
+        selection: "Selection | None" = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
+        """What children have said, in the order of time, as far as it is kept; a supervisor stands for all in it, no
+        name for everybody.
+
+        `since`: a cursor (`line.seq + 1`), for one child. `tail`: only the last so many lines of each. `follow`: go on
+        with what is said from then on. Nobody waits for a slow reader: `line.dropped` tells what it has lost.
+        """
+
+    async def start(self, agent: str, *, reason: str = ..., wait: Wait = True) -> Operation:
+        """Have it up. Raises ChildStartError if it comes to rest instead."""
+
+    async def stop(self, agent: str, *, wait: Wait = True) -> Operation:
+        """Have it down until somebody starts it, or its group is restarted."""
+
+    async def restart(
+        self, agent: str, *, reason: str = ..., generation: int | None = None, wait: Wait = True
+    ) -> Operation:
+        """Begin a new life; with `generation`, only if that life is still the present one. Raises ChildStartError."""
+
+    async def hold(self, agent: str, *, reason: str = ..., wait: Wait = True) -> Operation:
+        """Keep it down until it is resumed or started, whatever becomes of its siblings."""
+
+    async def resume(self, agent: str, *, reason: str = ..., wait: Wait = True) -> Operation:
+        """End a hold; without one nothing changes. Raises ChildStartError."""
+
+    async def reset(self, agent: str) -> Operation:
+        """Forget how often it has failed: restarts, delay and limit begin anew."""
+
+    async def remove(self, agent: str, *, reason: str = ..., wait: Wait = True) -> Operation:
+        """Stop it and forget it."""
+
+    async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
+        """Send a signal that is no request to end, to its group or to the leader alone."""
+
+    async def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
+        """Write to its standard input, as fast as it reads."""
+
+    async def add(self, spec: "ChildSpec", *, under: str = "", wait: Wait = True) -> Operation:
+        """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""
+
+    async def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
+        """Have so many replicas of an agent (`web` stands for `web-1`, `web-2`, ...), or instances of a template (by
+        the path of its supervisor); the last ones go first.
+        """
+
+    def operation(self, number: int) -> Operation:
+        """What has become of a command. Raises UnknownOperationError: there is none, or it is long over."""
+
+    async def shutdown(self, *, reason: str = ..., now: bool = False, wait: Wait = True) -> Operation:
+        """Stop everything, as somebody asked for it; `now`: without any grace."""
+
+    def end(self, reason: str) -> None:
         """Begin the orderly stop of everything."""
 
     def hurry(self, reason: str) -> None:
         """Stop everything without any grace."""
 
+    def on_shutdown(self, call: Callable[[], None]) -> None:
+        """Have `call` called when somebody asks for the end by `shutdown`."""
+
     async def wait(self) -> None:
-        """Wait until nothing is left to run."""
+        """Wait until nothing is left to run. While a child is down because of a command, there is: somebody may start
+        it again.
+        """

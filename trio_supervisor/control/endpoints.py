@@ -5,9 +5,9 @@ behind it.
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from trio_supervisor.control.local import find
+from trio_supervisor.control.looks import find
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Notice, StateChanged
+from trio_supervisor.core.notices import Notice, StateChanged
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import SpecError

@@ -1,31 +1,60 @@
 """Control of a supervisor in the same process."""
 
+import signal as signals
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import trio
 
-from trio_supervisor.control.api import Event, Remark, Snapshot
+from trio_supervisor.control import asking, scaling, talking
+from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Remark, Snapshot, Verb, Wait, patience
+from trio_supervisor.control.history import Follower, History
+from trio_supervisor.control.logs import Reading, Source, merged
+from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots
+from trio_supervisor.control.operations import Looks, Operations, Order
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Judged, Notice, StateChanged, StatusTold
+from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
+from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
+from trio_supervisor.errors import ConflictError, RequestError, UnknownAgentError
+from trio_supervisor.journal.orders import Order as Recorded
+from trio_supervisor.output.ring import Ring
+from trio_supervisor.output.selection import Selection
 from trio_supervisor.record import changed
+from trio_supervisor.spec import ChildSpec
+
+_BY_HAND = frozenset({State.STOPPED, State.HELD})
 
 
 class LocalControl:
     """Looks at a supervisor, and sends it facts; see `Control`."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, nursery: trio.Nursery) -> None:
+        """`nursery`: where commands wait for their effect, so that who has given one may go away."""
         self._supervisor = supervisor
+        self._operations = Operations(nursery)
+        self._history = History()
         self._listeners: list[Callable[[Event], None]] = []
         self._remark_listeners: list[Callable[[Remark], None]] = []
+        self._shutdown_listeners: list[Callable[[], None]] = []
         self._since: dict[str, float] = {}
+        self._record: Callable[[Recorded], Awaitable[object]] | None = None
+        self._put_down: set[str] = set()
+        """Children that a command has put down."""
         supervisor.listen(self._tell)
+        supervisor.at_end(self._history.close)
+
+    # Looking
 
     def snapshot(self) -> tuple[Snapshot, ...]:
-        """Every child as it is now, in the order of the file."""
-        # Wall time can jump; it is asked once and everything else is counted from it.
-        return tuple(snapshots(self._supervisor, time.time() - trio.current_time()))
+        """Every child as it is now, in the order of the file; those of a supervisor after it."""
+        return tuple(snapshots(self._supervisor, _to_wall()))
+
+    def agent(self, agent: str) -> Snapshot:
+        """One child as it is now. Raises UnknownAgentError."""
+        return snapshot_of(*locate(self._supervisor, agent), _to_wall())
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""
@@ -34,6 +63,217 @@ class LocalControl:
     def listen_to_remarks(self, listener: Callable[[Remark], None]) -> None:
         """The same for every remark."""
         self._remark_listeners.append(listener)
+
+    def events(self, after: int | None = None, *, follow: bool = True) -> AsyncIterator[Event | Gap]:
+        """All events after that number, then those to come; see `Control`."""
+        after = self._history.last if after is None else after
+        return Follower(self._history, after, self.snapshot, follow=follow)
+
+    def logs(
+        self,
+        agents: Iterable[str] = (),
+        *,
+        since: int = 0,
+        tail: int | None = None,
+        follow: bool = False,
+        selection: Selection | None = None,
+    ) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
+        """What children have said; see `Control`."""
+        agents = tuple(agents)
+        if since and len(agents) != 1:
+            raise RequestError("since: a cursor is that of one agent; name it, and no other")
+        sources = [source for agent in agents for source in self._sources(agent)]
+        if not agents:
+            sources = [source for one in self.snapshot() for source in self._sources(one.agent, deep=False)]
+        reading = Reading(since, tail, follow, selection)
+        return merged(sources, reading, None if agents else partial(self._new_sources, {s.agent for s in sources}))
+
+    def _sources(self, agent: str, *, deep: bool = True) -> list[Source]:
+        ring = self._ring(agent)
+        inner = find(self._supervisor, agent) if deep else None
+        below = [] if inner is None else [one.agent for one in snapshots(inner, 0.0)]
+        return [Source(agent, ring), *(source for one in below for source in self._sources(one, deep=False))]
+
+    def _ring(self, agent: str) -> Ring:
+        way, _, name = agent.rpartition("/")
+        engine = find(self._supervisor, way)
+        # What was removed lately can still be read.
+        ring = None if engine is None else engine.ring(name)
+        if ring is None:
+            locate(self._supervisor, agent)
+            ring = Ring()
+            ring.close()
+        return ring
+
+    async def _new_sources(self, known: set[str]) -> AsyncIterator[Source]:
+        async for event in self.events():
+            paths = [one.agent for one in event.agents] if isinstance(event, Gap) else [event.change.child]
+            for path in paths:
+                if path not in known and not (isinstance(event, Event) and event.change.new is State.REMOVED):
+                    known.add(path)
+                    for source in self._sources(path, deep=False):
+                        yield source
+
+    # Commands
+
+    async def start(self, agent: str, *, reason: str = "started by hand", wait: Wait = True) -> Operation:
+        """Have it up. Raises ChildStartError if it comes to rest instead."""
+        return await self._order(Verb.START, agent, partial(asking.start, reason=reason), wait)
+
+    async def stop(self, agent: str, *, wait: Wait = True) -> Operation:
+        """Have it down until somebody starts it, or its group is restarted."""
+        return await self._order(Verb.STOP, agent, asking.stop, wait)
+
+    async def restart(
+        self, agent: str, *, reason: str = "restarted by hand", generation: int | None = None, wait: Wait = True
+    ) -> Operation:
+        """Begin a new life; with `generation`, only if that life is still the present one. Raises ChildStartError."""
+        effect = partial(asking.restart, reason=reason)
+        present = locate(self._supervisor, agent)[1].generation
+        if generation is not None and generation > present:
+            raise RequestError(f"generation: {agent} has had {present} lives, so none with number {generation}")
+        if generation is not None and generation < present:
+            # It was restarted since: what is left to wait for is that it is up.
+            effect = partial(asking.start, reason=reason)
+        return await self._order(Verb.RESTART, agent, effect, wait)
+
+    async def hold(self, agent: str, *, reason: str = "held by hand", wait: Wait = True) -> Operation:
+        """Keep it down until it is resumed or started, whatever becomes of its siblings."""
+        if not reason:
+            raise RequestError("reason: who is held must be told why; leave it out, or write some words")
+        return await self._order(Verb.HOLD, agent, partial(asking.hold, reason=reason), wait)
+
+    async def resume(self, agent: str, *, reason: str = "resumed by hand", wait: Wait = True) -> Operation:
+        """End a hold; without one nothing changes. Raises ChildStartError."""
+        return await self._order(Verb.RESUME, agent, partial(asking.resume, reason=reason), wait)
+
+    async def reset(self, agent: str) -> Operation:
+        """Forget how often it has failed: restarts, delay and limit begin anew."""
+        return await self._order(Verb.RESET, agent, asking.reset, wait=True)
+
+    async def remove(self, agent: str, *, reason: str = "removed by hand", wait: Wait = True) -> Operation:
+        """Stop it and forget it."""
+        return await self._order(Verb.REMOVE, agent, partial(asking.remove, reason=reason), wait)
+
+    async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
+        """Send a signal that is no request to end, to its group or to the leader alone."""
+        try:
+            number = signals.Signals(number)
+        except ValueError:
+            raise RequestError(f"signal: there is no signal with number {number}") from None
+        return await self._order(Verb.SIGNAL, agent, partial(talking.signal, number=number, group=group), wait=True)
+
+    async def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
+        """Write to its standard input, as fast as it reads."""
+        return await self._order(Verb.SEND, agent, partial(talking.send, data=data), wait)
+
+    async def add(self, spec: ChildSpec, *, under: str = "", wait: Wait = True) -> Operation:
+        """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""
+        engine, agent = self._supervisor_of(under), f"{under}/{spec.id}" if under else spec.id
+        look = partial(self._look_at, agent)
+        return await self._begin(Verb.ADD, agent, look, partial(scaling.add, engine, spec), wait)
+
+    async def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
+        """Have so many replicas of an agent (`web` stands for `web-1`, `web-2`, ...), or instances of a template (by
+        the path of its supervisor); the last ones go first.
+        """
+        inner = find(self._supervisor, agent)
+        if inner is not None and inner.spec.template is not None:
+            effect = partial(scaling.scale_instances, inner, replicas)
+        else:
+            way, _, name = agent.rpartition("/")
+            effect = partial(scaling.scale_replicas, self._supervisor_of(way), name, replicas)
+        return await self._begin(Verb.SCALE, agent, partial(self._look_at, agent), effect, wait)
+
+    def _supervisor_of(self, path: str) -> Supervisor:
+        engine = find(self._supervisor, path)
+        if engine is None:
+            raise UnknownAgentError(f"there is no supervisor {path!r}")
+        return engine
+
+    def _look_at(self, agent: str) -> Looks:
+        try:
+            return _look(locate(self._supervisor, agent)[1])
+        except UnknownAgentError:
+            return Looks(0, "not there yet")
+
+    def operation(self, number: int) -> Operation:
+        """What has become of a command. Raises UnknownOperationError: there is none, or it is long over."""
+        return self._operations.find(number).told()
+
+    async def _order(
+        self, verb: Verb, agent: str, effect: Callable[[Supervisor, Child], Awaitable[None]], wait: Wait
+    ) -> Operation:
+        engine, child = locate(self._supervisor, agent)
+        _check_ending(engine, verb, agent)
+
+        async def take_effect() -> None:
+            await effect(engine, child)
+            if verb in (Verb.STOP, Verb.HOLD, Verb.REMOVE):
+                asking.check_killed(engine, child)
+
+        return await self._begin(verb, agent, partial(_look, child), take_effect, wait)
+
+    async def _begin(
+        self, verb: Verb, agent: str, look: Callable[[], Looks], effect: Callable[[], Awaitable[None]], wait: Wait
+    ) -> Operation:
+        until = _seconds(wait)
+        order = self._operations.begin(verb, agent, look, partial(self._recorded, verb, agent, effect))
+        if verb in (Verb.STOP, Verb.HOLD):
+            self._put_down.add(agent)
+        elif verb in (Verb.START, Verb.RESTART, Verb.RESUME, Verb.REMOVE):
+            self._put_down.discard(agent)
+        return await _wait(order, until)
+
+    async def _recorded(self, verb: Verb, agent: str, effect: Callable[[], Awaitable[None]]) -> None:
+        if self._record is not None and verb is not Verb.SHUTDOWN:
+            await self._record(Recorded(verb.value, agent, origin="control"))
+        await effect()
+
+    def record_orders(self, record: Callable[[Recorded], Awaitable[object]]) -> None:
+        """Have `record` awaited with every command before its effect begins; it must not raise, and is bounded."""
+        self._record = record
+
+    # The end
+
+    async def shutdown(self, *, reason: str = "asked to stop", now: bool = False, wait: Wait = True) -> Operation:
+        """Stop everything, as somebody asked for it; `now`: without any grace."""
+        _seconds(wait)
+        for call in self._shutdown_listeners:
+            call()
+        if self._record is not None:
+            await self._record(Recorded("hurry" if now else "shutdown", reason=reason, origin="control"))
+        (self.hurry if now else self.end)(reason)
+        return await self._begin(Verb.SHUTDOWN, "", self._look_at_all, self._supervisor.wait, wait)
+
+    def _look_at_all(self) -> Looks:
+        alive = [child.id for child in self._supervisor.children.values() if child.state.alive]
+        return Looks(0, f"stopping: {', '.join(alive)}" if alive else "stopping")
+
+    def on_shutdown(self, call: Callable[[], None]) -> None:
+        """Have `call` called when somebody asks for the end by `shutdown`."""
+        self._shutdown_listeners.append(call)
+
+    def end(self, reason: str) -> None:
+        """Begin the orderly stop of everything."""
+        self._supervisor.stop(reason)
+
+    def hurry(self, reason: str) -> None:
+        """Stop everything without any grace."""
+        self._supervisor.hurry(reason)
+
+    async def wait(self) -> None:
+        """Wait until nothing is left to run; see `Control`."""
+        await self._supervisor.wait()
+        while self._is_to_come_back() and not self._supervisor.ending:
+            await self._supervisor.wait_change()
+            await self._supervisor.wait()
+
+    def _is_to_come_back(self) -> bool:
+        children = self._supervisor.children
+        return any(name in children and children[name].state in _BY_HAND for name in self._put_down)
+
+    # Telling
 
     def _remark(self, path: str, notice: Judged | StatusTold) -> None:
         since = notice.since if isinstance(notice, Judged) else trio.current_time()
@@ -51,6 +291,7 @@ class LocalControl:
         agent = f"{path}/{notice.child}" if path else notice.child
         supervisor = find(self._supervisor, path)
         event = Event(
+            seq=self._history.last + 1,
             at=time.time(),
             change=changed(notice, child=agent) if path else notice,
             next_in=None if notice.next_at is None else max(0.0, notice.next_at - now),
@@ -59,67 +300,35 @@ class LocalControl:
             port=port_of(supervisor, notice.child) if supervisor else None,
         )
         self._since[agent] = now
+        self._history.add(event)
         for listener in self._listeners:
             listener(event)
 
-    def stop(self, reason: str) -> None:
-        """Begin the orderly stop of everything."""
-        self._supervisor.stop(reason)
 
-    def hurry(self, reason: str) -> None:
-        """Stop everything without any grace."""
-        self._supervisor.hurry(reason)
-
-    async def wait(self) -> None:
-        """Wait until nothing is left to run."""
-        await self._supervisor.wait()
+def _to_wall() -> float:
+    # Wall time can jump; it is asked once and everything else is counted from it.
+    return time.time() - trio.current_time()
 
 
-def find(top: Supervisor, path: str) -> Supervisor | None:
-    """The supervisor of that path as it is now; None if there is none."""
-    supervisor: Supervisor | None = top
-    for name in path.split("/") if path else ():
-        supervisor = supervisor.inner(name) if supervisor else None
-    return supervisor
+def _seconds(wait: Wait) -> float:
+    try:
+        return patience(wait)
+    except ValueError as error:
+        raise RequestError(str(error)) from None
 
 
-def snapshots(supervisor: Supervisor, to_wall: float) -> Iterator[Snapshot]:
-    """Every child, those of inner supervisors after their supervisor; `to_wall`: seconds from Trio's clock to the
-    wall's.
-    """
-    for child in supervisor.children.values():
-        yield snapshot_of(supervisor, child, to_wall)
-        if inner := supervisor.inner(child.id):
-            yield from snapshots(inner, to_wall)
+async def _wait(order: Order, seconds: float) -> Operation:
+    with trio.move_on_after(seconds):
+        await order.over.wait()
+    if order.error is not None:
+        raise order.error
+    return order.told()
 
 
-def snapshot_of(supervisor: Supervisor, child: Child, to_wall: float) -> Snapshot:
-    """One child."""
-    next_at = supervisor.next_at(child.id)
-    return Snapshot(
-        agent=supervisor.path_of(child.id),
-        state=child.state,
-        desired=child.desired,
-        since=child.since + to_wall,
-        reason=child.reason,
-        next_at=None if next_at is None else next_at + to_wall,
-        restarts=child.restarts,
-        generation=child.generation,
-        pid=pid_of(supervisor, child.id),
-        port=port_of(supervisor, child.id),
-        last_exit=child.last_exit,
-        status=child.status,
-        failing_since=None if child.failing_since is None else child.failing_since + to_wall,
-    )
+def _look(child: Child) -> Looks:
+    return Looks(child.generation, f"{child.state.value}: {child.reason}" if child.reason else child.state.value)
 
 
-def pid_of(supervisor: Supervisor, child: str) -> int | None:
-    """The process of the present life of a child."""
-    life = supervisor.life(child)
-    return None if life is None or life.over.is_set() else life.life.pid
-
-
-def port_of(supervisor: Supervisor, child: str) -> int | None:
-    """The port held for a child."""
-    kept = supervisor.kept(child)
-    return None if kept is None else kept.runtime.port
+def _check_ending(engine: Supervisor, verb: Verb, agent: str) -> None:
+    if engine.ending is not None and verb in (Verb.START, Verb.RESTART, Verb.RESUME):
+        raise ConflictError(f"{agent}: nothing is started any more: {engine.ending.reason}")

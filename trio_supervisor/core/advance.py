@@ -1,9 +1,13 @@
 """The plan under way: one step after the other, and what the end of a life means within it."""
 
+import math
+
 from trio_supervisor.core import dependencies, restarts
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.child import Child, Ended, StopCause
-from trio_supervisor.core.messages import Cause, Context, Exit, How, Reply, Report
+from trio_supervisor.core.commands import Reply
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import Cause, Context, Report
 from trio_supervisor.core.plan import Plan, Purpose, Retry
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.reports import is_stop_error, tell_progress, tell_start_error, tell_stop, words_of_stop
@@ -11,7 +15,6 @@ from trio_supervisor.core.starts import ask, begin, want_start
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.stops import end, rest, stop
 from trio_supervisor.core.tree import Tree
-from trio_supervisor.core.verdict import Fate, judge
 
 
 def advance(tree: Tree, plan: Plan, now: float) -> bool:
@@ -130,7 +133,7 @@ def _start_next(tree: Tree, plan: Plan, now: float) -> None:
             child.restart_reason = f"{plan.offender}: {plan.reason}"
             child.restarts += child.generation > 0
     child.desired = Desired.UP
-    child.hold = ""
+    child.hold, child.hold_until = "", math.inf
     if not tree.policy.ordered and ask(tree, child)[0] is not dependencies.Answer.YES:
         want_start(tree, child, now, plan.reason)
         return
@@ -186,10 +189,7 @@ def start_ended(tree: Tree, plan: Plan, child: Child, end_: Ended, now: float, f
         end(tree, Cause.START_FAILED, f"{child.id}: {failure or exit}", now, child.id, exit)
     elif plan.purpose is Purpose.ASKED:
         _asked_start_failed(tree, plan, child, exit, now)
-    elif (
-        not tree.policy.ordered
-        and judge(child.policy.restart, clean=exit.clean and not failure).fate is not Fate.RESTART
-    ):
+    elif not tree.policy.ordered and not restarts.comes_back(child, exit, failure):
         restarts.ended(tree, child, end_, now, failure)
     else:
         _restart_failed(tree, plan, child, end_, now)

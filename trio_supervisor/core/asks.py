@@ -1,8 +1,12 @@
 """What somebody asks for a child: start, stop, restart, remove, hold, resume. Legal in every state."""
 
+import math
+
 from trio_supervisor.core.child import Child, StopCause
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.draining import drain, may_drain
+from trio_supervisor.core.facts import (
     AskFact,
+    HeldByRule,
     HoldAsked,
     RemoveAsked,
     RestartAsked,
@@ -17,8 +21,20 @@ from trio_supervisor.core.stops import rest, stop_unless_over
 from trio_supervisor.core.tree import Tree
 
 
+def ask_in_turn(tree: Tree, child: Child, fact: AskFact, now: float) -> None:
+    """Do it, or put it down until what is under way is done, where one thing is done after the other."""
+    if tree.policy.ordered and tree.busy and not tree.shutting_down:
+        tree.queue.append(fact)
+    else:
+        asked(tree, child, fact, now)
+
+
 def asked(tree: Tree, child: Child, fact: AskFact, now: float) -> None:
     """Do it at once, or by a plan where one thing is done after the other."""
+    if isinstance(fact, HeldByRule):
+        if _may_be_held(child, fact):
+            asked(tree, child, HoldAsked(fact.child, fact.reason, fact.until), now)
+        return
     if child.desired is Desired.GONE:
         # Somebody waits for it to be gone, and nothing asked meanwhile may leave him waiting.
         return
@@ -28,7 +44,7 @@ def asked(tree: Tree, child: Child, fact: AskFact, now: float) -> None:
         return
     _desire(child, fact)
     if tree.policy.ordered and not tree.shutting_down:
-        _plan(tree, child, fact)
+        _plan(tree, child, fact, now)
         return
     _leave_plan(tree, child)
     match fact:
@@ -36,31 +52,46 @@ def asked(tree: Tree, child: Child, fact: AskFact, now: float) -> None:
             start_asked(tree, child, fact.reason, now)
         case RestartAsked() if child.state.alive:
             child.restart_reason = fact.reason
-            take_down(tree, child, fact.reason, now)
+            if may_drain(tree, child):
+                drain(tree, child, StopCause.ASKED, fact.reason, now)
+            else:
+                take_down(tree, child, fact.reason, now)
         case RestartAsked():
             start_asked(tree, child, fact.reason, now)
         case StopAsked() | RemoveAsked() | HoldAsked():
             take_down(tree, child, fact.reason, now)
 
 
+def _may_be_held(child: Child, fact: HeldByRule) -> bool:
+    """Whether a rule has anything to hold: who is down for good, or held by somebody or for longer, stays as it is."""
+    if child.hold or child.state is State.HELD:
+        return bool(child.hold) and child.hold_until < fact.until
+    return child.desired is Desired.UP and (child.blocked or not child.state.resting)
+
+
 def _desire(child: Child, fact: AskFact) -> None:
-    child.hold = fact.reason if isinstance(fact, HoldAsked) else ""
+    child.hold, child.hold_until = "", math.inf
     match fact:
         case StartAsked() | RestartAsked() | ResumeAsked():
             child.desired = Desired.UP
-        case StopAsked() | HoldAsked():
+        case HoldAsked():
+            child.desired = Desired.DOWN
+            child.hold, child.hold_until = fact.reason, fact.until
+        case StopAsked():
             child.desired = Desired.DOWN
         case RemoveAsked():
             child.desired = Desired.GONE
+        case HeldByRule():  # pragma: no cover -- it has become a HoldAsked
+            return
 
 
-def _plan(tree: Tree, child: Child, fact: AskFact) -> None:
+def _plan(tree: Tree, child: Child, fact: AskFact, now: float) -> None:
     tree.plan = Plan(Purpose.ASKED, reason=fact.reason)
     if not isinstance(fact, StartAsked | ResumeAsked):
         tree.plan.stops.append(child.id)
     if child.desired is Desired.UP:
         child.restart_reason = fact.reason
-        child.attempts = 0
+        child.begin_anew(now)
         tree.plan.starts.append(child.id)
 
 
@@ -76,15 +107,25 @@ def _leave_plan(tree: Tree, child: Child) -> None:
 def start_asked(tree: Tree, child: Child, reason: str, now: float) -> None:
     """Somebody wants the child up."""
     child.desired = Desired.UP
-    child.hold = ""
+    child.hold, child.hold_until = "", math.inf
     if child.state is State.STOPPING:
         child.cause = StopCause.ASKED
         child.restart_reason = reason
     elif child.state.resting or child.state is State.BACKOFF:
         # Who asks for a start wants to see it now: the row of failures is forgotten.
-        child.attempts = 0
+        child.begin_anew(now)
         child.restart_reason = reason
         want_start(tree, child, now, reason)
+
+
+def start_first(tree: Tree, child: Child, now: float) -> None:
+    """Its start is the first one of this machine; a row of failures may come from an earlier run, and goes on."""
+    if child.state.resting:
+        child.desired = Desired.UP
+        child.hold, child.hold_until = "", math.inf
+        want_start(tree, child, now, "")
+    else:
+        start_asked(tree, child, "", now)
 
 
 def take_down(tree: Tree, child: Child, reason: str, now: float) -> None:

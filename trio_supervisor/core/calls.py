@@ -1,9 +1,13 @@
 """OTP's calls: what each is answered in each state (rules 41 to 47 and 58)."""
 
+import math
+
 from trio_supervisor.core.answers import Answer, Condition, Counts, Row, Verb
 from trio_supervisor.core.asks import start_asked, take_down
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import AdmitChild, Called, Exit, Reply
+from trio_supervisor.core.commands import AdmitChild, Reply
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.facts import Called
 from trio_supervisor.core.plan import Plan, Purpose
 from trio_supervisor.core.policy import AutoShutdown, ChildPolicy, Restart
 from trio_supervisor.core.state import Desired, State
@@ -130,6 +134,7 @@ def _change(tree: Tree, child: Child, call: Called, now: float) -> None:
 
 def _begin(tree: Tree, child: Child, call: Called, now: float) -> None:
     if tree.policy.ordered:
+        child.begin_anew(now)
         tree.plan = Plan(Purpose.ASKED, reason=_REASONS[call.verb], call=call)
         tree.plan.starts.append(child.id)
     else:
@@ -139,7 +144,7 @@ def _begin(tree: Tree, child: Child, call: Called, now: float) -> None:
 
 def _terminate(tree: Tree, child: Child, call: Called, now: float) -> None:
     child.desired = Desired.DOWN
-    child.hold = ""
+    child.hold, child.hold_until = "", math.inf
     if tree.policy.ordered:
         tree.plan = Plan(Purpose.ASKED, reason=_REASONS[Verb.TERMINATE], call=call)
         tree.plan.stops.append(child.id)

@@ -1,10 +1,14 @@
 """What the machine remembers of one child."""
 
+import math
 from enum import Enum
 
+from trio_supervisor.core.clocks import Clocks
+from trio_supervisor.core.crashes import EARLY, Crashes
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.health import Health
-from trio_supervisor.core.messages import Exit
-from trio_supervisor.core.policy import ChildPolicy
+from trio_supervisor.core.policy import ChildPolicy, ReadyBy
+from trio_supervisor.core.spending import Ledger
 from trio_supervisor.core.state import TRANSITIONS, Desired, State
 from trio_supervisor.core.window import Window
 from trio_supervisor.record import record
@@ -36,17 +40,23 @@ class Child:
         "announced",
         "attempts",
         "blocked",
+        "busy",
         "cause",
+        "clocks",
+        "crashes",
         "desired",
+        "ended_early",
         "failure",
         "generation",
         "group",
         "health",
         "hold",
+        "hold_until",
         "id",
         "known",
         "last_exit",
         "last_failure",
+        "ledger",
         "pending",
         "policy",
         "probe_failure",
@@ -55,7 +65,9 @@ class Child:
         "reason",
         "restart_reason",
         "restarts",
+        "resume_at",
         "since",
+        "started_at",
         "startup",
         "state",
         "status",
@@ -100,9 +112,9 @@ class Child:
         self.last_failure: Exit | None = None
         """The last bad end; to end as asked is none. None if there was none."""
         self.cause: StopCause | None = None
-        """Why it is STOPPING; None in every other state."""
+        """Why it is STOPPING or DRAINING; None in every other state."""
         self.failure = ""
-        """In STOPPING with cause FAILURE: what it is said to have failed by."""
+        """In STOPPING and DRAINING with cause FAILURE: what it is said to have failed by."""
         self.blocked = False
         """FAILED because of a dependency; such a child starts when the dependency comes back."""
         self.value: object = None
@@ -117,6 +129,22 @@ class Child:
         """In BACKOFF: those that start with it when the delay is over, in order; empty when it starts alone."""
         self.windows: list[Window] = []
         """Its own restarts that still count, one for each limit that is its own; made at its first restart."""
+        self.hold_until = math.inf
+        """With `hold`: when it is to be resumed by itself."""
+        self.resume_at = math.inf
+        """In HELD: when it is resumed by itself."""
+        self.started_at: float | None = None
+        """When the present life was started; None before."""
+        self.ended_early = False
+        """Whether the last life ended before it was up in earnest."""
+        self.crashes = Crashes()
+        """Bad ends in a row."""
+        self.busy: bool | None = None
+        """Whether the present life says that it is; None if it has never said so."""
+        self.clocks: Clocks | None = None
+        """The limits of the present life, once it is started; None without any."""
+        self.ledger = Ledger(policy.budget) if policy.budget else None
+        """What it has used up of its own budget."""
 
     @property
     def failing_since(self) -> float | None:
@@ -143,9 +171,10 @@ class Child:
         self.group = ()
         if not state.alive:
             self.pending = None
+        self.resume_at = self.hold_until if state is State.HELD and self.hold else math.inf
         if state is State.READY:
             self.ready_since = now
-        if state is not State.STOPPING:
+        if state not in (State.STOPPING, State.DRAINING):
             self.cause = None
             self.failure = ""
 
@@ -160,6 +189,37 @@ class Child:
         self.announced = False
         self.status = ""
         self.value = None
+        self.started_at = None
+        self.ended_early = False
+        self.busy = None
+        self.clocks = None
+
+    def note_end(self, now: float) -> None:
+        """Its present life is over: keep whether it was up in earnest."""
+        hardly = self.started_at is None or now - self.started_at < EARLY
+        self.ended_early = not self.was_ready or (self.policy.ready_by is ReadyBy.START and hardly)
+
+    def begin_anew(self, now: float) -> None:
+        """Somebody wants to see it up: what it has failed by and used up before is forgiven."""
+        self.attempts = 0
+        self.crashes.forget()
+        if self.ledger:
+            self.ledger.approve(now)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something is still to happen to it by itself."""
+        if self.state is State.HELD:
+            return self.resume_at < math.inf
+        return not self.state.resting and self.state is not State.REMOVED
+
+    def forget_failures(self) -> None:
+        """Begin all counts of restarts anew; what is the case stays as it is."""
+        self.restarts = 0
+        self.attempts = 0
+        self.crashes.forget()
+        for window in self.windows:
+            window.clear()
 
     def leave_ready(self, now: float) -> None:
         """It is ready no longer; healthy time that lasted long enough ends the row of failures."""
@@ -170,6 +230,7 @@ class Child:
             and self._healthy_until(now) - self.ready_since >= self.policy.backoff.reset_after
         ):
             self.attempts = 0
+            self.crashes.forget_same()
         self.ready_since = None
 
     def _healthy_until(self, now: float) -> float:

@@ -17,7 +17,7 @@ class Answer(Enum):
     """Not unless somebody starts the dependency again."""
 
 
-_NOT_YET = frozenset({State.WAITING, State.STARTING, State.BACKOFF, State.STOPPING, State.STOPPED})
+_NOT_YET = frozenset({State.WAITING, State.STARTING, State.BACKOFF, State.DRAINING, State.STOPPING, State.STOPPED})
 _NEVER = frozenset({State.FAILED, State.HELD, State.REMOVED})
 
 

@@ -1,21 +1,22 @@
 """What a life tells: that it is started, ready, asked by a probe, over."""
 
-from trio_supervisor.core import advance, probes, restarts
+from trio_supervisor.core import advance, expiry, probes, restarts
 from trio_supervisor.core.child import Child, Ended, StopCause
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.draining import drain, may_drain
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
     BecameReady,
+    BusyChanged,
     DeadlineExtended,
-    Exit,
     Exited,
-    How,
-    LifeEnded,
     LifeFact,
     LimitReached,
+    Looked,
     ProbeAnswered,
     Started,
-    StatusTold,
     Told,
 )
+from trio_supervisor.core.notices import LifeEnded, StatusTold
 from trio_supervisor.core.policy import ReadyBy
 from trio_supervisor.core.reports import is_failure, tell_stop, words_of_stop
 from trio_supervisor.core.starts import want_start
@@ -31,8 +32,15 @@ def lived(tree: Tree, child: Child, fact: LifeFact, now: float) -> None:
             exited(tree, child, Ended(fact.exit, fact.draw), now)
         case _ if child.state is State.STOPPING:
             return
+        case Looked():
+            expiry.looked(tree, child, fact, now)
+        case BusyChanged():
+            expiry.busy_changed(tree, child, fact.busy, now)
+        case _ if child.state is State.DRAINING:
+            # It is to end anyway, and soon.
+            return
         case Started():
-            _started(tree, child, now)
+            _started(tree, child, fact, now)
         case BecameReady():
             _says_ready(tree, child, fact, now)
         case ProbeAnswered():
@@ -45,7 +53,12 @@ def lived(tree: Tree, child: Child, fact: LifeFact, now: float) -> None:
             _limit_reached(tree, child, fact, now)
 
 
-def _started(tree: Tree, child: Child, now: float) -> None:
+def _started(tree: Tree, child: Child, fact: Started, now: float) -> None:
+    if child.started_at is None:
+        child.started_at = now
+        expiry.watch(tree, child, now, fact.draw)
+        if child.was_ready:
+            expiry.watch_ready(tree, child, now)
     if child.state is not State.STARTING:
         return
     probes.begin_probes(tree, child)
@@ -53,7 +66,7 @@ def _started(tree: Tree, child: Child, now: float) -> None:
         probes.become_ready(tree, child, now, "started")
     else:
         tree.enter(child, State.RUNNING, now, "started, not ready yet", next_at=tree.timers.get(child.id))
-        if child.policy.watched:
+        if child.policy.remote:
             # It costs nothing here however long it takes.
             tree.places.give_back(child.id)
 
@@ -83,7 +96,11 @@ def _told(tree: Tree, child: Child, fact: Told) -> None:
 
 def _limit_reached(tree: Tree, child: Child, fact: LimitReached, now: float) -> None:
     # Whoever is to end anyway ends in its turn.
-    if not tree.shutting_down:
+    if tree.shutting_down:
+        return
+    if may_drain(tree, child):
+        drain(tree, child, StopCause.FAILURE, fact.reason, now)
+    else:
         stop(tree, child, StopCause.FAILURE, fact.reason, now)
 
 
@@ -94,6 +111,7 @@ def exited(tree: Tree, child: Child, end: Ended, now: float) -> None:
     """A life is over: what follows, or what waits for its turn."""
     tree.say(LifeEnded(child.id, child.generation, end.exit))
     child.last_exit = end.exit
+    child.note_end(now)
     if is_failure(child, end.exit):
         child.last_failure = end.exit
     plan = tree.plan
@@ -101,7 +119,7 @@ def exited(tree: Tree, child: Child, end: Ended, now: float) -> None:
         advance.stopped(tree, plan, child, end.exit, now)
     elif plan and plan.starting == child.id and not child.was_ready and _went_by_itself(child):
         advance.start_ended(tree, plan, child, end, now, child.failure)
-    elif child.state is State.STOPPING and child.cause is StopCause.ASKED:
+    elif child.cause is StopCause.ASKED:
         _stopped_as_asked(tree, child, end.exit, now)
     elif tree.policy.ordered or tree.grouped:
         child.pending = end

@@ -10,29 +10,35 @@ from types import MappingProxyType
 
 from trio_supervisor.core.advance import advance
 from trio_supervisor.core.answers import Answer, Verb
-from trio_supervisor.core.asks import asked, start_asked
+from trio_supervisor.core.asks import ask_in_turn, asked, start_first
 from trio_supervisor.core.calls import add, answer_callers, called
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.lives import decide, lived
-from trio_supervisor.core.messages import (
-    AskFact,
+from trio_supervisor.core.commands import Reply
+from trio_supervisor.core.draining import drained
+from trio_supervisor.core.expenses import spent
+from trio_supervisor.core.expiry import clocks_due, give_back
+from trio_supervisor.core.facts import (
     BecameReady,
+    BusyChanged,
     Called,
-    Cause,
     ChildAdded,
+    CostReported,
     DeadlineExtended,
     Exited,
     Fact,
+    HeldByRule,
     HoldAsked,
     HurryAsked,
     LimitReached,
-    Output,
+    Looked,
     ProbeAnswered,
     RemoveAsked,
-    Reply,
+    ResetAsked,
     RestartAsked,
+    Restored,
     ResumeAsked,
     ShutdownAsked,
+    SpendingRestored,
     StartAsked,
     Started,
     StopAsked,
@@ -40,12 +46,15 @@ from trio_supervisor.core.messages import (
     TimePassed,
     Told,
     TreeStartAsked,
-    TreeStarted,
 )
+from trio_supervisor.core.limits import in_words
+from trio_supervisor.core.lives import decide, lived
+from trio_supervisor.core.notices import Cause, Output, TreeStarted
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
 from trio_supervisor.core.probes import start_overdue
 from trio_supervisor.core.restarts import retry
+from trio_supervisor.core.restored import restored
 from trio_supervisor.core.starts import begin, look_around, want_start
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import end, make_haste
@@ -84,11 +93,11 @@ class Machine:
     @property
     def busy(self) -> bool:
         """Whether a plan is under way, or something waits for its turn."""
-        return self._tree.plan is not None or bool(self._tree.queue)
+        return self._tree.busy
 
     def next_deadline(self) -> float:
         """When the machine wants `TimePassed`, at the latest; `math.inf` if never."""
-        return self._tree.timers.nearest()
+        return min(self._tree.timers.nearest(), self._tree.clocks.nearest())
 
     def deadline_of(self, child: str) -> float | None:
         """When the machine will act on a child by itself; None if it will not."""
@@ -118,13 +127,34 @@ class Machine:
         match fact:
             case ChildAdded():
                 add(tree, fact.child, fact.policy, now)
+            case Restored():
+                restored(tree, tree.children[fact.child], fact, now)
             case TreeStartAsked():
                 self._start_all(now)
-            case StartAsked() | StopAsked() | RestartAsked() | RemoveAsked() | HoldAsked() | ResumeAsked():
-                self._asked(fact, now)
+            case (
+                StartAsked() | StopAsked() | RestartAsked() | RemoveAsked() | HoldAsked() | ResumeAsked() | HeldByRule()
+            ):
+                if child := tree.children.get(fact.child):
+                    ask_in_turn(tree, child, fact, now)
+            case CostReported() | SpendingRestored():
+                if child := tree.children.get(fact.child):
+                    spent(tree, child, fact, now)
+            case ResetAsked():
+                if child := tree.children.get(fact.child):
+                    child.forget_failures()
             case Called():
                 self._called(fact, now)
-            case Started() | BecameReady() | ProbeAnswered() | DeadlineExtended() | Told() | LimitReached() | Exited():
+            case (
+                Started()
+                | BecameReady()
+                | ProbeAnswered()
+                | DeadlineExtended()
+                | Told()
+                | LimitReached()
+                | Looked()
+                | BusyChanged()
+                | Exited()
+            ):
                 child = tree.children.get(fact.child)
                 if child and child.is_present(fact.generation):
                     lived(tree, child, fact, now)
@@ -146,22 +176,16 @@ class Machine:
         tree = self._tree
         if tree.shutting_down:
             return
-        if tree.policy.ordered and tree.children:
+        names = [name for name in tree.children if name not in tree.kept_down]
+        if tree.policy.ordered and names:
             tree.plan = Plan(Purpose.FIRST_START)
-            tree.plan.starts.extend(tree.children)
+            tree.plan.starts.extend(names)
             return
-        tree.unstarted = set(tree.children)
-        for child in list(tree.children.values()):
-            start_asked(tree, child, "", now)
-        if not tree.children:
+        tree.unstarted = set(names)
+        for name in names:
+            start_first(tree, tree.children[name], now)
+        if not names:
             tree.say(TreeStarted())
-
-    def _asked(self, fact: AskFact, now: float) -> None:
-        child = self._tree.children.get(fact.child)
-        if child and self.policy.ordered and self.busy and not self.shutting_down:
-            self._tree.queue.append(fact)
-        elif child:
-            asked(self._tree, child, fact, now)
 
     def _called(self, fact: Called, now: float) -> None:
         tree = self._tree
@@ -179,7 +203,11 @@ class Machine:
                 make_haste(tree, f"stop deadline of {self.policy.stop_deadline:g} s", now)
                 continue
             child = tree.children[key]
-            if child.state is not State.BACKOFF:
+            if child.state is State.HELD:
+                ask_in_turn(tree, child, ResumeAsked(key, "the hold is over"), now)
+            elif child.state is State.DRAINING:
+                drained(tree, child, f"; not done within {in_words(child.policy.drain)}", now)
+            elif child.state is not State.BACKOFF:
                 reason = f"not ready {child.policy.start_deadline:g} s after its start"
                 if child.probe_failure:
                     reason += f"; the last answer: {child.probe_failure}"
@@ -188,6 +216,8 @@ class Machine:
                 tree.queue.append(Retry(child.id, child.generation))
             else:
                 want_start(tree, child, now, child.reason)
+        for key in tree.clocks.take_due(now):
+            clocks_due(tree, tree.children[key], now)
 
     def _time_lost(self, seconds: float, now: float) -> None:
         """Give starts and the whole stop their time back; delays before a start are over when they are."""
@@ -195,12 +225,16 @@ class Machine:
         for key, when in tree.timers:
             if key == TREE:
                 whole = self.policy.stop_deadline
-            elif (child := tree.children[key]).state is not State.BACKOFF:
-                whole = child.policy.start_deadline
-            else:
+            elif (child := tree.children[key]).state is State.DRAINING:
+                whole = child.policy.drain
+            elif child.state in (State.BACKOFF, State.HELD):
                 continue
+            else:
+                whole = child.policy.start_deadline
             # What came due meanwhile gets as much from now on: nobody knows how much of its time nobody ran.
             tree.timers.set(key, max(when + seconds, now + min(seconds, whole)))
+        for key, _ in tree.clocks:
+            give_back(tree, tree.children[key], seconds, now)
 
     # What follows
 

@@ -4,7 +4,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-from trio_supervisor.core.messages import AskFact, Called, Exit, ShutdownAsked
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.facts import AskFact, Called, ShutdownAsked
 from trio_supervisor.record import record
 
 

@@ -5,10 +5,13 @@ All times are seconds as float. `math.inf` means never or without limit.
 
 import math
 import signal as signals
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from trio_supervisor.core.budget import Budget
+from trio_supervisor.core.limits import Idle, Lifetime, Progress
+from trio_supervisor.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +90,7 @@ class ReadyBy(Enum):
     """The child announces it (a task that calls `task_status.started()`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Intensity:
     """At most `restarts` restarts in any window of `within` seconds (OTP rules 17 and 18)."""
 
@@ -104,7 +107,7 @@ class Intensity:
         return f"{self.restarts} restarts within {self.within:g} s"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Backoff:
     """The delay before the n-th restart in a row: none, then `initial`, growing by `factor` up to `max` seconds.
 
@@ -131,7 +134,7 @@ class Backoff:
             raise ValueError(f"backoff: reset_after must be >= 0 seconds, not {self.reset_after}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Thresholds:
     """How many equal answers in a row change a verdict."""
 
@@ -146,19 +149,40 @@ class Thresholds:
             raise ValueError(f"successes must be >= 1, not {self.successes}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
+class ExitCodes:
+    """What the exit codes of a process mean; any other is a failure. By itself only 0 is known, as to OTP."""
+
+    success: tuple[int, ...] = (0,)
+    restart: tuple[int, ...] = ()
+    """It wants to be started again, which is no failure; unless it is temporary."""
+    hold: tuple[int, ...] = ()
+    """Nothing but a change by a person can help (a wrong configuration): it is held."""
+
+    def __post_init__(self) -> None:
+        seen: set[int] = set()
+        for name, codes in (("success", self.success), ("restart", self.restart), ("hold", self.hold)):
+            for code in codes:
+                if not 0 <= code <= 255:
+                    raise ValueError(f"exit_codes: {name}: must be within 0 to 255, not {code}")
+                if code in seen:
+                    raise ValueError(f"exit_codes: {name}: {code} has a meaning already")
+                seen.add(code)
+
+
+@record
 class ChildPolicy:
     """What the machine knows of one child."""
 
     restart: Restart = Restart.PERMANENT
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = Backoff()
     ready_by: ReadyBy = ReadyBy.START
     start_deadline: float = math.inf
     """Seconds from start to ready, after which the start has failed."""
-    readiness: Thresholds = field(default_factory=Thresholds)
+    readiness: Thresholds = Thresholds()
     health: Thresholds | None = None
     """None: no health probe."""
-    depends_on: "Mapping[str, Condition]" = field(default_factory=lambda: MappingProxyType({}))
+    depends_on: "Mapping[str, Condition]" = MappingProxyType({})
     binds_to: tuple[str, ...] = ()
     """Stopped and restarted together with these."""
     intensity: Intensity | None = None
@@ -169,21 +193,45 @@ class ChildPolicy:
     """It is stopped by force at once; then that it was killed is no error (OTP rule 34)."""
     stop_signals: frozenset[int] = frozenset({signals.SIGTERM})
     """What its stop sends it before SIGKILL: to die of that, or to exit with 128 more, is to stop as asked."""
+    exit_codes: ExitCodes = ExitCodes()
+    startup_crashes: int = 0
+    """So many starts in a row that came to nothing hold it; 0: never."""
+    same_exits: int = 0
+    """So many bad ends in a row of the same kind, with the same last lines, hold it; 0: never."""
+    lifetime: Lifetime | None = None
+    idle: Idle | None = None
+    progress: Progress | None = None
+    drain: float = 0.0
+    """Seconds that a planned restart waits for what the child is busy with; not in profile otp."""
+    budget: Budget | None = None
+    """Its own; that of its account is counted elsewhere."""
+    silent_meter: float = math.inf
+    """Seconds after which a meter that says nothing while there is output has failed, of its own budget or its
+    account's.
+    """
     startup: Thresholds | None = None
     """None: no startup probe. Until that succeeds no other one counts, and `start_deadline` ends with it."""
-    watched: bool = False
+    remote: bool = False
     """It lives elsewhere: what its probes say ends no life and is no failed start, and it may come back by itself."""
 
     def __post_init__(self) -> None:
         if not self.start_deadline > 0:
             raise ValueError(f"start_deadline must be > 0 seconds, not {self.start_deadline}")
+        for name in ("startup_crashes", "same_exits", "drain"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be >= 0, not {getattr(self, name)}")
+
+    @property
+    def watched(self) -> bool:
+        """Whether a life of it has limits that have to be watched."""
+        return bool(self.lifetime or self.idle or self.progress) or self.silent_meter < math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TreePolicy:
     """What the machine knows of its supervisor."""
 
-    intensity: Intensity = field(default_factory=Intensity)
+    intensity: Intensity = Intensity()
     max_parallel_starts: int = 20
     stop_deadline: float = 30.0
     """Seconds for the whole stop; then every grace is cut to nothing."""

@@ -4,9 +4,12 @@ startup: until it succeeds the others are not asked; if it fails, the start has 
 ready; it never ends a life that has been ready. health: whether a life goes on.
 """
 
+from trio_supervisor.core import expiry
 from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.commands import PassStartup, Repace, WatchHealth
+from trio_supervisor.core.facts import ProbeAnswered, Role
 from trio_supervisor.core.health import Edge, Health
-from trio_supervisor.core.messages import Judged, Judgement, PassStartup, ProbeAnswered, Repace, Role, WatchHealth
+from trio_supervisor.core.notices import Judged, Judgement
 from trio_supervisor.core.policy import ReadyBy
 from trio_supervisor.core.reports import tell_progress
 from trio_supervisor.core.state import State
@@ -37,7 +40,7 @@ def begin_probes(tree: Tree, child: Child) -> None:
 
 def start_overdue(tree: Tree, child: Child, reason: str, now: float) -> None:
     """The deadline of the start has passed: it has failed; of a child that is only watched, it is not there yet."""
-    if child.policy.watched and child.state is State.RUNNING and not tree.policy.ordered:
+    if child.policy.remote and child.state is State.RUNNING and not tree.policy.ordered:
         tree.enter(child, State.UNHEALTHY, now, f"unhealthy: {reason}")
     else:
         stop(tree, child, StopCause.FAILURE, reason, now)
@@ -48,6 +51,7 @@ def become_ready(tree: Tree, child: Child, now: float, reason: str) -> None:
     tree.enter(child, State.READY, now, reason)
     if not child.was_ready:
         child.was_ready = True
+        expiry.watch_ready(tree, child, now)
         if tree.plan is None or tree.plan.starting != child.id:
             tell_progress(tree, child, by_hand=False)
         _watch_health(tree, child)
@@ -99,7 +103,7 @@ def _readiness(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> Non
         return
     if not fact.ok:
         child.probe_failure = fact.detail
-        if fact.decisive and not child.was_ready and child.startup is None and not child.policy.watched:
+        if fact.decisive and not child.was_ready and child.startup is None and not child.policy.remote:
             _fail_start(tree, child, f"its start has failed: {fact.detail}", now)
             return
     edge = _judge(tree, child, child.readiness, fact, now)
@@ -108,7 +112,7 @@ def _readiness(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> Non
         return
     if edge is Edge.UP:
         become_ready(tree, child, now, fact.detail or "readiness probe succeeded")
-    elif edge is Edge.DOWN and child.policy.watched and child.policy.health is None:
+    elif edge is Edge.DOWN and child.policy.remote and child.policy.health is None:
         tree.enter(child, State.UNHEALTHY, now, _why_unhealthy(child.readiness, fact))
     elif edge is Edge.DOWN:
         tree.enter(child, State.RUNNING, now, f"not ready: {fact.detail}")
@@ -127,7 +131,7 @@ def _health(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
         case Edge.DOWN:
             reason = _why_unhealthy(health, fact)
             tree.enter(child, State.UNHEALTHY, now, reason)
-            if not child.policy.watched:
+            if not child.policy.remote:
                 stop(tree, child, StopCause.FAILURE, reason, now)
         case Edge.NONE | Edge.SUSPECT | Edge.CLEARED:
             return
@@ -164,7 +168,7 @@ def _judge(tree: Tree, child: Child, health: Health, fact: ProbeAnswered, now: f
         case Edge.UP:
             judgement, failed = Judgement.RECOVERED, 0
     since = now if since is None else since
-    if child.policy.watched and (edge is Edge.DOWN or (edge is Edge.UP and child.was_ready)):
+    if child.policy.remote and (edge is Edge.DOWN or (edge is Edge.UP and child.was_ready)):
         tree.say(Repace(child.id, child.generation, fact.role, edge is Edge.DOWN))
     if edge is not Edge.UP or child.was_ready:
         tree.say(Judged(child.id, child.generation, fact.role, judgement, since, failed, fact.detail))

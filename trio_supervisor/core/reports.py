@@ -4,7 +4,8 @@ import signal as signals
 from enum import Enum
 
 from trio_supervisor.core.child import Child, StopCause
-from trio_supervisor.core.messages import Context, Exit, How, Report
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import Context, Report
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.core.tree import Tree
@@ -20,8 +21,8 @@ class Ending(Enum):
     OTHER = "other"
 
 
-def ending(exit: Exit, *, asked: bool) -> Ending:
-    """The exit reason that OTP would name; `asked`: the child was being stopped."""
+def ending(exit: Exit, *, asked: bool, success: tuple[int, ...] = (0,)) -> Ending:
+    """The exit reason that OTP would name; `asked`: the child was being stopped; `success`: good exit codes."""
     match exit.how:
         case How.RETURNED:
             return Ending.NORMAL
@@ -36,7 +37,7 @@ def ending(exit: Exit, *, asked: bool) -> Ending:
         case How.EXITED | How.SIGNALED if asked:
             # A process has no better way to say that it ended because it was asked to.
             return Ending.SHUTDOWN
-        case How.EXITED if exit.code == 0:
+        case How.EXITED if exit.code in success:
             return Ending.NORMAL
         case _:
             return Ending.OTHER
@@ -56,7 +57,7 @@ def _as_asked(exit: Exit, by: frozenset[int]) -> bool:
 
 def is_failure(child: Child, exit: Exit) -> bool:
     """Whether this is a bad end of the present life; to end as asked is none, by force or not."""
-    match ending(exit, asked=child.state is State.STOPPING):
+    match ending(exit, asked=child.state is State.STOPPING, success=child.policy.exit_codes.success):
         case Ending.NORMAL | Ending.SHUTDOWN_VALUE:
             return False
         case Ending.SHUTDOWN:

@@ -2,7 +2,10 @@
 
 from trio_supervisor.core import backoff, strategy
 from trio_supervisor.core.child import Child, Ended
-from trio_supervisor.core.messages import Cause, Exit, How
+from trio_supervisor.core.crashes import with_last_lines
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.expenses import refuse_restart
+from trio_supervisor.core.notices import Cause
 from trio_supervisor.core.plan import Plan, Purpose, Retry
 from trio_supervisor.core.policy import AtLimit, AutoShutdown, Restart
 from trio_supervisor.core.reports import tell_end, tell_limit
@@ -10,20 +13,21 @@ from trio_supervisor.core.starts import want_start
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import end
 from trio_supervisor.core.tree import Tree
-from trio_supervisor.core.verdict import Fate, judge
+from trio_supervisor.core.verdict import Fate, Meaning, judge, meaning
 from trio_supervisor.core.window import Window
 
 
 def ended(tree: Tree, child: Child, end_: Ended, now: float, failure: str = "") -> None:
     """A life is over that nobody had asked to end, or (`failure`) that was stopped as failed: apply the policy."""
     exit = end_.exit
+    said = _meaning(child, exit, failure)
     # To OTP, a supervisor that gave up has ended cleanly (rule 52).
-    clean = not failure and (exit.clean or (tree.policy.ordered and exit.how is How.GAVE_UP))
+    clean = said is Meaning.GOOD or (tree.policy.ordered and exit.how is How.GAVE_UP and not failure)
     tell_end(tree, child, exit, bad=not clean)
     verdict = judge(child.policy.restart, clean=clean)
     why = failure or str(exit)
-    if verdict.fate is Fate.RESTART:
-        restart(tree, child, end_, why, now)
+    if verdict.fate is Fate.RESTART or _has_a_say(child, said):
+        restart(tree, child, end_, why, now, said=Meaning.GOOD if clean else said)
         return
     child.known = None
     state = State.FINISHED if verdict.fate is Fate.FINISH else State.FAILED
@@ -32,6 +36,23 @@ def ended(tree: Tree, child: Child, end_: Ended, now: float, failure: str = "") 
         tree.remove(child, now, f"{why}; {verdict.rule}", exit)
     if child.policy.significant:
         _consider_auto_shutdown(tree, child, exit, now)
+
+
+def comes_back(child: Child, exit: Exit, failure: str) -> bool:
+    """Whether such an end is followed by a restart, unless a limit is in the way."""
+    said = _meaning(child, exit, failure)
+    if said is Meaning.HOLD:
+        return False
+    return _has_a_say(child, said) or judge(child.policy.restart, clean=said is Meaning.GOOD).fate is Fate.RESTART
+
+
+def _meaning(child: Child, exit: Exit, failure: str) -> Meaning:
+    return Meaning.BAD if failure else meaning(exit, child.policy.exit_codes)
+
+
+def _has_a_say(child: Child, said: Meaning) -> bool:
+    """Whether what an exit says goes before the restart type."""
+    return said is Meaning.HOLD or (said is Meaning.RESTART and child.policy.restart is not Restart.TEMPORARY)
 
 
 def ignored(tree: Tree, child: Child, exit: Exit, now: float) -> None:
@@ -55,34 +76,59 @@ def _consider_auto_shutdown(tree: Tree, child: Child, exit: Exit, now: float) ->
     end(tree, Cause.AUTO_SHUTDOWN, reason, now, child.id, exit)
 
 
-def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float) -> None:
-    """A restart decision: it counts, and at the limit it is no restart."""
+def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float, *, said: Meaning = Meaning.BAD) -> None:
+    """A restart decision: it counts, and at the limit it is no restart. `said`: what the end says of itself."""
     # Left before the attempts are counted: healthy time may have ended the row of failures.
     child.leave_ready(now)
-    windows = _windows(tree, child)
+    if reason := _why_held(child, end_.exit, why, now, said):
+        tree.enter(child, State.HELD, now, reason, exit=end_.exit)
+        return
+    windows = windows_of(tree, child)
     if now >= tree.paused_until and (limit := next((each for each in windows if not each.has_room(now)), None)):
         reason = f"restart limit: {limit.intensity}; the last failure: {why}"
         if not _pause(tree, windows, limit, now):
             _give_up(tree, child, reason, end_.exit, now)
             return
         why = reason
+    if refuse_restart(tree, child, now, end_.exit):
+        return
     if now >= tree.paused_until:
         for window in windows:
             window.add(now)
     child.restarts += 1
-    child.attempts += 1
     child.restart_reason = why
-    wait = max(backoff.delay(child.policy.backoff, child.attempts, end_.draw), tree.paused_until - now)
+    wait = tree.paused_until - now
+    if said is not Meaning.RESTART:
+        child.attempts += 1
+        wait = max(backoff.delay(child.policy.backoff, child.attempts, end_.draw), wait)
+    _come_back(tree, child, end_.exit, why, wait, now)
+
+
+def _come_back(tree: Tree, child: Child, exit: Exit, why: str, wait: float, now: float) -> None:
     if tree.policy.ordered or tree.grouped:
-        _plan_restart(tree, child, end_.exit, why, wait, now)
+        _plan_restart(tree, child, exit, why, max(wait, 0.0), now)
     elif wait > 0:
         tree.timers.set(child.id, now + wait)
-        tree.enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=end_.exit)
+        tree.enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=exit)
     else:
-        want_start(tree, child, now, why, exit=end_.exit)
+        want_start(tree, child, now, why, exit=exit)
 
 
-def _windows(tree: Tree, child: Child) -> tuple[Window, ...]:
+def _why_held(child: Child, exit: Exit, why: str, now: float, said: Meaning) -> str:
+    """Why there is no sense in another life; "" if there is."""
+    match said:
+        case Meaning.HOLD:
+            return with_last_lines(f"{why}, by which it asks to be held: it can't run as it is", exit)
+        case Meaning.BAD:
+            if reason := child.crashes.count(child.policy, exit, now, early=child.ended_early):
+                return with_last_lines(f"{reason}: {why}", exit)
+            return ""
+        case Meaning.GOOD | Meaning.RESTART:
+            child.crashes.forget()
+            return ""
+
+
+def windows_of(tree: Tree, child: Child) -> tuple[Window, ...]:
     """Where a restart of the child counts.
 
     As in OTP, all children share their supervisor's limit, for there the supervisor is what gives up. Where only the
@@ -135,7 +181,10 @@ def retry(tree: Tree, item: Retry, now: float) -> None:
     if item.counts:
         exit = child.last_exit
         assert exit is not None, "who is tried again has failed before"
-        restart(tree, child, Ended(exit, item.draw), str(exit), now)
+        # A start that has not come to its end has failed, even by a code that is a good end otherwise.
+        said = meaning(exit, child.policy.exit_codes)
+        said = Meaning.BAD if said is Meaning.GOOD else said
+        restart(tree, child, Ended(exit, item.draw), str(exit), now, said=said)
         return
     members = [name for name in child.group or (child.id,) if tree.state_of(name) is State.BACKOFF]
     tree.plan = Plan(Purpose.RESTART, reason=child.reason, offender=child.id, known=child.known)

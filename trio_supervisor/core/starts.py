@@ -1,14 +1,23 @@
 """How lives begin: at once, or as soon as dependencies, bonds and the number of parallel starts allow."""
 
 from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.commands import StartChild
 from trio_supervisor.core.dependencies import Answer
-from trio_supervisor.core.messages import Exit, StartChild, TreeStarted
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.notices import TreeStarted
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop, stop_in_turn
 from trio_supervisor.core.tree import Tree
 
 _START_OVER = frozenset({State.READY, State.UNHEALTHY, State.REMOVED})
-_DOWN_FOR_BOUND = frozenset(State) - {State.STARTING, State.RUNNING, State.READY, State.UNHEALTHY, State.FINISHED}
+_DOWN_FOR_BOUND = frozenset(State) - {
+    State.STARTING,
+    State.RUNNING,
+    State.READY,
+    State.UNHEALTHY,
+    State.DRAINING,
+    State.FINISHED,
+}
 
 
 def begin(tree: Tree, child: Child, now: float) -> None:

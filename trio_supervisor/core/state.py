@@ -19,6 +19,8 @@ class State(Enum):
     READY = "ready"
     UNHEALTHY = "unhealthy"
     """The health probe has failed too often."""
+    DRAINING = "draining"
+    """Not ready any more, and to be stopped as soon as it is not busy any more, or when the time for that is over."""
     STOPPING = "stopping"
     """Asked to end; until nothing of its life is left."""
     BACKOFF = "backoff"
@@ -51,7 +53,7 @@ class Desired(Enum):
     GONE = "gone"
 
 
-_ALIVE = frozenset({State.STARTING, State.RUNNING, State.READY, State.UNHEALTHY, State.STOPPING})
+_ALIVE = frozenset({State.STARTING, State.RUNNING, State.READY, State.UNHEALTHY, State.DRAINING, State.STOPPING})
 _RESTING = frozenset({State.STOPPED, State.FINISHED, State.FAILED, State.HELD})
 for _state in State:
     _state.alive, _state.resting = _state in _ALIVE, _state in _RESTING
@@ -63,10 +65,11 @@ TRANSITIONS = MappingProxyType(
     {
         State.WAITING: frozenset({State.STARTING, State.FAILED, State.STOPPED, State.HELD, State.REMOVED}),
         State.STARTING: _AFTER_AN_END | {State.RUNNING, State.READY, State.STOPPING},
-        State.RUNNING: _AFTER_AN_END | {State.READY, State.UNHEALTHY, State.STOPPING},
-        State.READY: _AFTER_AN_END | {State.RUNNING, State.UNHEALTHY, State.STOPPING},
+        State.RUNNING: _AFTER_AN_END | {State.READY, State.UNHEALTHY, State.DRAINING, State.STOPPING},
+        State.READY: _AFTER_AN_END | {State.RUNNING, State.UNHEALTHY, State.DRAINING, State.STOPPING},
         # Only who is watched and not run may come back, or end, before it is stopped.
         State.UNHEALTHY: _AFTER_AN_END | {State.READY, State.RUNNING, State.STOPPING},
+        State.DRAINING: _AFTER_AN_END - {State.FINISHED} | {State.STOPPING},
         # What had to be stopped as failed did not end well, whatever its exit code.
         State.STOPPING: _AFTER_AN_END - {State.FINISHED} | {State.REMOVED},
         State.BACKOFF: frozenset({State.WAITING, State.FAILED, State.STOPPED, State.HELD, State.REMOVED}),
@@ -74,7 +77,8 @@ TRANSITIONS = MappingProxyType(
         State.STOPPED: _AT_REST,
         State.FINISHED: _AT_REST | {State.STOPPED},
         State.FAILED: _AT_REST | {State.STOPPED},
-        State.HELD: frozenset({State.WAITING, State.STOPPED, State.REMOVED}),
+        # Held for another reason, or until another time.
+        State.HELD: frozenset({State.WAITING, State.STOPPED, State.HELD, State.REMOVED}),
         State.REMOVED: frozenset(),
     }
 )

@@ -1,8 +1,13 @@
 """How lives are ended: one of them, everything by dependency, everything in reverse order, everything at once."""
 
+import math
+
 from trio_supervisor.core.answers import Answer
 from trio_supervisor.core.child import Child, StopCause
-from trio_supervisor.core.messages import Called, Cause, CutGrace, Exit, Reply, StopChild, TreeEnding
+from trio_supervisor.core.commands import CutGrace, Reply, StopChild
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.facts import Called
+from trio_supervisor.core.notices import Cause, TreeEnding
 from trio_supervisor.core.plan import Plan, Purpose
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.tree import TREE, Tree
@@ -26,9 +31,24 @@ def rest(tree: Tree, child: Child, now: float, reason: str, exit: Exit | None = 
         tree.remove(child, now, reason, exit)
         return
     leave_group(tree, child)
-    state = State.HELD if child.hold else State.STOPPED
-    if child.state is not state:
-        tree.enter(child, state, now, child.hold or reason, exit=exit)
+    if child.hold:
+        if child.state is not State.HELD or child.resume_at != child.hold_until:
+            _enter_held(tree, child, now, exit)
+    elif child.state is not State.STOPPED:
+        tree.enter(child, State.STOPPED, now, reason, exit=exit)
+
+
+def hold_now(tree: Tree, child: Child, reason: str, until: float, now: float, exit: Exit | None = None) -> None:
+    """A rule keeps a child down whose life is over; at `until` it is resumed by itself."""
+    child.hold, child.hold_until = reason, until
+    _enter_held(tree, child, now, exit)
+
+
+def _enter_held(tree: Tree, child: Child, now: float, exit: Exit | None) -> None:
+    # Nothing is resumed in the end; and a time that is over already is now.
+    child.hold_until = until = math.inf if tree.shutting_down else max(child.hold_until, now)
+    tree.enter(child, State.HELD, now, child.hold, next_at=None if until == math.inf else until, exit=exit)
+    tree.timers.set(child.id, until)
 
 
 def leave_group(tree: Tree, child: Child) -> None:
@@ -53,8 +73,11 @@ def end(tree: Tree, cause: Cause, reason: str, now: float, child: str = "", exit
         if each.desired is Desired.UP:
             each.desired = Desired.DOWN
         if each.state.alive:
-            # A start that takes too long is no reason to end out of turn.
+            # A start that takes too long is no reason to end out of turn, and no limit is.
             tree.timers.clear(each.id)
+            tree.clocks.clear(each.id)
+        elif each.state is State.HELD:
+            tree.hold_for_good(each)
     if tree.policy.ordered:
         tree.plan = Plan(Purpose.END, reason=reason, together=tree.policy.dynamic)
         tree.plan.stops.extend(reversed(tree.children))

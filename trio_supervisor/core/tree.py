@@ -2,12 +2,16 @@
 outputs.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable
 
 from trio_supervisor.core.child import Child
+from trio_supervisor.core.commands import ForgetChild
 from trio_supervisor.core.dependencies import Graph
-from trio_supervisor.core.messages import Called, Cause, Exit, ForgetChild, Output, StateChanged
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.facts import Called
+from trio_supervisor.core.notices import Cause, Output, StateChanged
 from trio_supervisor.core.places import Places
 from trio_supervisor.core.plan import DecideExit, Item, Plan
 from trio_supervisor.core.policy import Strategy, TreePolicy
@@ -17,6 +21,8 @@ from trio_supervisor.core.window import Window
 
 TREE = ""
 """The key of the timer that is not a child's: the deadline of the whole stop. No child has an empty id."""
+
+_WATCHED = frozenset({State.STARTING, State.RUNNING, State.READY})
 
 
 class Tree:
@@ -29,6 +35,8 @@ class Tree:
         self.graph = Graph()
         self.window = Window(policy.intensity)
         self.timers = Timers()
+        self.clocks = Timers()
+        """When the limits of a life have to be looked at, by child."""
         self.places = Places(policy.max_parallel_starts)
         self.unsettled = 0
         self.stopping: str | None = None
@@ -45,6 +53,8 @@ class Tree:
         """Children whose state has changed since their neighbours in the graph were looked at."""
         self.callers: dict[str, list[Called]] = {}
         """Those who wait for a child to be started or stopped (profile fleet)."""
+        self.kept_down: set[str] = set()
+        """Those that do not take part in the first start: an earlier run has left them held, or stopped by hand."""
         self.unstarted: set[str] = set()
         """Profile fleet: those of the first start that were not ready yet."""
         self.issued = 0
@@ -60,6 +70,11 @@ class Tree:
     def at_rest(self) -> bool:
         """Whether nothing is left to run and nothing to do."""
         return self.unsettled == 0 and self.plan is None and not self.queue
+
+    @property
+    def busy(self) -> bool:
+        """Whether a plan is under way, or something waits for its turn."""
+        return self.plan is not None or bool(self.queue)
 
     @property
     def grouped(self) -> bool:
@@ -80,18 +95,27 @@ class Tree:
         exit: Exit | None = None,
     ) -> None:
         """Bring a child into another state, with all that depends on it."""
-        old = child.state
+        old, before = child.state, child.unsettled
         child.enter(state, now, reason)
-        self.unsettled += _is_unsettled(state) - _is_unsettled(old)
+        self.unsettled += child.unsettled - before
         if old.alive != state.alive:
             self.graph.note_life(child.id, alive=state.alive)
         if next_at is None:
             self.timers.clear(child.id)
+        if state not in _WATCHED:
+            self.clocks.clear(child.id)
         self.places.step_back(child.id)
         if state not in (State.STARTING, State.RUNNING):
             self.places.give_back(child.id)
         self.changed.append(child.id)
         self.say(StateChanged(child.id, child.generation, old, state, reason, next_at, child.restarts, exit))
+
+    def hold_for_good(self, child: Child) -> None:
+        """A child that is held is not resumed by itself any more."""
+        before = child.unsettled
+        child.resume_at = math.inf
+        self.unsettled += child.unsettled - before
+        self.timers.clear(child.id)
 
     def remove(self, child: Child, now: float, reason: str, exit: Exit | None = None) -> None:
         """Forget a child of which nothing is left."""
@@ -113,7 +137,3 @@ class Tree:
     def put_down(self, child: Child) -> None:
         """Have the end of a life decided in its turn."""
         self.queue.append(DecideExit(child.id, child.generation))
-
-
-def _is_unsettled(state: State) -> bool:
-    return not state.resting and state is not State.REMOVED

@@ -2,7 +2,8 @@
 
 from enum import Enum
 
-from trio_supervisor.core.policy import Restart
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.policy import ExitCodes, Restart
 from trio_supervisor.record import record
 
 
@@ -35,3 +36,25 @@ def judge(restart: Restart, *, clean: bool) -> Verdict:
             if clean:
                 return Verdict(Fate.FINISH, "temporary: never restarted")
             return Verdict(Fate.FAIL, "temporary: never restarted")
+
+
+class Meaning(Enum):
+    """What an exit says of itself."""
+
+    GOOD = "good"
+    BAD = "bad"
+    RESTART = "restart"
+    """To be started again, which is no failure."""
+    HOLD = "hold"
+    """Not to be tried again before somebody has done something."""
+
+
+def meaning(exit: Exit, codes: ExitCodes) -> Meaning:
+    """Read an exit by the exit codes that have a meaning."""
+    if exit.how is not How.EXITED or exit.code is None:
+        return Meaning.GOOD if exit.clean else Meaning.BAD
+    if exit.code in codes.restart:
+        return Meaning.RESTART
+    if exit.code in codes.hold:
+        return Meaning.HOLD
+    return Meaning.GOOD if exit.code in codes.success else Meaning.BAD

@@ -23,6 +23,10 @@ class Window:
         """Count a restart."""
         self._times.append(now)
 
+    def insert(self, when: float) -> None:
+        """Count a restart of the past."""
+        self._times = deque(sorted((*self._times, when)))
+
     def clear(self) -> None:
         """Begin the count anew."""
         self._times.clear()

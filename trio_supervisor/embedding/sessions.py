@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Unpack
 
 from trio_supervisor.embedding.specs import ProcessOptions, process
-from trio_supervisor.sessions.records import Ending, SessionInfo, SessionLimits
+from trio_supervisor.sessions.records import EndedFor, Ending, SessionInfo, SessionLimits
 from trio_supervisor.sessions.registry import Registry
 from trio_supervisor.sessions.session import Session
 
-__all__ = ["Ending", "SessionInfo", "SessionLimits", "Sessions"]
+__all__ = ["EndedFor", "Ending", "SessionInfo", "SessionLimits", "Sessions"]
 
 
 class Sessions(Registry):

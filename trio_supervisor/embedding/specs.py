@@ -22,7 +22,10 @@ from trio_supervisor.errors import SpecError
 from trio_supervisor.spec import (
     DEFAULT_LISTEN,
     DEFAULT_PORT_RANGE,
+    Account,
+    Budget,
     ChildSpec,
+    ExitCodes,
     Health,
     Hooks,
     Inherit,
@@ -30,6 +33,7 @@ from trio_supervisor.spec import (
     LogFile,
     Port,
     ProcessSpec,
+    Quota,
     Readiness,
     RemoteSpec,
     RingLimits,
@@ -78,6 +82,13 @@ class ChildOptions(TypedDict, total=False):
     """What it speaks, for those who look for it; None: as the preset has it, else by its probes."""
     hooks: Hooks | None
     """What is called when it fails, and when it is well again."""
+    exit_codes: ExitCodes | None
+    startup_crashes: int | None
+    same_exits: int | None
+    account: str | None
+    budget: Budget | None
+    quota: str | Quota | Iterable[str | Quota]
+    """Patterns, or `Quota` for more than that."""
     listen: str | bool | None
     """Where the supervisor listens on the port, to hand the socket over; True is 127.0.0.1."""
 
@@ -114,6 +125,12 @@ class RemoteOptions(ChildOptions, total=False):
     """What kind of program it is: gives probes where they are not given, each alone."""
 
 
+class TaskOptions(ChildOptions, total=False):
+    """What an async function can be given; see `TaskSpec`."""
+
+    limits: Limits
+
+
 class SupervisorOptions(TypedDict, total=False):
     """The fields of `SupervisorSpec`; enumerations as strings too."""
 
@@ -126,6 +143,7 @@ class SupervisorOptions(TypedDict, total=False):
     max_parallel_starts: int
     max_children: float
     template: ChildSpec | None
+    accounts: Mapping[str, Account]
     tails: TailLimits | None
     """For the top one: how much of what removed children have said is kept."""
 
@@ -169,11 +187,12 @@ def remote(id: str, url: str, **options: Unpack[RemoteOptions]) -> ChildSpec:
     return _child(id, run, options, evolve(preset, stop=None))
 
 
-def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[ChildOptions]) -> ChildSpec:
+def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[TaskOptions]) -> ChildSpec:
     """A child that is an async function without arguments; if it takes `task_status`, it is ready when it calls
     `started()`.
     """
-    return child(id, TaskSpec(function), **options)
+    _check_known(options, TaskOptions)
+    return _child(id, TaskSpec(function, limits=options.get("limits", Limits())), options)
 
 
 def supervisor(
@@ -198,6 +217,7 @@ def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[Superv
         max_parallel_starts=options.get("max_parallel_starts", 20),
         max_children=options.get("max_children", math.inf),
         template=options.get("template"),
+        accounts=dict(options.get("accounts", {})),
         tails=options.get("tails"),
     )
 
@@ -227,6 +247,12 @@ def _child(id: str, run: object, options: ChildOptions, preset: Preset = _NO_PRE
         port=_port(options.get("port")),
         listen=_listen(options.get("listen")),
         log=_log(options.get("log", ())),
+        exit_codes=options.get("exit_codes"),
+        startup_crashes=options.get("startup_crashes"),
+        same_exits=options.get("same_exits"),
+        account=options.get("account"),
+        budget=options.get("budget"),
+        quota=_quota(options.get("quota", ())),
         ring=options.get("ring"),
         protocol=options.get("protocol") or preset.protocol,
         hooks=options.get("hooks"),
@@ -303,6 +329,11 @@ def _log(value: LogFile | Iterable[LogFile]) -> tuple[LogFile, ...]:
     if any(each.file is None for each in files):
         raise SpecError("log: name the file: only what is run from a file has a directory for logs")
     return files
+
+
+def _quota(value: str | Quota | Iterable[str | Quota]) -> tuple[Quota, ...]:
+    found = (value,) if isinstance(value, str | Quota) else tuple(value)
+    return tuple(Quota(each) if isinstance(each, str) else each for each in found)
 
 
 def _window(value: Window | tuple[int, int]) -> Window:

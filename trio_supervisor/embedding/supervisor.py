@@ -14,8 +14,8 @@ import trio
 from attrs import evolve, frozen
 
 from trio_supervisor.control.endpoints import EndpointChange, EndpointWatch
-from trio_supervisor.core.messages import Notice
-from trio_supervisor.embedding.specs import ChildOptions, SupervisorOptions, supervisor_spec, task
+from trio_supervisor.core.notices import Notice
+from trio_supervisor.embedding.specs import SupervisorOptions, TaskOptions, supervisor_spec, task
 from trio_supervisor.embedding.tree import Tree
 from trio_supervisor.engine.outcome import error_of
 from trio_supervisor.engine.supervisor import Supervisor as Engine
@@ -90,7 +90,7 @@ class Supervisor(Tree):
         made._hub = Hub(tails=spec.tails)
         return made
 
-    def task(self, id: str = "", **options: Unpack[ChildOptions]) -> Callable[[FunctionT], FunctionT]:
+    def task(self, id: str = "", **options: Unpack[TaskOptions]) -> Callable[[FunctionT], FunctionT]:
         """Decorate an async function: it is a child from the beginning. Its id is its name, with hyphens, unless
         given.
         """
@@ -183,6 +183,10 @@ class Supervisor(Tree):
     def stop(self, reason: str = "asked to stop") -> None:
         """Begin the orderly stop of everything."""
         self.engine.stop(reason)
+
+    def reopen_logs(self) -> None:
+        """Go on in the log files that have the names by now: they were moved away (logrotate)."""
+        self._hub.reopen_logs()
 
     async def wait(self) -> None:
         """Wait until nothing is left to run: every child is finished, failed, held or stopped.

@@ -1,41 +1,34 @@
 """The children of a running supervisor: OTP's calls, and a handle for each child."""
 
 import time
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import trio
 
+from trio_supervisor.control import asking
 from trio_supervisor.control.api import Snapshot
 from trio_supervisor.control.endpoints import Endpoint, endpoint_of, endpoints
-from trio_supervisor.control.local import find, snapshot_of, snapshots
+from trio_supervisor.control.looks import find, snapshot_of, snapshots
 from trio_supervisor.core.answers import Answer, Counts, Row, Verb
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import (
-    AskFact,
-    Exit,
-    HoldAsked,
-    LifeEnded,
-    Notice,
-    RemoveAsked,
-    Reply,
-    RestartAsked,
-    ResumeAsked,
-)
+from trio_supervisor.core.commands import Reply
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.notices import LifeEnded, Notice
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor as Engine
-from trio_supervisor.errors import CallError, ChildStartError, UnknownAgentError
+from trio_supervisor.errors import CallError, UnknownAgentError
 from trio_supervisor.output.reading import Line, LineReader
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
+from trio_supervisor.runtimes.base import MadeProgress, WasActive
 from trio_supervisor.spec import ChildSpec
 
 if TYPE_CHECKING:
     from trio_supervisor.embedding.sessions import SessionLimits, Sessions
     from trio_supervisor.sessions.session import Session
-
-_UP = frozenset({State.RUNNING, State.READY, State.UNHEALTHY})
 
 
 class Tree:
@@ -111,19 +104,19 @@ class Tree:
 
     async def terminate_child(self, id: str) -> None:
         """Stop a child; it stays down until somebody starts it or its group is restarted. Raises CallError."""
-        _checked(id, await self.engine.call(Verb.TERMINATE, id))
+        asking.checked(id, await self.engine.call(Verb.TERMINATE, id))
 
     async def delete_child(self, id: str) -> None:
         """Forget a child that is down. Raises CallError."""
-        _checked(id, await self.engine.call(Verb.DELETE, id))
+        asking.checked(id, await self.engine.call(Verb.DELETE, id))
 
     async def which_children(self) -> tuple[Row, ...]:
         """All children in start order (OTP lists the youngest first)."""
-        return _checked(self.path, await self.engine.call(Verb.WHICH)).rows
+        return asking.checked(self.path, await self.engine.call(Verb.WHICH)).rows
 
     async def count_children(self) -> Counts:
         """How many children there are, and of which kind."""
-        counts = _checked(self.path, await self.engine.call(Verb.COUNT)).counts
+        counts = asking.checked(self.path, await self.engine.call(Verb.COUNT)).counts
         assert counts is not None
         return counts
 
@@ -133,7 +126,7 @@ class Tree:
         template = engine.spec.template
         if template is not None and template.id == id:
             return template
-        _checked(id, await engine.call(Verb.SPEC, id))
+        asking.checked(id, await engine.call(Verb.SPEC, id))
         kept = engine.kept(id)
         if kept is None:
             raise CallError(id, Answer.NOT_FOUND)
@@ -145,16 +138,8 @@ def _to_wall() -> float:
     return time.time() - trio.current_time()
 
 
-def _checked(id: str, reply: Reply) -> Reply:
-    if reply.answer is Answer.START_FAILED:
-        raise ChildStartError(id, reply.exit)
-    if not reply.answer.good:
-        raise CallError(id, reply.answer)
-    return reply
-
-
 def _started(engine: Engine, id: str, reply: Reply) -> "Handle":
-    _checked(id, reply)
+    asking.checked(id, reply)
     ignored = reply.answer is not Answer.OK
     return Handle(engine, engine.children.get(id) or _gone(id), reply.value, ignored=ignored)
 
@@ -230,6 +215,34 @@ class Handle:
         """
         return LineReader(self.ring, self.ring.next if since is None else since, selection)
 
+    # What is said of it
+
+    @asynccontextmanager
+    async def busy(self) -> AsyncIterator[None]:
+        """It is busy while the block lasts: it is not idle, and a planned restart with `drain` waits for the end.
+
+        Blocks may overlap. A block belongs to the life in which it begins; the next one knows nothing of it.
+        """
+        life = self._engine.life(self.id)
+        with nullcontext() if life is None else life.while_busy():
+            yield
+
+    def report_progress(self) -> None:
+        """It gets on (for `limits: progress`)."""
+        if life := self._engine.life(self.id):
+            life.report(MadeProgress())
+
+    def report_activity(self) -> None:
+        """It was given something to do (for `limits: idle`)."""
+        if life := self._engine.life(self.id):
+            life.report(WasActive())
+
+    def report_cost(self, usd: float) -> None:
+        """It has cost so much more, against its own budget and that of its account. Raises ValueError if it is no
+        cost.
+        """
+        self._engine.report_cost(self.id, usd)
+
     # Talking with it
 
     def attach(
@@ -285,45 +298,37 @@ class Handle:
             self._engine.ignore(listen)
         return exits[0]
 
+    async def start(self) -> None:
+        """Have it up; returns when it is started, at once if it is. Raises ChildStartError if it comes to rest."""
+        await asking.start(self._engine, self._child)
+
     async def stop(self) -> None:
         """Stop it; it stays down until somebody starts it or its group is restarted. Harmless if it is gone."""
-        reply = await self._engine.call(Verb.TERMINATE, self.id)
-        if reply.answer is Answer.SHUTTING_DOWN:
-            await self._engine.wait_over()
+        await asking.stop(self._engine, self._child)
 
     async def restart(self) -> None:
         """Begin a new life, whatever it does now; returns when it is started. Raises ChildStartError."""
-        await self._ask_for_start(RestartAsked(self.id))
+        await asking.restart(self._engine, self._child)
 
     async def resume(self) -> None:
         """End a hold; returns when it is started. Raises ChildStartError. Without a hold nothing changes."""
-        if self.state is State.HELD:
-            await self._ask_for_start(ResumeAsked(self.id))
-
-    async def _ask_for_start(self, fact: AskFact) -> None:
-        before = self._child.generation
-        self._engine.post(fact)
-        await trio.lowlevel.checkpoint()
-        while self._child.generation == before or self.state not in _UP:
-            if self._child.generation > before or not self._engine.busy or self._engine.over:
-                self._check_going()
-            await self._engine.wait_change()
+        await asking.resume(self._engine, self._child)
 
     async def hold(self, reason: str = "held by hand") -> None:
-        """Keep it down until `resume()`, whatever becomes of its siblings; returns when it is down."""
-        await self._ask_and_wait(HoldAsked(self.id, reason), frozenset({State.HELD}))
+        """Keep it down until `resume()`, whatever becomes of its siblings; returns when it is down.
+
+        Raises:
+            ConflictError: somebody else wants it otherwise meanwhile.
+        """
+        await asking.hold(self._engine, self._child, reason)
+
+    async def reset(self) -> None:
+        """Forget how often it has failed: restarts, delay and its own limits begin anew."""
+        await asking.reset(self._engine, self._child)
 
     async def remove(self) -> None:
         """Stop it and forget it; returns when it is gone."""
-        await self._ask_and_wait(RemoveAsked(self.id), frozenset())
-
-    async def _ask_and_wait(self, fact: AskFact, until: frozenset[State]) -> None:
-        self._engine.post(fact)
-        await trio.lowlevel.checkpoint()
-        while not self._engine.over and self.state is not State.REMOVED and self.state not in until:
-            await self._engine.wait_change()
+        await asking.remove(self._engine, self._child)
 
     def _check_going(self) -> None:
-        gone = self.state is State.REMOVED or self._engine.over
-        if gone or (self.state.resting and not self._engine.busy):
-            raise ChildStartError(self.path, self._child.last_exit, f"{self.state.value}: {self._child.reason}")
+        asking.check_going(self._engine, self._child)

@@ -1,38 +1,58 @@
 """One life of one child: its cancel scopes, the tasks of its probes, what it tells, its stop."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import trio
+from attrs import define
 
 from trio_supervisor.commands import Completed
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import StartChild
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
     BecameReady,
+    BusyChanged,
+    CostReported,
     DeadlineExtended,
-    Exit,
     Exited,
     Fact,
-    How,
     LimitReached,
     ProbeAnswered,
     Role,
     ShutdownAsked,
-    StartChild,
     Started,
     Told,
 )
 from trio_supervisor.core.policy import Backoff
+from trio_supervisor.engine.accounts import Seat
+from trio_supervisor.engine.ears import Ears
+from trio_supervisor.engine.notes import said_by
 from trio_supervisor.engine.pace import Pace
 from trio_supervisor.engine.prober import Asked, keep_asking
 from trio_supervisor.engine.redacted import redacted
 from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
+from trio_supervisor.output.last import last_lines
 from trio_supervisor.probes.base import Answer, Target
-from trio_supervisor.record import record
-from trio_supervisor.runtimes.base import Launch, Life, LivesElsewhere, RunsCommands, Runtime, Stream
-from trio_supervisor.spec import ChildSpec, Probe, RemoteSpec, StopStep, TaskSpec, expand
+from trio_supervisor.record import changed
+from trio_supervisor.runtimes.base import (
+    CountsConnections,
+    HasCost,
+    IsBusy,
+    Launch,
+    Life,
+    LivesElsewhere,
+    MadeProgress,
+    RunsCommands,
+    Runtime,
+    Said,
+    Stream,
+    WasActive,
+)
+from trio_supervisor.spec import Account, ChildSpec, Probe, RemoteSpec, StopStep, TaskSpec, expand
 from trio_supervisor.telling import Telling, seconds
 from trio_supervisor.words import one_line
 
@@ -40,7 +60,7 @@ LONGEST_STATUS = 200
 """Characters."""
 
 
-@record
+@define(eq=False)
 class Kept:
     """What the engine keeps of a child for all its lives."""
 
@@ -49,6 +69,12 @@ class Kept:
     runtime: Runtime
     stop: tuple[StopStep, ...]
     """In order, before the kill; as the profile has it where the spec says nothing."""
+    seat: Seat
+    """Its place in its account."""
+    account: Account
+    """As what that is specified."""
+    restarts: int = 0
+    """How many its account was told of."""
 
 
 class ChildLife:
@@ -63,8 +89,6 @@ class ChildLife:
         self._probes: dict[Role, Probe] = _probes_of(kept.spec)
         checks = {role: probe.check for role, probe in self._probes.items()}
         self._paces = _paces_of(kept.spec, world.draw)
-        self._busy: dict[Role, bool] = {}
-        """What each probe whose answers tell it has said last of whether it is busy."""
         self.card: object = None
         """How this life describes itself, as its probes have seen it last."""
         self._telling = Telling(checks, lambda text: expand(text, kept.path, kept.runtime.port))
@@ -80,9 +104,16 @@ class ChildLife:
                 ready=self._ready,
                 at_once=partial(world.at_once, kept.path),
                 limit_reached=self._limit_reached,
+                report=self.report,
                 notified=self._notified,
             )
         )
+        self._ears = Ears(kept.spec, kept.account, self.report, self._out_of_quota, self._say)
+        self._hears = self._ears.needed
+        self._busy_scopes = 0
+        self._busy_by: set[str] = set()
+        self._costs: dict[str, float] = {}
+        """What each meter that counts in all has told last."""
         self._start_scope = trio.CancelScope()
         self._probers: trio.Nursery | None = None
         self._startup = trio.CancelScope()
@@ -119,7 +150,7 @@ class ChildLife:
                 # Whatever happened: else its end is waited for in vain.
                 self.over.set()
                 self._started.set()
-                exit = redacted(exit, self._world.redact)
+                exit = self._with_last_lines(redacted(exit, self._world.redact))
                 self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
     async def _live(self) -> Exit:
@@ -134,7 +165,8 @@ class ChildLife:
             self.life.kill()
             return await self.life.wait()
         self._started.set()
-        self._post(Started(self._kept.spec.id, self._generation, self.life.pid))
+        draw = 0.0 if self._kept.spec.limits.lifetime is None else self._world.draw()
+        self._post(Started(self._kept.spec.id, self._generation, self.life.pid, draw))
         return await self._wait_among_probers()
 
     async def _wait_among_probers(self) -> Exit:
@@ -191,6 +223,73 @@ class ChildLife:
         """End the stop that is under way by force, at once."""
         self._stop.cut()
 
+    # What it says of itself
+
+    def report(self, said: Said) -> None:
+        """Take in what this life says of itself, by whatever way: a notify message, a pattern, a probe, a call.
+
+        Raises ValueError for a cost that is none.
+        """
+        if isinstance(said, HasCost) and not 0 <= said.usd < math.inf:
+            raise ValueError(f"a cost must be >= 0 USD and finite, not {said.usd}")
+        self._ears.note(said)
+        match said:
+            case IsBusy():
+                before = self.busy
+                (self._busy_by.add if said.busy else self._busy_by.discard)(said.source)
+                self._note_busy(before)
+            case HasCost():
+                usd = self._added(said)
+                self._post(CostReported(self._kept.spec.id, usd))
+                self._kept.seat.cost(usd)
+            case MadeProgress() | WasActive():
+                return
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is, by anybody's account."""
+        return self._busy_scopes > 0 or bool(self._busy_by)
+
+    @contextmanager
+    def while_busy(self) -> Iterator[None]:
+        """It is busy while the block lasts; blocks may overlap."""
+        before = self.busy
+        self._busy_scopes += 1
+        self._note_busy(before)
+        try:
+            yield
+        finally:
+            before = self.busy
+            self._busy_scopes -= 1
+            self._note_busy(before)
+
+    async def look(self, *, connections: bool) -> None:
+        """Tell when it was active last; with `connections` also how many are open on its port."""
+        count = 0
+        if connections and isinstance(self.life, CountsConnections):
+            count = await self.life.connections()
+        self._post(self._ears.seen(self._kept.spec.id, self._generation, count))
+
+    def _note_busy(self, before: bool) -> None:
+        if self.busy != before and not self.over.is_set():
+            self._post(BusyChanged(self._kept.spec.id, self._generation, self.busy))
+
+    def _added(self, cost: HasCost) -> float:
+        """What has come to it. A meter that tells less than before has begun anew."""
+        if not cost.total:
+            return cost.usd
+        before = self._costs.get(cost.meter, 0.0)
+        self._costs[cost.meter] = cost.usd
+        return cost.usd - before if cost.usd >= before else cost.usd
+
+    def _out_of_quota(self, said: str, seconds: float, until: str) -> None:
+        self._kept.seat.out_of_quota(self._world.redact(said), seconds, until)
+
+    def _with_last_lines(self, exit: Exit) -> Exit:
+        """With the last that it said, where that may tell why it ended badly."""
+        ring = None if exit.clean else self._world.ring(self._kept.path, there=True)
+        return exit if ring is None else changed(exit, last_lines=last_lines(ring, self._generation))
+
     # What the life tells
 
     def say(self, text: str) -> None:
@@ -207,6 +306,8 @@ class ChildLife:
         if self._telling.searches and stream is not Stream.SUPERVISOR:
             self._telling.said(stream, chunk, error=stream is not Stream.STDOUT)
         self._output(stream, chunk)
+        if self._hears and stream is not Stream.SUPERVISOR:
+            self._ears.hear(stream, chunk)
 
     def _notified(self, fields: Mapping[str, str]) -> None:
         """The child has sent a notification (sd_notify(3))."""
@@ -219,6 +320,8 @@ class ChildLife:
             self._say(
                 f"MAINPID={one_line(fields['MAINPID'], 20)} is ignored: its main process is the one that was started"
             )
+        for said in said_by(fields):
+            self.report(said)
         for name, value in fields.items():
             if name == "STATUS" or name.startswith("X_AGENT_"):
                 text = one_line(self._world.redact(value), LONGEST_STATUS)
@@ -233,15 +336,9 @@ class ChildLife:
     def _answered(self, role: Role, answer: Answer) -> None:
         self.card = self.card if answer.card is None else answer.card
         if answer.busy is not None:
-            self._says_busy(role, answer.busy)
+            self.report(IsBusy(answer.busy, "probe"))
         detail = self._world.redact(answer.detail)
         self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, detail, answer.decisive))
-
-    def _says_busy(self, role: Role, busy: bool) -> None:
-        """A probe has seen that the child is busy, or not: the same as X_AGENT_BUSY; told when it changes."""
-        if self._busy.get(role, False) is not busy:
-            self._post(Told(self._kept.spec.id, self._generation, "X_AGENT_BUSY", str(int(busy))))
-        self._busy[role] = busy
 
     async def _keep_asking(self, role: Role, probe: Probe) -> None:
         run: Callable[..., Awaitable[Completed]] | None = None

@@ -12,7 +12,7 @@ import trio
 from attrs import define, field
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import StateChanged
+from trio_supervisor.core.notices import StateChanged
 from trio_supervisor.core.state import State
 from trio_supervisor.spec import Hook, HookCall, HookKind, Hooks
 from trio_supervisor.words import one_line

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Cause, Exit, How, TreeEnding
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.notices import Cause, TreeEnding
 from trio_supervisor.errors import ChildError, ChildStartError, RestartLimitReached
 
 

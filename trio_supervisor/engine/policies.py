@@ -8,6 +8,7 @@ from trio_supervisor.core.policy import (
     Backoff,
     ChildPolicy,
     Condition,
+    ExitCodes,
     Intensity,
     Profile,
     ReadyBy,
@@ -15,7 +16,18 @@ from trio_supervisor.core.policy import (
     TreePolicy,
 )
 from trio_supervisor.runtimes.base import Runtime
-from trio_supervisor.spec import ChildSpec, RemoteSpec, SignalStep, Startup, StopStep, SupervisorSpec
+from trio_supervisor.spec import (
+    FLEET_CODES,
+    FLEET_CRASHES,
+    Account,
+    Budget,
+    ChildSpec,
+    RemoteSpec,
+    SignalStep,
+    Startup,
+    StopStep,
+    SupervisorSpec,
+)
 
 REMOTE_DEADLINE = 60.0
 """So long a remote child without a readiness probe may take until it is called unhealthy."""
@@ -38,8 +50,11 @@ def tree_policy(spec: SupervisorSpec) -> TreePolicy:
     )
 
 
-def child_policy(spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.FLEET) -> ChildPolicy:
-    """What the machine has to know of a child."""
+def child_policy(
+    spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.FLEET, account: Account | None = None
+) -> ChildPolicy:
+    """What the machine has to know of a child; `account`: what its account is specified as, if it has one."""
+    crashes, codes = (0, ExitCodes()) if profile is Profile.OTP else (FLEET_CRASHES, FLEET_CODES)
     ready_by, deadline, thresholds = ReadyBy.START, spec.start_timeout, Thresholds()
     if spec.readiness is not None:
         ready_by, deadline = ReadyBy.PROBE, spec.readiness.deadline
@@ -64,9 +79,23 @@ def child_policy(spec: ChildSpec, runtime: Runtime, profile: Profile = Profile.F
         supervisor=isinstance(spec.run, SupervisorSpec),
         brutal_kill=spec.stop == (),
         stop_signals=frozenset(step.signal for step in stop_steps(spec, profile) if isinstance(step, SignalStep)),
+        exit_codes=spec.exit_codes or codes,
+        startup_crashes=crashes if spec.startup_crashes is None else spec.startup_crashes,
+        same_exits=crashes if spec.same_exits is None else spec.same_exits,
+        lifetime=spec.limits.lifetime,
+        idle=spec.limits.idle,
+        progress=spec.limits.progress,
+        drain=spec.limits.drain,
+        budget=spec.budget,
+        silent_meter=_silent_meter(spec.budget, None if account is None else account.budget),
         startup=None if spec.startup is None else _startup(spec.startup),
-        watched=isinstance(spec.run, RemoteSpec),
+        remote=isinstance(spec.run, RemoteSpec),
     )
+
+
+def _silent_meter(*budgets: Budget | None) -> float:
+    """Seconds after which a meter of USD that says nothing has failed."""
+    return min((each.silent_after for each in budgets if each and each.usd), default=math.inf)
 
 
 def _startup(probe: Startup) -> Thresholds:

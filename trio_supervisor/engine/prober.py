@@ -11,7 +11,7 @@ from itertools import repeat
 import trio
 from attrs import define, field, frozen
 
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.engine.lanes import Lane, current_lanes
 from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.engine.pace import Pace

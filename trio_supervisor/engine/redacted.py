@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable
 
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import StartError
 from trio_supervisor.record import changed
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Exit, TreeEnding
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.notices import TreeEnding
 from trio_supervisor.engine.outcome import exit_of
 from trio_supervisor.runtimes.base import Launch, Life
 from trio_supervisor.spec import AskStep

@@ -1,48 +1,61 @@
 """The task that owns a machine: a mailbox of facts, the lives that follow from its commands, and the shielded end."""
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import trio
 from attrs import define, evolve, field
 
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.messages import (
+from trio_supervisor.core.commands import (
     AdmitChild,
-    Called,
-    Cause,
-    ChildAdded,
     Command,
     CutGrace,
-    Exit,
-    Fact,
     ForgetChild,
-    How,
-    HurryAsked,
-    Judged,
-    LifeEnded,
-    Notice,
+    LookAtLife,
     PassStartup,
     Repace,
     Reply,
-    Report,
-    ShutdownAsked,
     StartChild,
-    StateChanged,
-    StatusTold,
     StopChild,
-    TimeLost,
-    TimePassed,
-    TreeEnding,
-    TreeStartAsked,
-    TreeStarted,
     WatchHealth,
 )
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import (
+    Called,
+    ChildAdded,
+    CostReported,
+    Fact,
+    HurryAsked,
+    RestartAsked,
+    ResumeAsked,
+    ShutdownAsked,
+    StartAsked,
+    TimeLost,
+    TimePassed,
+    TreeStartAsked,
+)
+from trio_supervisor.core.machine import Machine
+from trio_supervisor.core.notices import (
+    Cause,
+    Judged,
+    LifeEnded,
+    Notice,
+    Report,
+    StateChanged,
+    StatusTold,
+    TreeEnding,
+    TreeStarted,
+    Warned,
+)
+from trio_supervisor.core.policy import ChildPolicy
+from trio_supervisor.engine.accounts import Accounts
 from trio_supervisor.engine.child import ChildLife, Kept
 from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.engine.policies import child_policy, stop_steps, tree_policy
@@ -51,8 +64,10 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import SpecError
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.record import changed
-from trio_supervisor.runtimes.base import Runtime
-from trio_supervisor.spec import ChildSpec, SupervisorSpec
+from trio_supervisor.runtimes.base import HasCost, Runtime
+from trio_supervisor.spec import Account, ChildSpec, SupervisorSpec
+
+_NOTICES = (StateChanged, Judged, StatusTold, Report, LifeEnded, Warned, TreeStarted, TreeEnding)
 
 if TYPE_CHECKING:
     from trio_supervisor.engine.hooks import HookCaller
@@ -60,6 +75,12 @@ if TYPE_CHECKING:
 
 Listener = Callable[[str, Notice], None]
 """Called with the path of the supervisor ("" for the top one) and what it tells."""
+
+
+def _wants_up(fact: Fact) -> TypeGuard[StartAsked | RestartAsked | ResumeAsked | Called]:
+    """Whether somebody asks for a child that may be down."""
+    by_call = isinstance(fact, Called) and fact.verb is Verb.RESTART
+    return by_call or isinstance(fact, StartAsked | RestartAsked | ResumeAsked)
 
 
 @define
@@ -82,8 +103,11 @@ class Supervisor:
         path: str = "",
         tell: Listener | None = None,
         started: Callable[[], None] | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         self.spec = spec
+        self.accounts = Accounts(spec.accounts) if accounts is None else accounts
+        """Those of the whole tree."""
         self.path = path
         self._world = world
         self._machine = Machine(tree_policy(spec))
@@ -125,6 +149,11 @@ class Supervisor:
     def busy(self) -> bool:
         """Whether it has something to do that it does one after the other, or facts to take in."""
         return self._machine.busy or bool(self._inbox)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether it has facts to take in."""
+        return bool(self._inbox)
 
     @property
     def over(self) -> bool:
@@ -227,7 +256,7 @@ class Supervisor:
         spec = self._spec_to_start(spec)
         runtime = self._runtime(spec)
         call = _Call(spec, runtime)
-        policy = child_policy(spec, runtime, self.spec.profile)
+        policy = self._policy(spec, runtime)
         return spec.id, await self._wait_for_answer(call, Called(next(self._numbers), Verb.START, spec.id, policy))
 
     async def call(self, verb: Verb, child: str = "") -> Reply:
@@ -332,7 +361,9 @@ class Supervisor:
         for spec in self.spec.children:
             runtime = self._runtime(spec)
             self._keep(spec, runtime)
-            self._take(ChildAdded(spec.id, child_policy(spec, runtime, self.spec.profile)))
+            self._take(ChildAdded(spec.id, self._policy(spec, runtime)))
+            if past := self._world.restored(self.path_of(spec.id)):
+                self._take(past)
 
     def _begin(self, tell_started: Callable[[], None]) -> None:
         if self._machine.policy.ordered:
@@ -342,16 +373,28 @@ class Supervisor:
         # Who was asked to stop before it ran starts nobody.
         self._take_waiting()
         self._take(TreeStartAsked())
+        for kept in self._kept.values():
+            kept.seat.catch_up()
 
     def _runtime(self, spec: ChildSpec) -> Runtime:
         inner = spec.run
         if not isinstance(inner, SupervisorSpec):
             return self._world.runtime(spec)
         path = self.path_of(spec.id)
-        return SubtreeRuntime(lambda ready: Supervisor(inner, self._world, path, self._tell, ready))
+        return SubtreeRuntime(lambda ready: Supervisor(inner, self._world, path, self._tell, ready, self.accounts))
+
+    def _policy(self, spec: ChildSpec, runtime: Runtime) -> ChildPolicy:
+        return child_policy(spec, runtime, self.spec.profile, self._account(spec))
+
+    def _account(self, spec: ChildSpec) -> Account | None:
+        return None if spec.account is None else self.accounts.specs.get(spec.account)
 
     def _keep(self, spec: ChildSpec, runtime: Runtime) -> None:
-        self._kept[spec.id] = Kept(self.path_of(spec.id), spec, runtime, stop_steps(spec, self.spec.profile))
+        steps, account = stop_steps(spec, self.spec.profile), self._account(spec) or Account()
+        seat = self.accounts.join(
+            spec.account, spec.id, self.post, self._note, lambda: self._machine.children[spec.id].generation
+        )
+        self._kept[spec.id] = Kept(self.path_of(spec.id), spec, runtime, steps, seat, account)
 
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):
@@ -388,6 +431,7 @@ class Supervisor:
 
     def _close(self) -> None:
         for kept in self._kept.values():
+            kept.seat.leave()
             kept.runtime.close()
         # Those of the spec come again with the next life of this supervisor, and go on where they were.
         for child in self._kept.keys() - {each.id for each in self.spec.children}:
@@ -399,9 +443,21 @@ class Supervisor:
         for call in self._at_end:
             call()
 
+    def report_cost(self, child: str, usd: float) -> None:
+        """A child has cost so much more, whether it lives now or not. Raises ValueError for a cost that is none."""
+        if not 0 <= usd < math.inf:
+            raise ValueError(f"a cost must be >= 0 USD and finite, not {usd}")
+        if life := self._lives.get(child):
+            life.report(HasCost(usd))
+        elif kept := self._kept.get(child):
+            self.post(CostReported(child, usd))
+            kept.seat.cost(usd)
+
     def _take(self, fact: Fact) -> None:
+        if _wants_up(fact) and (kept := self._kept.get(fact.child)):
+            kept.seat.approve()
         for output in self._machine.handle(fact, trio.current_time()):
-            if isinstance(output, StateChanged | Judged | StatusTold | Report | LifeEnded | TreeStarted | TreeEnding):
+            if isinstance(output, _NOTICES):
                 self._note(output)
             else:
                 self._obey(output)
@@ -416,7 +472,11 @@ class Supervisor:
             return
         if isinstance(notice, StateChanged):
             self._call_hooks(notice)
+        if isinstance(notice, Warned) and (life := self._lives.get(notice.child)):
+            life.say(notice.reason)
         self._tell(self.path, notice)
+        if isinstance(notice, StateChanged) and notice.exit is not None:
+            self._count_restart(notice)
         if isinstance(notice, TreeStarted):
             for started in self._started_listeners:
                 started()
@@ -438,6 +498,13 @@ class Supervisor:
         assert self._nursery is not None
         self._nursery.start_soon(calls, name=f"hooks in {self.path or 'the top supervisor'}")
 
+    def _count_restart(self, notice: StateChanged) -> None:
+        """Tell its account of a restart that nobody has asked for."""
+        kept = self._kept[notice.child]
+        if notice.restarts > kept.restarts:
+            kept.restarts = notice.restarts
+            kept.seat.restarted()
+
     def _tell(self, path: str, notice: Notice) -> None:
         for listener in tuple(self._listeners):
             listener(path, notice)
@@ -451,6 +518,9 @@ class Supervisor:
                 self._nursery.start_soon(life.run, name=f"{command.child} #{command.generation}")
             case WatchHealth():
                 self._lives[command.child].watch_health()
+            case LookAtLife():
+                look = partial(self._lives[command.child].look, connections=command.connections)
+                self._nursery.start_soon(look, name=f"look at {command.child}")
             case PassStartup():
                 self._lives[command.child].pass_startup()
             case Repace():
@@ -465,12 +535,15 @@ class Supervisor:
                 self._lives.pop(command.child, None)
                 self._leases.pop(command.child, None)
                 self._forget_words(command.child)
-                self._kept.pop(command.child).runtime.close()
+                kept = self._kept.pop(command.child)
+                kept.seat.leave()
+                kept.runtime.close()
             case AdmitChild():
                 call = self._calls[command.call]
                 assert call.spec is not None
                 assert call.runtime is not None
                 self._keep(call.spec, call.runtime)
+                self._kept[command.child].seat.catch_up()
                 call.runtime = None
             case Reply():
                 self._answer(command)

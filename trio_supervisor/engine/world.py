@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from trio_supervisor.core.facts import Restored
 from trio_supervisor.engine.stopping import Request
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import ProbeFactory
@@ -34,6 +35,10 @@ def _forget_nothing(_path: str) -> None:
     """Nothing was kept."""
 
 
+def _restore_nothing(_path: str) -> None:
+    """Nothing is known of an earlier run."""
+
+
 @record
 class World:
     """Everything outside that the engine acts by."""
@@ -58,3 +63,5 @@ class World:
     """Called with the path of a child that is removed."""
     at_once: Callable[[str, Stream], int] = _a_little
     """How many bytes of a child's stream are taken at once, at the most."""
+    restored: Callable[[str], Restored | None] = _restore_nothing
+    """What an earlier run has left for the child of a path; it is told only once."""

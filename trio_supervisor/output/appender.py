@@ -4,6 +4,7 @@ It never raises: while the disk is full, or the directory gone, what comes is co
 there is room again. Times are seconds.
 """
 
+import math
 import os
 import stat
 import time
@@ -33,6 +34,9 @@ class Appender:
         self._spec = spec
         self._tell = tell
         self._rotation = Rotation(path, spec.keep, spec.total, compress=spec.gzip)
+        self._limit = max(1, spec.total // 2) if spec.size is None and spec.total is not None else spec.size
+        self._room: float = math.inf if spec.total is None else 0
+        """So great the file may become before rotated ones must go, as far as is known."""
         self._fd = -1
         self._size = 0
         self._span = 0
@@ -124,7 +128,7 @@ class Appender:
 
     def _append(self, parts: list[bytes]) -> None:
         size = sum(map(len, parts))
-        limit = self._spec.size
+        limit = self._limit
         is_due = self._spec.age is not None and self._span_of(time.time()) != self._span
         if not is_due and (limit is None or self._size + size <= limit):
             for start in range(0, len(parts), _PARTS):
@@ -152,12 +156,16 @@ class Appender:
 
     def _turn(self) -> None:
         self._rotation.turn()
+        if self._spec.total is not None:
+            self._room = 0
         self.close()
         self._open(time.monotonic())
 
     def _put(self, parts: list[bytes]) -> None:
         """Write them all, or nothing of them; raises OSError."""
         wanted = sum(map(len, parts))
+        if self._size + wanted > self._room:
+            self._room = self._rotation.make_room(self._size + wanted)
         written = 0
         try:
             written = os.writev(self._fd, parts)

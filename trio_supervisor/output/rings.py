@@ -27,6 +27,8 @@ class Rings:
         self._limits = limits or RingLimits()
         self._shared = _limits_of(self._limits)
         """What all rings have that have no limits of their own."""
+        self._sharing = 0
+        """So many rings of children that are there have it."""
         self._tails = tails or TailLimits()
         self._rings: dict[str, Ring] = {}
         self._retired: dict[str, _Retired] = {}
@@ -40,14 +42,15 @@ class Rings:
             ring = self._rings[child] = Ring() if retired is None else retired.ring
             ring.limits = self._shared
             ring.reopen()
-            self._share()
+            self._share(1)
         return ring
 
     def limit(self, child: str, limits: RingLimits | None) -> None:
         """Give the ring of a child limits of its own, or (None) those that all have."""
         ring = self.of(child)
+        was_shared = ring.limits is self._shared
         ring.limits = self._shared if limits is None else _limits_of(limits)
-        self._share()
+        self._share((limits is None) - was_shared)
 
     def find(self, child: str) -> Ring | None:
         """The ring of a child that is there, or was removed lately."""
@@ -62,7 +65,7 @@ class Rings:
             return
         ring.close()
         self._retired[child] = _Retired(ring, time.monotonic())
-        self._share()
+        self._share(-(ring.limits is self._shared))
         self._expire()
 
     def close(self) -> None:
@@ -70,9 +73,9 @@ class Rings:
         for ring in self._rings.values():
             ring.close()
 
-    def _share(self) -> None:
-        sharing = sum(ring.limits is self._shared for ring in self._rings.values())
-        share = TOTAL_BYTES // max(1, sharing)
+    def _share(self, more: int) -> None:
+        self._sharing += more
+        share = TOTAL_BYTES // max(1, self._sharing)
         self._shared.bytes = max(LEAST_BYTES, min(self._limits.size, share))
 
     def _expire(self) -> None:

@@ -41,7 +41,6 @@ class Rotation:
                 os.rename(self._path, self._name(1))
             else:
                 os.unlink(self._path)
-            self._remove_beyond_total()
         if self._compress and self._keep and (self._compressing is None or not self._compressing.is_alive()):
             # A daemon: the next run finds what was not compressed.
             self._compressing = threading.Thread(target=self._compress_all, name=f"gzip {self._path}", daemon=True)
@@ -57,14 +56,29 @@ class Rotation:
             if match := pattern.fullmatch(entry):
                 yield int(match[1]), os.path.join(directory, entry)
 
-    def _remove_beyond_total(self) -> None:
-        if self._total is None:
-            return
+    def make_room(self, size: int) -> int:
+        """Remove the oldest rotated files, so that those that stay and a file of `size` are within the total; returns
+        how great the file may become before more must go.
+
+        Raises:
+            OSError: one can't be removed.
+        """
+        assert self._total is not None
+        with self._lock, suppress(FileNotFoundError):  # The directory was removed, and all of them with it.
+            return self._total - self._remove_beyond(self._total - size)
+        return self._total
+
+    def _remove_beyond(self, limit: int) -> int:
+        """Remove the oldest; returns the size of those that stay."""
         size = 0
         for _, path in sorted(self._rotated()):
-            size += os.stat(path).st_size
-            if size > self._total:
+            of_this = os.stat(path).st_size
+            if size + of_this <= limit:
+                size += of_this
+            else:
                 os.unlink(path)
+                limit = 0  # An older one that is small must not outlive a younger one.
+        return size
 
     def _compress_all(self) -> None:
         """In a thread of its own."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 from trio_supervisor.commands import RunCommand
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.record import record
 from trio_supervisor.spec import Address, Check
 from trio_supervisor.telling import Telling

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.spec import Notify

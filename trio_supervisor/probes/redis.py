@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from trio_supervisor.core.messages import Role
+from trio_supervisor.core.facts import Role
 from trio_supervisor.errors import ProbeError, SpecError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.probes.network import Place, at, connect, literal, owned_port, resolve, why

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from trio_supervisor.commands import Completed
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.record import record
 from trio_supervisor.spec import Address, AskStep, ChildSpec
 
@@ -49,6 +49,44 @@ def _ignore(_reason: object) -> None:
 
 
 @record
+class MadeProgress:
+    """A life says that it gets on (for `limits: progress`)."""
+
+
+@record
+class WasActive:
+    """A life was given something to do that is no output: input, a request (for `limits: idle`)."""
+
+
+@record
+class IsBusy:
+    """A life is busy, or is not any more, as one of several sources has it; busy is who is it by any of them."""
+
+    busy: bool
+    source: str
+    """A name of its own for each that can tell: "notify", "health probe"."""
+
+
+@record
+class HasCost:
+    """A life has cost something."""
+
+    usd: float
+    total: bool = False
+    """It is what this life has cost in all, as far as that meter knows; else what was added."""
+    meter: str = ""
+    """With `total`: which meter tells; each counts for itself."""
+
+
+Said = MadeProgress | WasActive | IsBusy | HasCost
+"""What a life says of itself, by whatever way."""
+
+
+def _unheard(_said: Said) -> None:
+    """Take in what nobody wants to know."""
+
+
+@record
 class Launch:
     """What one life gets from the engine."""
 
@@ -73,6 +111,8 @@ class Launch:
     """
     limit_reached: Callable[[str], None] = _ignore
     """Called by a runtime, with the reason, when the child must be stopped and started again (a soft limit)."""
+    report: Callable[[Said], None] = _unheard
+    """Called by a runtime with what the child says of itself."""
     notified: Callable[[Mapping[str, str]], None] = _ignore
     """Called by a runtime with the variables of each notification (sd_notify(3)) that the child sends."""
 
@@ -123,6 +163,14 @@ class OwnsPorts(Protocol):
 
     async def owner(self, port: int) -> tuple[Ownership, str]:
         """Whose the listening TCP socket on `port` is, and in words who holds it."""
+
+
+@runtime_checkable
+class CountsConnections(Protocol):
+    """A life that can tell whether somebody is connected to it."""
+
+    async def connections(self) -> int:
+        """How many connections are open on its port; 0 without a port, and where the platform does not tell."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import os
 
 import trio
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import SpecError
 from trio_supervisor.runtimes.base import Launch, Life
 from trio_supervisor.spec import Address, AskStep, ChildSpec, RemoteSpec, Secret, SecretHeader

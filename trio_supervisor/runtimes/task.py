@@ -9,7 +9,7 @@ from importlib import import_module
 
 import trio
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import Ignore, Shutdown, SpecError, StartError
 from trio_supervisor.runtimes.base import Launch, Life, Ready, Stream
 from trio_supervisor.runtimes.task_log import logged

@@ -5,7 +5,8 @@ from collections import deque
 import trio
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.messages import Exit, LifeEnded, Notice, StateChanged, TreeEnding
+from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.notices import LifeEnded, Notice, StateChanged, TreeEnding
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import InputClosedError, SessionError

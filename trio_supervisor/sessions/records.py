@@ -2,10 +2,11 @@
 
 import math
 import time
+from enum import Enum
 
 from attrs import define
 
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import SpecError
 from trio_supervisor.record import record
 from trio_supervisor.sessions.channel import Channel
@@ -43,6 +44,17 @@ class SessionLimits:
                 raise SpecError(f"sessions: {name} must be >= 0, not {getattr(self, name)}")
 
 
+class EndedFor(Enum):
+    """Why a session was ended, where it did not end by itself."""
+
+    AGE = "age"
+    """It had lived as long as it may."""
+    IDLE = "idle"
+    """It was idle as long as it may be."""
+    ASKED = "asked"
+    """Somebody has asked for it by its id, or for all of its owner, or the block is over."""
+
+
 @record
 class SessionInfo:
     """A session as it is."""
@@ -61,6 +73,8 @@ class SessionInfo:
     """Who writes to it; empty: nobody."""
     exit: Exit | None
     """How it ended; None as long as it lives."""
+    ended_for: EndedFor | None = None
+    """Why it was ended, as soon as it is asked to; None: it has ended by itself, or was killed through a `Session`."""
 
 
 @record
@@ -83,8 +97,8 @@ class Record:
     started: float
     running: bool = False
     """Its start is over."""
-    stopping: bool = False
-    """It was asked to end because its time is over."""
+    ended_for: EndedFor | None = None
+    """Why it was asked to end."""
     ended: float | None = None
     exit: Exit | None = None
 
@@ -104,9 +118,15 @@ class Record:
         """When something is to be done about it: stopped, or forgotten."""
         if self.ended is not None:
             return self.ended + limits.keep_for
-        if self.stopping or not self.running:
+        if self.ended_for is not None or not self.running:
             return math.inf
         return min(self.started + limits.max_age, self.active_at(now) + limits.max_idle)
+
+    def due(self, now: float, max_age: float, max_idle: float) -> EndedFor | None:
+        """Why it is to end, if its time is over."""
+        if now >= self.started + max_age:
+            return EndedFor.AGE
+        return EndedFor.IDLE if now >= self.active_at(now) + max_idle else None
 
     def info(self, now: float) -> SessionInfo:
         """As it is."""
@@ -121,6 +141,7 @@ class Record:
             pid=self.channel.pid if self.live else None,
             writer=self.channel.lease.holder if self.live else "",
             exit=self.exit,
+            ended_for=self.ended_for,
         )
 
     def ending(self, now: float) -> Ending:

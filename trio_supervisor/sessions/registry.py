@@ -15,14 +15,16 @@ import trio
 from attrs import evolve
 
 from trio_supervisor.core.answers import Answer, Verb
-from trio_supervisor.core.messages import Exit, How, LifeEnded, Notice, RemoveAsked, StateChanged
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.facts import RemoveAsked
+from trio_supervisor.core.notices import LifeEnded, Notice, StateChanged
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import CallError, ChildStartError, SessionLimitError, SpecError, UnknownSessionError
 from trio_supervisor.sessions.attaching import attach
 from trio_supervisor.sessions.channel import Channel
-from trio_supervisor.sessions.records import Ending, Record, SessionInfo, SessionLimits
+from trio_supervisor.sessions.records import EndedFor, Ending, Record, SessionInfo, SessionLimits
 from trio_supervisor.sessions.session import Session
 from trio_supervisor.spec import ChildSpec, ProcessSpec, Stdin
 from trio_supervisor.spec.presets import PRESETS
@@ -160,6 +162,7 @@ class Registry:
         UnknownSessionError.
         """
         record = self._record(owner, id)
+        record.ended_for = record.ended_for or (EndedFor.ASKED if record.live else None)
         record.channel.kill()
         await record.channel.wait_over(1)
         return _exit_of(record)
@@ -172,7 +175,9 @@ class Registry:
         """Stop, now, all that have lived, or were idle, for so long; returns their ids."""
         now = trio.current_time()
         live = [each for each in self._records.values() if each.live and each.running]
-        due = [each for each in live if now - each.started >= max_age or now - each.active_at(now) >= max_idle]
+        due = [each for each in live if each.due(now, max_age, max_idle) is not None]
+        for record in due:
+            record.ended_for = record.ended_for or record.due(now, max_age, max_idle)
         await self._stop_all(due)
         return tuple(each.id for each in due)
 
@@ -215,7 +220,7 @@ class Registry:
 
     async def _stop(self, record: Record) -> None:
         if record.live:
-            record.stopping = True
+            record.ended_for = record.ended_for or EndedFor.ASKED
             await self._engine.call(Verb.TERMINATE, record.id)
         await record.channel.wait_over(1)
 
@@ -267,7 +272,7 @@ class Registry:
                 if record.deadline(self.limits, now) > now:
                     continue
                 if record.live:
-                    record.stopping = True
+                    record.ended_for = record.due(now, self.limits.max_age, self.limits.max_idle)
                     nursery.start_soon(self._stop, record)
                 else:
                     self._forget(record)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import SpecError
 from trio_supervisor.output.ring import Entry
 from trio_supervisor.record import record

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 import trio
 
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import (
     ChildStartError,
     ExpectTimeoutError,
@@ -184,6 +184,7 @@ class Session:
     def _right(self) -> Writer:
         if self._writer is None:
             raise WriterBusyError(self.child, self.writer, "this session only reads")
+        self._writer.check()
         return self._writer
 
     # Reading
@@ -201,18 +202,31 @@ class Session:
         return said
 
     def __aiter__(self) -> Self:
-        """All that it says, as it comes, from `self.cursor` to the end of this life."""
+        """All that it says, as it comes, from `self.cursor` to the end of the life that is listened to; after that the
+        next one is.
+        """
         return self
 
     async def __anext__(self) -> Said:
         await trio.lowlevel.checkpoint()
         while True:
-            said = self.read()
+            over = self._channel.over(self._generation)
+            said = self._of_this_life()
             if said.entries or said.dropped:
                 return said
-            if self._channel.over(self._generation):
+            if over:
+                self._go_on_to_the_next_life()
                 raise StopAsyncIteration
             await self._channel.wait_said(self.cursor.piece, self._generation)
+
+    def _of_this_life(self) -> Said:
+        """As `read`, but without what a later life has said."""
+        said = self.read(self.cursor)
+        entries = tuple(each for each in said.entries if each.generation <= self._generation)
+        if len(entries) < len(said.entries):
+            said = said._replace(entries=entries, next=Cursor(said.entries[len(entries)].seq))
+        self.cursor = said.next
+        return said
 
     async def expect(
         self,
@@ -223,7 +237,8 @@ class Session:
     ) -> Match:
         """Wait until the child says what matches one of the regular expressions, also in the middle of a line.
 
-        It is searched from `self.cursor` on, which is moved behind it. Bytes are searched in bytes, text in UTF-8.
+        It is searched from `self.cursor` on, which is moved behind it. Bytes are searched in bytes, text in UTF-8. Of
+        what came earlier the last 64 KiB are searched again with what is new: a longer match is not found for sure.
         `EOF` among them stands for the end of the life that is listened to; after that the next life is.
 
         Raises:
@@ -274,10 +289,13 @@ class Session:
     def _ended(self, patterns: Patterns, search: Search) -> Match:
         exit = self._channel.exit(self._generation)
         self.cursor = search.next
-        self._generation += self._generation <= self._channel.generation
+        self._go_on_to_the_next_life()
         if patterns.eof is None:
             raise OutputEndedError(self.child, search.before, exit)
         return search.at_end(patterns.eof, exit)
+
+    def _go_on_to_the_next_life(self) -> None:
+        self._generation += self._generation <= self._channel.generation
 
     # The end
 

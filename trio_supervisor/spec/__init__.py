@@ -5,10 +5,24 @@ placeholders `{port}` and `{id}` may stand in commands, environment values and p
 begins.
 """
 
+from trio_supervisor.core.budget import AtBudget, Budget, Rate
+from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
+from trio_supervisor.core.policy import ExitCodes
+from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis, WebSocket
 from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Tcp, Unix, split_address
-from trio_supervisor.spec.child import DEFAULT_LISTEN, DEFAULT_PORT_RANGE, ChildSpec, Port, SupervisorSpec, check_id
+from trio_supervisor.spec.child import (
+    DEFAULT_LISTEN,
+    DEFAULT_PORT_RANGE,
+    FLEET_CODES,
+    FLEET_CRASHES,
+    ChildSpec,
+    Port,
+    SupervisorSpec,
+    check_id,
+)
 from trio_supervisor.spec.hooks import Hook, HookCall, HookKind, Hooks
+from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
 from trio_supervisor.spec.probes import PUSHED, Check, Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import (
@@ -46,20 +60,26 @@ __all__ = [
     "A2A",
     "DEFAULT_LISTEN",
     "DEFAULT_PORT_RANGE",
+    "FLEET_CODES",
+    "FLEET_CRASHES",
     "OWNED_NAMES",
     "OWNED_PREFIXES",
     "PUSHED",
     "RLIMITS",
     "UNLIMITED",
+    "Account",
     "Address",
     "AgentCore",
     "AskStep",
+    "AtBudget",
+    "Budget",
     "Call",
     "Check",
     "ChildSpec",
     "CloseStdinStep",
     "CommandStep",
     "Exec",
+    "ExitCodes",
     "File",
     "Grpc",
     "Health",
@@ -69,7 +89,10 @@ __all__ = [
     "Hooks",
     "Http",
     "HttpStep",
+    "Idle",
     "Inherit",
+    "JournalLimits",
+    "Lifetime",
     "Limits",
     "Log",
     "LogFile",
@@ -80,6 +103,9 @@ __all__ = [
     "Port",
     "Probe",
     "ProcessSpec",
+    "Progress",
+    "Quota",
+    "Rate",
     "Readiness",
     "Redis",
     "RemoteSpec",
@@ -99,6 +125,7 @@ __all__ = [
     "TailLimits",
     "TaskSpec",
     "Tcp",
+    "Then",
     "Unix",
     "WebSocket",
     "Window",

@@ -6,22 +6,26 @@ from collections.abc import Mapping
 
 from attrs import Factory, field, frozen
 
+from trio_supervisor.core.budget import Budget
 from trio_supervisor.core.policy import (
     AtLimit,
     AutoShutdown,
     Backoff,
     Condition,
+    ExitCodes,
     Intensity,
     Profile,
     Restart,
     Strategy,
 )
 from trio_supervisor.errors import SpecError
+from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.checks import Exec
 from trio_supervisor.spec.hooks import Hooks
+from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
 from trio_supervisor.spec.probes import Health, Probe, Readiness, Startup
-from trio_supervisor.spec.process import ProcessSpec, Stdin, TaskSpec
+from trio_supervisor.spec.process import Limits, ProcessSpec, Stdin, TaskSpec
 from trio_supervisor.spec.remote import RemoteSpec
 from trio_supervisor.spec.signs import Log, Notify
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
@@ -29,6 +33,11 @@ from trio_supervisor.spec.values import positive
 
 DEFAULT_PORT_RANGE = (19001, 19100)
 DEFAULT_LISTEN = "127.0.0.1"
+
+FLEET_CODES = ExitCodes(success=(0,), restart=(75,), hold=(78,))
+"""What exit codes mean in profile fleet: EX_TEMPFAIL and EX_CONFIG of sysexits.h."""
+FLEET_CRASHES = 5
+"""So many startup crashes, or ends of the same kind, in a row hold a child in profile fleet."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
@@ -38,6 +47,11 @@ def check_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise SpecError(f"id {text!r}: must be 1 to 64 letters, digits and hyphens, starting with a letter or digit")
     return text
+
+
+def _check_account_name(_: object, __: object, name: str | None) -> None:
+    if name is not None and not _ID.fullmatch(name):
+        raise SpecError(f"account {name!r}: must be 1 to 64 letters, digits and hyphens")
 
 
 @frozen
@@ -101,8 +115,35 @@ class ChildSpec:
     """What it speaks, for those who look for it (`endpoints`); None: by its probes."""
     hooks: Hooks | None = None
     """What is called when it fails, and when it is well again."""
+    exit_codes: ExitCodes | None = None
+    """What exit codes mean. None: by profile (fleet: 0 success, 75 restart, 78 hold; otp: 0 success)."""
+    startup_crashes: int | None = None
+    """So many starts in a row that come to nothing hold it, not before 30 s; 0: never. None: by profile (fleet: 5; otp:
+    never).
+    """
+    same_exits: int | None = None
+    """So many bad ends in a row of the same kind, with the same last lines, hold it; 0: never. None: by profile (fleet:
+    5; otp: never).
+    """
+    account: str | None = field(default=None, validator=_check_account_name)
+    """Whose quota and budget it shares with others of the tree."""
+    budget: Budget | None = None
+    """Its own, beside that of its account."""
+    quota: tuple[Quota, ...] = ()
+    """Lines by which it says that the quota of its account (without one: its own) is used up."""
+
+    @property
+    def limits(self) -> Limits:
+        """Its limits, whatever kind of child it is; of a kind of your own those that its `run` has."""
+        found = getattr(self.run, "limits", None)
+        return found if isinstance(found, Limits) else Limits()
 
     def __attrs_post_init__(self) -> None:
+        for name in ("startup_crashes", "same_exits"):
+            if (getattr(self, name) or 0) < 0:
+                raise SpecError(f"child {self.id!r}: {name} must be >= 0, not {getattr(self, name)}")
+        if isinstance(self.run, SupervisorSpec) and (self.account or self.budget or self.quota):
+            raise SpecError(f"child {self.id!r}: account, budget and quota are for children that are no supervisor")
         if self.listen is not None and (self.port is None or not isinstance(self.run, ProcessSpec)):
             raise SpecError(f"child {self.id!r}: listen needs a port, and a child that is a process")
         if self.log and isinstance(self.run, SupervisorSpec):
@@ -162,6 +203,10 @@ class SupervisorSpec:
     """For `simple_one_for_one`: what `start_child` makes instances of; None: each `start_child` brings its own spec
     (Elixir's DynamicSupervisor).
     """
+    accounts: Mapping[str, Account] = Factory(dict)
+    """Budgets and quotas by the names that children of the whole tree have as their `account`; of the top one only."""
+    journal: JournalLimits | None = Factory(JournalLimits)
+    """What a run from a file keeps of what has happened, in its state directory; of the top one only. None: nothing."""
 
     tails: TailLimits | None = None
     """How much of what removed children have said is kept, in the whole tree; only for the top one. None:

@@ -95,7 +95,9 @@ class LogFile:
     gzip: bool = False
     """Compress the rotated files."""
     total: int | None = field(default=None, validator=_at_least_one)
-    """Bytes of the file and the rotated ones together; beyond that the oldest are removed. None: no limit."""
+    """Bytes of the file and the rotated ones together; beyond that the oldest are removed. Without a size a file
+    may have half of it. None: no limit.
+    """
     console: bool = True
     """Whether what is written here is shown by `run` too."""
 

@@ -1,5 +1,6 @@
 """How a child lives: as an OS process, or as an async function; what a process inherits, holds and may use."""
 
+import math
 import re
 import resource
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,6 +9,7 @@ from enum import Enum
 import attrs
 from attrs import Factory, field, frozen
 
+from trio_supervisor.core.limits import Idle, Lifetime, Progress
 from trio_supervisor.errors import SpecError
 
 
@@ -110,9 +112,21 @@ def _at_least_one(name: str) -> Callable[[object, object, int | None], None]:
     return validate
 
 
+def _lifetime(value: float | Lifetime | None) -> Lifetime | None:
+    return Lifetime(float(value)) if isinstance(value, int | float) else value
+
+
+def _idle(value: float | Idle | None) -> Idle | None:
+    return Idle(float(value)) if isinstance(value, int | float) else value
+
+
+def _progress(value: float | Progress | None) -> Progress | None:
+    return Progress(float(value)) if isinstance(value, int | float) else value
+
+
 @frozen
 class Limits:
-    """Ceilings for a process and all that it starts; None: no limit."""
+    """Ceilings for a process and all that it starts, and limits for the life of any child; None: no limit."""
 
     memory: int | None = field(default=None, validator=_at_least_one("memory"))
     """Bytes of the whole tree; whoever is over it is killed."""
@@ -122,8 +136,23 @@ class Limits:
     """Processes of the whole tree."""
     rlimits: Mapping[str, int] = Factory(dict)
     """setrlimit(2), soft and hard alike, by name (`nofile`); `UNLIMITED` lifts one."""
+    lifetime: Lifetime | None = field(default=None, converter=_lifetime)
+    """How old a life may get; a number is `Lifetime(after=...)`."""
+    idle: Idle | None = field(default=None, converter=_idle)
+    """How long it may do nothing; a number is `Idle(after=...)`."""
+    progress: Progress | None = field(default=None, converter=_progress)
+    """In which time it must get on; a number is `Progress(within=...)`."""
+    drain: float = 0.0
+    """So long a planned restart waits for what is in flight; the child is not ready any more meanwhile."""
+
+    @property
+    def ceilings(self) -> bool:
+        """Whether there is a limit that only a process can have."""
+        return self.memory is not None or self.memory_soft is not None or self.pids is not None or bool(self.rlimits)
 
     def __attrs_post_init__(self) -> None:
+        if not 0 <= self.drain < math.inf:
+            raise SpecError(f"limits: drain must be >= 0 seconds and finite, not {self.drain:g}")
         if self.memory is not None and self.memory_soft is not None and self.memory_soft >= self.memory:
             raise SpecError(f"limits: memory_soft ({self.memory_soft}) must be less than memory ({self.memory})")
         for name, value in self.rlimits.items():
@@ -212,3 +241,9 @@ class TaskSpec:
     """`package.module:function`, or the function. If it takes `task_status`, it is ready when it calls `started()`."""
     path: str | None = None
     """A directory that is put before the import path when `task` is a string; None: the import path as it is."""
+    limits: Limits = Limits()
+    """No ceilings: it is a part of the supervisor's own process."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.limits.ceilings:
+            raise SpecError("limits: memory, memory_soft, pids and rlimits are for processes, which a task is not")

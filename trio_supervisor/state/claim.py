@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trio_supervisor.record import record
-from trio_supervisor.state.directory import find, make
+from trio_supervisor.state.directory import JOURNAL, find, make
 from trio_supervisor.state.leftovers import PATIENCE, Cleared, clear
 from trio_supervisor.state.lock import Lock
 
@@ -23,6 +23,11 @@ class Claim:
     def lease(self) -> Path | None:
         """The file that says who lives."""
         return None if self.directory is None else self.directory / "lease"
+
+    @property
+    def journal(self) -> Path | None:
+        """The file that says what has happened."""
+        return None if self.directory is None else self.directory / JOURNAL
 
     async def clear(self, patience: float = PATIENCE) -> Cleared:
         """Kill what the run before this one has left; to be awaited before the lease is written. See `clear`."""
@@ -58,5 +63,5 @@ def _unusable(error: OSError) -> str:
     where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "the state directory"
     return (
         f"no state directory: {where}: {error.strerror}; so nothing keeps a second supervisor off this file, and what "
-        "lives on when this one and its guardian are killed at once is not found at the next start"
+        "lives on when this one and its guardian are killed at once is not found at the next start; there is no journal"
     )

@@ -11,6 +11,10 @@ from pathlib import Path
 from trio_supervisor.errors import ConfigError
 
 VARIABLE = "TRIO_SUPERVISOR_STATE_DIR"
+LONGEST_SOCKET = 100
+"""Bytes of a path; the kernel takes 107 (unix(7)), and some programs less."""
+JOURNAL = "journal.sqlite"
+"""The journal's name in it."""
 
 
 def find(file: str, given: str | None, environ: Mapping[str, str]) -> Path:
@@ -25,6 +29,19 @@ def find(file: str, given: str | None, environ: Mapping[str, str]) -> Path:
         return Path(wanted).absolute()
     name = hashlib.sha256(os.fsencode(file)).hexdigest()[:16]
     return _base(environ) / "trio-supervisor" / name
+
+
+def control_socket(directory: Path, environ: Mapping[str, str]) -> Path | None:
+    """Where a supervisor with that state directory listens; None: there is no place with a short enough name."""
+    beside = directory / "control.sock"
+    if len(os.fsencode(beside)) <= LONGEST_SOCKET:
+        return beside
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if not os.path.isabs(runtime):
+        return None
+    name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    elsewhere = Path(runtime, "trio-supervisor", f"{name}.sock")
+    return elsewhere if len(os.fsencode(elsewhere)) <= LONGEST_SOCKET else None
 
 
 def make(directory: Path) -> None:

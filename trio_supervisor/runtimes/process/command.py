@@ -7,7 +7,7 @@ from itertools import count
 import trio
 
 from trio_supervisor.commands import CAPTURED, Captured, Completed
-from trio_supervisor.core.messages import Exit
+from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import ProbeError, StartError
 from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error

@@ -1,8 +1,13 @@
 """The end that a child's standard input is written to: with backpressure, and ended once."""
 
 import os
+from collections.abc import Callable
 
 import trio
+
+
+def _unnoticed() -> None:
+    """Nobody wants to know."""
 
 
 class HeldEnd:
@@ -28,6 +33,8 @@ class InputPipe:
     def __init__(self, fd: int) -> None:
         """`fd` is non-blocking and belongs to the pipe from now on."""
         self._fd = fd
+        self.taken: Callable[[], None] = _unnoticed
+        """Called whenever the pipe has taken something."""
         self._waited_for = False
         self._others = trio.lowlevel.ParkingLot()
         """Who wants to write while somebody waits for room already."""
@@ -59,12 +66,15 @@ class InputPipe:
             if not self.open:
                 raise BrokenPipeError("its standard input is closed")
             try:
-                return self._put(data)
+                size = self._put(data)
             except BlockingIOError:
                 await self._wait_for_room()
             except BrokenPipeError:
                 self.close()
                 raise BrokenPipeError("it has closed its standard input") from None
+            else:
+                self.taken()
+                return size
 
     async def end(self) -> None:
         """End the child's input; harmless when it is closed."""

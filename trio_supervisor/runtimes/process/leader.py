@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import trio
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.runtimes.reactor import current_reactor
 
 

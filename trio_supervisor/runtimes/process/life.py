@@ -8,10 +8,10 @@ from itertools import count
 import trio
 
 from trio_supervisor.commands import Completed
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.record import changed
-from trio_supervisor.runtimes.base import Launch, Ownership, Stream
+from trio_supervisor.runtimes.base import Launch, Ownership, Stream, WasActive
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
@@ -23,13 +23,12 @@ from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPip
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.runtimes.process.sampling import Ceilings
 from trio_supervisor.runtimes.process.setting import Setting
-from trio_supervisor.runtimes.process.sockets import holder_of, owner_of
+from trio_supervisor.runtimes.process.sockets import connections_of, holder_of, owner_of
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import Tree
 from trio_supervisor.spec import (
     AskStep,
     CloseStdinStep,
-    Limits,
     ProcessSpec,
     SendStep,
     SignalStep,
@@ -139,7 +138,7 @@ class ProcessLife:
         """Make the groups that it is to be born in, fresh for each birth."""
         self._leave_cgroup()
         limits = self._setting.process.limits
-        if spawner.always_in_cgroups or limits != Limits():
+        if spawner.always_in_cgroups or limits.ceilings:
             self._cgroup = spawner.cgroups.make(self._launch.child, self._launch.generation, limits)
         self._ceilings = Ceilings(
             limits, self._cgroup, self._members, self._setting.say, self._launch.limit_reached, self._kill_tree
@@ -175,6 +174,8 @@ class ProcessLife:
         if self._notify_socket is not None:
             self._notify_socket.listen()
         self._input = newborn.input()
+        if self._input is not None:
+            self._input.taken = partial(self._launch.report, WasActive())
         self._pipes = (self._pipe(newborn.stdout, Stream.STDOUT),)
         if newborn.stderr != newborn.stdout:
             self._pipes += (self._pipe(newborn.stderr, Stream.STDERR),)
@@ -293,6 +294,16 @@ class ProcessLife:
         if ownership is Ownership.OURS and self._lease is not None and port == self._lease.port:
             self._lease.seen_listening()
         return ownership, who
+
+    async def connections(self) -> int:
+        """How many TCP connections are open on its port, at the end that its tree holds."""
+        leader, port = self.pid, self._setting.port
+        if leader is None or port is None:
+            return 0
+        try:
+            return await in_thread(connections_of, port, leader)
+        except OSError:
+            return 0
 
     def owns(self, pid: int) -> tuple[Ownership, str]:
         """Whose a process is, and in words who it is."""

@@ -3,7 +3,7 @@
 import time
 from signal import SIGKILL
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.record import changed, record
 from trio_supervisor.system.memory import kills_everywhere
 

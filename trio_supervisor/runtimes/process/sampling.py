@@ -10,7 +10,7 @@ from signal import SIGKILL
 
 import trio
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.record import record
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.oom import MACHINE, Evidence, in_words, judge_exit, kills_since, out_of_memory

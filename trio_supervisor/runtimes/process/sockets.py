@@ -13,6 +13,7 @@ from trio_supervisor.system.procfs import Process, command_line, pids, processes
 
 _LISTEN = "0A"
 _TIME_WAIT = "06"
+_ESTABLISHED = "01"
 
 
 @record
@@ -70,6 +71,18 @@ def owner_of(port: int, leader: int) -> tuple[Ownership, str]:
     if unreadable:
         return Ownership.UNKNOWN, "the child does not let us look at its sockets"
     return Ownership.STRANGER, _name_holders(strangers)
+
+
+def connections_of(port: int, leader: int) -> int:
+    """How many connections to `port` are open whose end here belongs to the session or the descendants of `leader`.
+
+    Where somebody of them does not let us look, all that are open count: who is in use is not idle.
+    """
+    established = {entry.inode for entry in entries(port) or () if entry.state == _ESTABLISHED and entry.inode}
+    if not established:
+        return 0
+    ours, unreadable = _held_by_tree(established, leader)
+    return len(established if unreadable else ours)
 
 
 def holder_of(port: int) -> str:

@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 
 import trio
 
-from trio_supervisor.core.messages import Exit, How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.runtimes.process.census import census, in_thread
 from trio_supervisor.runtimes.process.leader import Leader
 from trio_supervisor.runtimes.process.spawner import Spawner

@@ -1,0 +1,131 @@
+"""The words of the commands for a supervisor that runs."""
+
+import argparse
+from collections.abc import Callable
+
+DEFAULT_FILE = "supervisor.yaml"
+CANNED = frozenset({"run", "check", "init", "schema", "completion"})
+"""The commands that ask no supervisor."""
+
+
+def add_control(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", chosen: str | None) -> None:
+    """Add all of them. Where another command is chosen they stay without options, which would cost it time."""
+    for name, (text, add) in _TABLE.items():
+        parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if chosen in (None, name) or chosen not in {*_TABLE, *CANNED}:
+            _add_place(parser)
+            add(parser)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--file",
+        default=DEFAULT_FILE,
+        metavar="FILE",
+        help=f"the file that the supervisor runs; default: {DEFAULT_FILE}",
+    )
+    parser.add_argument("--state-dir", metavar="DIR", help="its state directory, if it was given one")
+    parser.add_argument("--socket", metavar="PATH", help="its control socket, instead of FILE and DIR")
+    parser.add_argument("--json", action="store_true", help="for programs: JSON, an object per line")
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("agents", nargs="*", metavar="AGENT", help="only these, and all in them")
+    parser.add_argument("--names", action="store_true", help="only their paths, one in each line")
+
+
+def _agents(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("agents", nargs="+", metavar="AGENT", help="as team/planner")
+
+
+def _agent(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("agent", metavar="AGENT", help="as team/planner")
+
+
+def _patience(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for the effect")
+    parser.add_argument("--timeout", type=seconds, metavar="TIME", help="wait at the most so long (10, 10s, 2m)")
+
+
+def _order(parser: argparse.ArgumentParser) -> None:
+    _agents(parser)
+    _patience(parser)
+
+
+def _order_with_reason(parser: argparse.ArgumentParser) -> None:
+    _order(parser)
+    parser.add_argument("--reason", metavar="TEXT", help="why, for people")
+
+
+def _signal(parser: argparse.ArgumentParser) -> None:
+    _agent(parser)
+    parser.add_argument("signal", metavar="SIGNAL", help="HUP, SIGHUP or 1")
+    parser.add_argument("--to", choices=["group", "leader"], default="group", help="default: group")
+
+
+def _scale(parser: argparse.ArgumentParser) -> None:
+    _agent(parser)
+    parser.add_argument("replicas", type=int, metavar="NUMBER")
+    _patience(parser)
+
+
+def _wait(parser: argparse.ArgumentParser) -> None:
+    _agent(parser)
+    parser.add_argument("--for", dest="until", choices=["ready", "stopped"], default="ready", help="default: ready")
+    parser.add_argument("--timeout", type=seconds, metavar="TIME", help="say no after so long (10, 10s, 2m)")
+
+
+def _logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("agents", nargs="*", metavar="AGENT", help="of these, and all in them; default: of all")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is said from now on")
+    parser.add_argument("--tail", type=int, metavar="NUMBER", help="only the last so many lines of each agent")
+    parser.add_argument("--level", metavar="LEVEL", help="lines at least this bad: debug, info, warning, error")
+    parser.add_argument(
+        "--field",
+        action="append",
+        metavar="NAME=VALUE",
+        help="JSON lines with this value; a.b is b in a",
+    )
+    parser.add_argument("--grep", metavar="PATTERN", help="lines in which this regular expression is found")
+    parser.add_argument("--stream", choices=["stdout", "stderr", "log", "supervisor"], help="only of this one")
+
+
+def _send(parser: argparse.ArgumentParser) -> None:
+    _agent(parser)
+    parser.add_argument("text", metavar="TEXT", help="a line for its standard input")
+    parser.add_argument("--no-newline", action="store_true", help="send TEXT as it is, without a line end")
+    _patience(parser)
+
+
+def _shutdown(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--now", action="store_true", help="without any grace")
+    parser.add_argument("--reason", metavar="TEXT", help="why, for people")
+    _patience(parser)
+
+
+_TABLE: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "status": ("show the agents of a running supervisor", _status),
+    "ps": ("the same as status", _status),
+    "start": ("have agents up", _order_with_reason),
+    "stop": ("have agents down until somebody starts them", _order),
+    "restart": ("begin a new life of agents", _order_with_reason),
+    "hold": ("keep agents down until they are resumed, whatever becomes of their siblings", _order_with_reason),
+    "resume": ("end a hold", _order_with_reason),
+    "reset": ("forget how often agents have failed", _agents),
+    "remove": ("stop agents and forget them", _order_with_reason),
+    "signal": ("send an agent a signal that is no request to end", _signal),
+    "scale": ("have so many replicas of an agent, or instances of a template", _scale),
+    "wait": ("wait until an agent is ready, or stopped", _wait),
+    "logs": ("show what agents have said", _logs),
+    "send": ("write to the standard input of an agent", _send),
+    "shutdown": ("stop everything", _shutdown),
+}
+
+
+def seconds(text: str) -> float:
+    """A time on the command line: 10, 10s, 500ms, 2m, 1h."""
+    for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)):
+        number = text.removesuffix(unit)
+        if text.endswith(unit) and number.replace(".", "", 1).isdecimal():
+            return float(number) * factor
+    raise argparse.ArgumentTypeError(f"{text!r} is no time; write 10s, 500ms, 2m or 1h")

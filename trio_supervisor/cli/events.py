@@ -1,0 +1,219 @@
+"""The command `events`: what has happened, from the journal; while a supervisor runs and after it has ended."""
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from json import JSONEncoder
+
+from trio_supervisor.cli import exit_codes, style
+from trio_supervisor.cli.harmless import harmless
+from trio_supervisor.cli.style import Palette, Style
+from trio_supervisor.config.durations import parse_duration
+from trio_supervisor.errors import ConfigError, JournalError, UnknownAgentError
+from trio_supervisor.journal.entries import Entry, Kind, Stored
+from trio_supervisor.journal.reading import Reader
+from trio_supervisor.state.directory import JOURNAL, find
+
+LAST = 10
+"""Who follows and does not say since when sees so many of the past."""
+
+_TONES = {"ready": "32", "finished": "32", "unhealthy": "31", "failed": "31", "held": "31", "backoff": "33"}
+_ORDER = "36"
+_LOST = "31"
+_DIM = "2"
+
+
+def events(options: argparse.Namespace) -> int:
+    """Print what has happened; raises JournalError, ConfigError, UnknownAgentError."""
+    since = None if options.since is None else parse_time(options.since, time.time())
+    reader = Reader(_path(options))
+    try:
+        if options.agent and not options.follow and not reader.knows(options.agent):
+            from trio_supervisor.config.mistakes import did_you_mean  # noqa: PLC0415 -- only for this
+
+            hint = did_you_mean(options.agent, reader.agents())
+            raise UnknownAgentError(f"the journal knows no agent {options.agent!r}{hint}")
+        _print(_chosen(reader, options, since), _line_json if options.json else _look().line)
+    except BrokenPipeError:
+        # Who read it has seen enough. The rest of the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    finally:
+        reader.close()
+    return exit_codes.DONE
+
+
+def _path(options: argparse.Namespace) -> str:
+    try:
+        return os.fspath(find(os.path.realpath(options.file), options.state_dir, os.environ) / JOURNAL)
+    except OSError as error:
+        raise JournalError(f"no journal: {error.strerror}") from None
+
+
+def _chosen(reader: Reader, options: argparse.Namespace, since: float | None) -> Iterator[Stored]:
+    if not options.follow:
+        yield from reader.after(since=since or 0.0, agent=options.agent)
+        return
+    seq = 0
+    if since is None:
+        last = reader.last(1)
+        seq = last[-1].seq if last else 0
+        yield from reader.last(LAST, agent=options.agent)
+    yield from reader.follow(seq, since=since or 0.0, agent=options.agent)
+
+
+def _print(found: Iterable[Stored], line: Callable[[Stored], bytes]) -> None:
+    out = sys.stdout.buffer
+    written = time.monotonic()
+    for stored in found:
+        out.write(line(stored))
+        # In a pipe and on a terminal alike: who follows sees it now, and thousands at once go in great pieces.
+        now = time.monotonic()
+        if now - written > 0.001:
+            out.flush()
+        written = now
+    out.flush()
+
+
+# Time
+
+
+def parse_time(text: str, now: float) -> float:
+    """Seconds since the epoch of a time (RFC 3339; without a zone local, without a date today) or of that long ago.
+
+    Raises ConfigError.
+    """
+    try:
+        return now - parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text):
+            return datetime.fromisoformat(f"{datetime.fromtimestamp(now):%Y-%m-%d} {text}").timestamp()
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise ConfigError(
+            f"--since: {text!r} is neither a time (2026-11-26T20:15:00Z, '2026-11-26 20:15', 20:15) nor a duration "
+            "(90s, 2h, 7d)"
+        ) from None
+
+
+def _time_of(at: float) -> datetime:
+    # datetime.fromtimestamp refuses what no calendar has; a clock may have said anything.
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(at, 0.0), 2e11))
+
+
+# For programs
+
+_encode = JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+def _line_json(stored: Stored) -> bytes:
+    entry = stored.entry
+    fields: dict[str, object] = {
+        "seq": stored.seq,
+        "ts": _rfc3339(entry.at),
+        "run": stored.run,
+        "kind": entry.kind.value,
+        "agent": entry.agent or None,
+    }
+    names: tuple[str, ...]
+    match entry.kind:
+        case Kind.STATE:
+            names = ("generation", "old", "state", "reason", "next_at", "restarts", "pid", "port")
+        case Kind.EXIT:
+            names = ("generation", "how", "code", "signal", "reason")
+        case Kind.ORDER:
+            fields["verb"] = entry.state
+            names = ("reason", "who", "origin")
+        case Kind.RUN | Kind.LOST:
+            names = ("reason",)
+    fields |= {name: getattr(entry, name) for name in names}
+    if entry.next_at is not None:
+        fields["next_at"] = _rfc3339(entry.next_at)
+    return _encode(fields).encode() + b"\n"
+
+
+def _rfc3339(at: float) -> str:
+    return _time_of(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# For people
+
+
+def _look() -> "Look":
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return Look(style.detect(terminal=sys.stdout.isatty(), env=os.environ, encoding=encoding))
+
+
+class Look:
+    """How an entry looks to a person: local time, agent, what has happened."""
+
+    def __init__(self, chosen: Style) -> None:
+        self._style = chosen
+        self._palette = Palette()
+        self._width = 0
+
+    def line(self, stored: Stored) -> bytes:
+        """A whole line."""
+        entry = stored.entry
+        name = entry.agent or "supervisor"
+        self._width = max(self._width, len(name))
+        when = f"{_time_of(entry.at).astimezone():%Y-%m-%d %H:%M:%S}.{int(entry.at * 1000) % 1000:03d}"
+        colour = self._palette.code(name) if entry.agent else _DIM
+        # A reason of several lines stays one entry.
+        text = harmless(words(entry).encode("utf-8", "backslashreplace"), colour=False).decode().replace("\n", "; ")
+        said = self._style.paint(text, _tone(entry))
+        return f"{self._style.paint(when, _DIM)} {self._style.paint(name.ljust(self._width), colour)} {said}\n".encode()
+
+
+def words(entry: Entry) -> str:
+    """What has happened."""
+    match entry.kind:
+        case Kind.STATE:
+            number = f" #{entry.generation}" if entry.generation and entry.state == "starting" else ""
+            return f"{_after(f'{entry.state}{number}', entry.reason)}{_where(entry)}{_next(entry)}"
+        case Kind.EXIT:
+            return f"ended: {entry.reason}"
+        case Kind.ORDER:
+            by = " from ".join(filter(None, (entry.who, entry.origin)))
+            return _after(f"asked to {entry.state}" + (f" by {by}" if by else ""), entry.reason)
+        case Kind.RUN:
+            return f"the run has {entry.reason}"
+        case Kind.LOST:
+            return entry.reason
+
+
+def _tone(entry: Entry) -> str:
+    match entry.kind:
+        case Kind.STATE:
+            return _TONES.get(entry.state or "", "")
+        case Kind.ORDER:
+            return _ORDER
+        case Kind.LOST:
+            return _LOST
+        case Kind.EXIT | Kind.RUN:
+            return ""
+
+
+def _after(said: str, reason: str) -> str:
+    """With the reason, without saying a word twice."""
+    if not reason:
+        return said
+    return reason if reason.startswith(said) else f"{said}: {reason}"
+
+
+def _where(entry: Entry) -> str:
+    if entry.state not in ("ready", "running"):
+        return ""
+    parts = [f"{name} {value}" for name, value in (("port", entry.port), ("pid", entry.pid)) if value is not None]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _next(entry: Entry) -> str:
+    if entry.state != "backoff" or entry.next_at is None:
+        return ""
+    return f"; restart {entry.restarts} in {max(entry.next_at - entry.at, 0.0):.1f} s"

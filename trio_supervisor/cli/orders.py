@@ -1,0 +1,116 @@
+"""The commands that change something: `start`, `stop` and their like, `signal`, `scale`, `send`, `shutdown`."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from threading import Thread
+
+from trio_supervisor.cli import exit_codes
+from trio_supervisor.control.api import Operation, Phase, Verb
+from trio_supervisor.control.client import Client, as_json
+from trio_supervisor.errors import RequestError, SupervisorError
+
+Give = Callable[[str], Operation]
+
+
+def order(options: argparse.Namespace, client: Client) -> int:
+    """Give the command for every agent that is named, at once; returns the worst exit code."""
+    give = _give(options, client)
+    names = [""] if options.command == "shutdown" else getattr(options, "agents", None) or [options.agent]
+    results: dict[str, Operation | SupervisorError] = {}
+
+    def one(name: str) -> None:
+        try:
+            results[name] = give(name)
+        except SupervisorError as error:
+            results[name] = error
+
+    names = list(dict.fromkeys(names))
+    if len(names) == 1:
+        one(names[0])
+    else:
+        threads = [Thread(target=one, args=(name,), daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return _tell([results[name] for name in names], options)
+
+
+def _give(options: argparse.Namespace, client: Client) -> Give:
+    wait: bool | float = not getattr(options, "no_wait", False)
+    if wait and getattr(options, "timeout", None) is not None:
+        wait = options.timeout
+    reason = getattr(options, "reason", None)
+    match Verb(options.command):
+        case Verb.START:
+            return lambda name: client.start(name, reason=reason, wait=wait)
+        case Verb.STOP:
+            return lambda name: client.stop(name, wait=wait)
+        case Verb.RESTART:
+            return lambda name: client.restart(name, reason=reason, wait=wait)
+        case Verb.HOLD:
+            return lambda name: client.hold(name, reason=reason, wait=wait)
+        case Verb.RESUME:
+            return lambda name: client.resume(name, reason=reason, wait=wait)
+        case Verb.RESET:
+            return client.reset
+        case Verb.REMOVE:
+            return lambda name: client.remove(name, reason=reason, wait=wait)
+        case Verb.SIGNAL:
+            number = _signal(options.signal)
+            return lambda name: client.signal(name, number, group=options.to == "group")
+        case Verb.SCALE:
+            return lambda name: client.scale(name, options.replicas, wait=wait)
+        case Verb.SEND:
+            text = options.text if options.no_newline else f"{options.text}\n"
+            return lambda name: client.send(name, text.encode(errors="surrogateescape"), wait=wait)
+        case Verb.SHUTDOWN:
+            return lambda _: client.shutdown(reason=reason, now=options.now, wait=wait)
+        case Verb.ADD:
+            raise AssertionError("nobody can say on the command line what is to be added")
+
+
+def _signal(text: str) -> int:
+    import signal  # noqa: PLC0415 -- most commands need none
+
+    name = "SIG" + text.upper().removeprefix("SIG")
+    if name in signal.Signals.__members__:
+        return signal.Signals[name]
+    if text.isascii() and text.isdecimal() and int(text) in set(signal.Signals):
+        return int(text)
+    raise RequestError(f"there is no signal {text!r}; write HUP, SIGHUP or 1")
+
+
+def _tell(results: list[Operation | SupervisorError], options: argparse.Namespace) -> int:
+    worst = exit_codes.DONE
+    for result in results:
+        if isinstance(result, SupervisorError):
+            sys.stderr.write(f"{result}\n")
+            worst = max(worst, exit_codes.code_of(result))
+            continue
+        if options.json:
+            sys.stdout.write(f"{as_json(result)}\n")
+        elif result.phase is Phase.PENDING:
+            sys.stdout.write(f"{result.verb.value} is under way (operation {result.id}): {result.awaits}\n")
+        else:
+            sys.stdout.write(f"{result.agent or 'everything'}: {_DONE[result.verb]}\n")
+        if result.phase is Phase.PENDING and not options.no_wait:
+            worst = max(worst, exit_codes.GAVE_UP)
+    return worst
+
+
+_DONE = {
+    Verb.START: "started",
+    Verb.STOP: "stopped",
+    Verb.RESTART: "restarted",
+    Verb.HOLD: "held",
+    Verb.RESUME: "resumed",
+    Verb.RESET: "its failures are forgotten",
+    Verb.REMOVE: "removed",
+    Verb.SIGNAL: "signaled",
+    Verb.SCALE: "scaled",
+    Verb.SEND: "sent",
+    Verb.ADD: "added",
+    Verb.SHUTDOWN: "stopped",
+}

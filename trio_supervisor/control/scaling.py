@@ -1,0 +1,59 @@
+"""More children, and fewer: one that is added, so many replicas of an agent, so many instances of a template."""
+
+from attrs import evolve
+
+from trio_supervisor.control import asking
+from trio_supervisor.engine.supervisor import Supervisor
+from trio_supervisor.errors import RequestError, UnknownAgentError
+from trio_supervisor.spec import ChildSpec
+
+MOST_REPLICAS = 1000
+
+
+async def add(engine: Supervisor, spec: ChildSpec) -> None:
+    """Add a child and start it. Raises ChildStartError, CallError, SpecError."""
+    id, reply = await engine.start_child(spec)
+    asking.checked(engine.path_of(id), reply)
+
+
+async def scale_instances(engine: Supervisor, count: int) -> None:
+    """Have so many instances of the template of a supervisor. Raises as `add`, and RequestError."""
+    _check(count, least=0)
+    while len(engine.children) < count:
+        id, reply = await engine.start_child()
+        asking.checked(engine.path_of(id), reply)
+    for child in list(engine.children.values())[count:][::-1]:
+        await asking.remove(engine, child, "scaled down by hand")
+
+
+async def scale_replicas(engine: Supervisor, name: str, count: int) -> None:
+    """Have so many replicas of an agent. Raises as `add`, UnknownAgentError, RequestError."""
+    numbers = _numbers(engine, name)
+    if not numbers:
+        raise UnknownAgentError(f"there is no agent {engine.path_of(name)!r} with replicas, and no such template")
+    # Without a last one, nobody would know what a replica is.
+    _check(count, least=1)
+    kept = engine.kept(f"{name}-{numbers[0]}")
+    assert kept is not None
+    for number in range(1, count + 1):
+        if f"{name}-{number}" not in engine.children:
+            await add(engine, evolve(kept.spec, id=f"{name}-{number}"))
+    for number in reversed(_numbers(engine, name)):
+        child = engine.children.get(f"{name}-{number}")
+        if number > count and child is not None:
+            await asking.remove(engine, child, "scaled down by hand")
+
+
+def _numbers(engine: Supervisor, name: str) -> list[int]:
+    """The numbers of the replicas that are there, the least first."""
+    found = (id.rpartition("-") for id in engine.children)
+    return sorted(int(number) for base, _, number in found if base == name and _is_number(number))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and text[0] != "0"
+
+
+def _check(count: int, least: int) -> None:
+    if not least <= count <= MOST_REPLICAS:
+        raise RequestError(f"replicas must be {least} to {MOST_REPLICAS}, not {count}")

@@ -1,0 +1,1 @@
+"""The control server: the tree over HTTP, on a unix socket."""

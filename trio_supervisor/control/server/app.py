@@ -1,0 +1,239 @@
+"""The application: which path does what. Everything it answers comes from a `Control`."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
+
+import trio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from trio_supervisor.control.api import Control, Event, Gap, LogLine, Operation, Phase, Verb
+from trio_supervisor.control.server.pace import Pace
+from trio_supervisor.control.server.streams import Stream
+from trio_supervisor.control.wire import forms, requests, sse
+from trio_supervisor.control.wire.openapi import document
+from trio_supervisor.control.wire.problems import Problem, TooLargeError, problem_of, request_problem
+from trio_supervisor.control.wire.requests import Fields
+from trio_supervisor.errors import RequestError, SupervisorError
+from trio_supervisor.output.selection import Selection
+from trio_supervisor.runtimes.base import Stream as Source
+
+T = TypeVar("T")
+
+Answer = Callable[[Request], Awaitable[Response]]
+NEWLINES = "application/x-ndjson"
+KEPT_ENCODED = 64
+
+
+def make_app(control: Control, closing: trio.Event) -> Starlette:
+    """The application. Streams end when `closing` is set."""
+    service = _Service(control, closing)
+    get, post = ["GET"], ["POST"]
+    return Starlette(
+        routes=[
+            Route("/v1/agents", service.guarded(service.agents), methods=get),
+            Route("/v1/agents/{agent:path}/{verb}", service.guarded(service.command), methods=post),
+            Route("/v1/agents/{agent:path}/logs", service.guarded(service.logs), methods=get),
+            Route("/v1/agents/{agent:path}", service.guarded(service.agent), methods=get),
+            Route("/v1/events", service.guarded(service.events), methods=get),
+            Route("/v1/logs", service.guarded(service.logs), methods=get),
+            Route("/v1/operations/{id}", service.guarded(service.operation), methods=get),
+            Route("/v1/shutdown", service.guarded(service.shutdown), methods=post),
+            Route("/openapi.json", service.guarded(service.openapi), methods=get),
+        ],
+        exception_handlers={HTTPException: _no_such_path},
+    )
+
+
+class _Service:
+    def __init__(self, control: Control, closing: trio.Event) -> None:
+        self._control = control
+        self._closing = closing
+        self._pace = Pace()
+        self._encoded: dict[int, bytes] = {}
+        """Events by number, the latest last: what one follower gets, all others get too."""
+
+    def guarded(self, answer: Answer) -> Answer:
+        """In its turn, and with errors as answers."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                await self._pace.turn()
+                return await answer(request)
+            except SupervisorError as error:
+                return _refused(problem_of(error))
+
+        return guarded
+
+    async def agents(self, _request: Request) -> Response:
+        return _json(forms.agents_form(self._control.snapshot()))
+
+    async def agent(self, request: Request) -> Response:
+        return _json(forms.snapshot_form(self._control.agent(request.path_params["agent"])))
+
+    async def events(self, request: Request) -> Response:
+        fields = requests.query(request.query_params.multi_items(), requests.EVENTS)
+        after = fields.maybe_number("after")
+        last = request.headers.get("last-event-id", "")
+        if after is None and last.isascii() and last.isdecimal():
+            after = int(last)
+        source = _opened(self._control.events(after, follow=fields.truth("follow", default=True)))
+        return Stream(source, self._encode_event, sse.MEDIA_TYPE, self._closing, first=sse.comment("listening"))
+
+    def _encode_event(self, event: Event | Gap) -> bytes:
+        if isinstance(event, Gap):
+            return sse.encode("gap", event.seq, forms.dumps(forms.gap_form(event)))
+        data = self._encoded.get(event.seq)
+        if data is None:
+            data = self._encoded[event.seq] = sse.encode("change", event.seq, forms.dumps(forms.event_form(event)))
+            if len(self._encoded) > KEPT_ENCODED:
+                del self._encoded[next(iter(self._encoded))]
+        return data
+
+    async def logs(self, request: Request) -> Response:
+        agent = request.path_params.get("agent")
+        known = requests.LOGS if agent is not None else requests.MERGED_LOGS
+        fields = requests.query(request.query_params.multi_items(), known)
+        source = self._control.logs(
+            fields.texts("agent") if agent is None else (agent,),
+            since=fields.number("since", 0) if agent is not None else 0,
+            tail=fields.maybe_number("tail"),
+            follow=fields.truth("follow", default=False),
+            selection=_selection(fields),
+        )
+        return Stream(source, _encode_line, NEWLINES, self._closing)
+
+    async def operation(self, request: Request) -> Response:
+        text = request.path_params["id"]
+        if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+            raise RequestError(f"the number of an operation must be a whole number, not {text[:80]!r}")
+        return _told(self._control.operation(int(text)))
+
+    async def shutdown(self, request: Request) -> Response:
+        fields = await _body(request, requests.SHUTDOWN)
+        reason, now, wait = fields.text("reason", "asked to stop"), fields.truth("now", default=False), fields.wait()
+        return await self._waited(request, self._control.shutdown(reason=reason, now=now, wait=wait))
+
+    async def command(self, request: Request) -> Response:
+        agent, word = request.path_params["agent"], request.path_params["verb"]
+        verb = next((each for each in requests.COMMANDS if each.value == word), None)
+        if verb is None:
+            words = ", ".join(each.value for each in requests.COMMANDS)
+            return _refused(request_problem(404, f"there is no command {word[:80]!r}; there are: {words}"))
+        fields = await _body(request, requests.COMMANDS[verb])
+        return await self._waited(request, self._order(verb, agent, fields))
+
+    def _order(self, verb: Verb, agent: str, fields: Fields) -> Awaitable[Operation]:
+        control = self._control
+        reason = {"reason": fields.text("reason")} if fields.has("reason") else {}
+        match verb:
+            case Verb.START:
+                return control.start(agent, wait=fields.wait(), **reason)
+            case Verb.STOP:
+                return control.stop(agent, wait=fields.wait())
+            case Verb.RESTART:
+                generation = fields.maybe_number("generation")
+                return control.restart(agent, generation=generation, wait=fields.wait(), **reason)
+            case Verb.HOLD:
+                return control.hold(agent, wait=fields.wait(), **reason)
+            case Verb.RESUME:
+                return control.resume(agent, wait=fields.wait(), **reason)
+            case Verb.RESET:
+                return control.reset(agent)
+            case Verb.REMOVE:
+                return control.remove(agent, wait=fields.wait(), **reason)
+            case Verb.SIGNAL:
+                group = fields.choice("to", ("group", "leader")) == "group"
+                return control.signal(agent, fields.signal("signal"), group=group)
+            case Verb.SEND:
+                return control.send(agent, fields.data("text"), wait=fields.wait())
+            case Verb.SCALE:
+                return control.scale(agent, fields.number("replicas"), wait=fields.wait())
+            case Verb.ADD | Verb.SHUTDOWN:
+                raise AssertionError(f"{verb} is no command for an agent")
+
+    async def _waited(self, request: Request, order: Awaitable[Operation]) -> Response:
+        """Wait for a command as long as somebody waits for the answer; the command goes on without."""
+        answers: list[Operation | SupervisorError] = []
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                while (await request.receive())["type"] != "http.disconnect":
+                    pass
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            try:
+                answers.append(await order)
+            except SupervisorError as error:
+                answers.append(error)
+            nursery.cancel_scope.cancel()
+        if not answers:
+            return Response(status_code=499)
+        if isinstance(answers[0], SupervisorError):
+            raise answers[0]
+        return _told(answers[0])
+
+    async def openapi(self, _request: Request) -> Response:
+        return _json(document())
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = "is no method of this path" if error.status_code == 405 else "there is no such path; see /openapi.json"
+    response = _refused(request_problem(error.status_code, f"{request.method} {request.url.path[:200]}: {what}"))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _body(request: Request, known: requests.Known) -> Fields:
+    data = bytearray()
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            data += chunk
+            if len(data) > requests.MOST_BODY:
+                raise TooLargeError(f"the body must have at most {requests.MOST_BODY} bytes")
+    if not data:
+        return Fields({}, known)
+    return Fields(requests.loads(bytes(data)), known)
+
+
+def _selection(fields: Fields) -> Selection | None:
+    level = fields.text("level") if fields.has("level") else None
+    grep = fields.text("grep") if fields.has("grep") else None
+    stream = fields.choice("stream", [each.value for each in Source]) if fields.has("stream") else None
+    pairs = requests.pairs(fields, "field")
+    if level is None and grep is None and stream is None and not pairs:
+        return None
+    try:
+        return Selection(level, pairs, grep, None if stream is None else Source(stream))
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+
+
+@asynccontextmanager
+async def _opened(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    yield source
+
+
+def _encode_line(line: LogLine) -> bytes:
+    return forms.dumps(forms.line_form(line)) + b"\n"
+
+
+def _told(operation: Operation) -> Response:
+    return _json(forms.operation_form(operation), 202 if operation.phase is Phase.PENDING else 200)
+
+
+def _json(form: forms.Form, status: int = 200) -> Response:
+    return Response(forms.dumps(form), status, media_type="application/json")
+
+
+def _refused(problem: Problem) -> Response:
+    response = _json(problem.form, problem.status)
+    if problem.status == 429:
+        response.headers["retry-after"] = "1"
+    return response

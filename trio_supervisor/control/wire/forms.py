@@ -1,0 +1,282 @@
+"""What is told, as JSON: records to plain values and back. Times are RFC 3339 in UTC."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from trio_supervisor.control.api import (
+    Desired,
+    Event,
+    Exit,
+    Gap,
+    How,
+    LogLine,
+    Operation,
+    Phase,
+    Snapshot,
+    State,
+    StateChanged,
+    Verb,
+)
+from trio_supervisor.errors import NoSupervisorError
+
+Form = Mapping[str, object]
+T = TypeVar("T")
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def dumps(value: object) -> bytes:
+    """As JSON. Lone surrogates come as `\\udc80`."""
+    return _encode(value).encode("utf-8", "backslashreplace")
+
+
+def timestamp(at: float | None) -> str | None:
+    """Seconds since the epoch as RFC 3339."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def snapshot_form(one: Snapshot) -> Form:
+    """A snapshot."""
+    return {
+        "agent": one.agent,
+        "state": one.state.value,
+        "desired": one.desired.value,
+        "since": timestamp(one.since),
+        "reason": one.reason,
+        "next_at": timestamp(one.next_at),
+        "restarts": one.restarts,
+        "generation": one.generation,
+        "pid": one.pid,
+        "port": one.port,
+        "last_exit": exit_form(one.last_exit),
+        "status": one.status,
+    }
+
+
+def agents_form(agents: tuple[Snapshot, ...]) -> Form:
+    """All children."""
+    return {"agents": [snapshot_form(one) for one in agents]}
+
+
+def exit_form(exit: Exit | None) -> Form | None:
+    """How a life ended, also in words."""
+    if exit is None:
+        return None
+    return {
+        "how": exit.how.value,
+        "code": exit.code,
+        "signal": exit.signal,
+        "detail": exit.detail,
+        "text": str(exit),
+    }
+
+
+def event_form(event: Event) -> Form:
+    """A change of state."""
+    change = event.change
+    return {
+        "seq": event.seq,
+        "at": timestamp(event.at),
+        "agent": change.child,
+        "old": change.old.value,
+        "new": change.new.value,
+        "reason": change.reason,
+        "generation": change.generation,
+        "restarts": change.restarts,
+        "next_at": None if event.next_in is None else timestamp(event.at + event.next_in),
+        "lasted": round(event.lasted, 6),
+        "pid": event.pid,
+        "port": event.port,
+        "exit": exit_form(change.exit),
+    }
+
+
+def gap_form(gap: Gap) -> Form:
+    """What is the case, where events can't be told."""
+    return {"seq": gap.seq, **agents_form(gap.agents)}
+
+
+def operation_form(operation: Operation) -> Form:
+    """A command."""
+    return {
+        "id": operation.id,
+        "verb": operation.verb.value,
+        "agent": operation.agent,
+        "phase": operation.phase.value,
+        "generation": operation.generation,
+        "awaits": operation.awaits,
+        "error": operation.error,
+    }
+
+
+def line_form(line: LogLine) -> Form:
+    """A line that a child has said. `level` is that of all that children say: what it means only its writer knows."""
+    form: dict[str, object] = {
+        "ts": timestamp(line.at),
+        "level": "info",
+        "agent": line.agent,
+        "stream": line.stream,
+        "text": line.text,
+        "seq": line.seq,
+        "generation": line.generation,
+    }
+    if line.partial:
+        form["partial"] = True
+    if line.dropped:
+        form["dropped"] = line.dropped
+    return form
+
+
+# And back
+
+
+class Reader:
+    """Reads a form. Raises NoSupervisorError for one that is none of ours: then it is no supervisor that answers."""
+
+    def __init__(self, data: object) -> None:
+        if not isinstance(data, dict):
+            raise _stranger(data)
+        self._form: Mapping[str, object] = data
+
+    def get(self, name: str, kind: type[T]) -> T:
+        """A value of that kind."""
+        value = self._form.get(name)
+        if not isinstance(value, kind):
+            raise _stranger(self._form)
+        return value
+
+    def maybe(self, name: str, kind: type[T]) -> T | None:
+        """A value of that kind, or none."""
+        return None if self._form.get(name) is None else self.get(name, kind)
+
+    def at(self, name: str) -> float:
+        """A time, in seconds since the epoch."""
+        try:
+            return datetime.fromisoformat(self.get(name, str)).timestamp()
+        except ValueError:
+            raise _stranger(self._form) from None
+
+    def maybe_at(self, name: str) -> float | None:
+        """A time, or none."""
+        return None if self._form.get(name) is None else self.at(name)
+
+    def each(self, name: str, read: Callable[[object], T]) -> tuple[T, ...]:
+        """A list."""
+        return tuple(read(each) for each in self.get(name, list))
+
+    def word(self, name: str, kind: Callable[[str], T]) -> T:
+        """A word of an enumeration."""
+        try:
+            return kind(self.get(name, str))
+        except ValueError:
+            raise _stranger(self._form) from None
+
+
+def loads(data: bytes) -> object:
+    """JSON that a supervisor has written."""
+    try:
+        value: object = json.loads(data)
+    except ValueError:
+        raise _stranger(data) from None
+    return value
+
+
+def snapshot_of(data: object) -> Snapshot:
+    """A snapshot."""
+    form = Reader(data)
+    return Snapshot(
+        agent=form.get("agent", str),
+        state=form.word("state", State),
+        desired=form.word("desired", Desired),
+        since=form.at("since"),
+        reason=form.get("reason", str),
+        next_at=form.maybe_at("next_at"),
+        restarts=form.get("restarts", int),
+        generation=form.get("generation", int),
+        pid=form.maybe("pid", int),
+        port=form.maybe("port", int),
+        last_exit=_exit_of(form.maybe("last_exit", dict)),
+        status=form.get("status", str),
+    )
+
+
+def agents_of(data: object) -> tuple[Snapshot, ...]:
+    """All children."""
+    return Reader(data).each("agents", snapshot_of)
+
+
+def exit_of(data: object) -> Exit:
+    """How a life ended."""
+    form = Reader(data)
+    return Exit(form.word("how", How), form.maybe("code", int), form.maybe("signal", int), form.get("detail", str))
+
+
+def _exit_of(data: object) -> Exit | None:
+    return None if data is None else exit_of(data)
+
+
+def event_of(data: object) -> Event:
+    """A change of state; `change.next_at` is on no clock that is ours, and None."""
+    form = Reader(data)
+    at, next_at = form.at("at"), form.maybe_at("next_at")
+    change = StateChanged(
+        form.get("agent", str),
+        form.get("generation", int),
+        form.word("old", State),
+        form.word("new", State),
+        form.get("reason", str),
+        None,
+        form.get("restarts", int),
+        _exit_of(form.maybe("exit", dict)),
+    )
+    return Event(
+        form.get("seq", int),
+        at,
+        change,
+        None if next_at is None else next_at - at,
+        float(form.get("lasted", (int, float))),  # type: ignore[arg-type] # isinstance takes several kinds
+        form.maybe("pid", int),
+        form.maybe("port", int),
+    )
+
+
+def gap_of(data: object) -> Gap:
+    """What is the case."""
+    return Gap(Reader(data).get("seq", int), agents_of(data))
+
+
+def operation_of(data: object) -> Operation:
+    """A command."""
+    form = Reader(data)
+    return Operation(
+        form.get("id", int),
+        form.word("verb", Verb),
+        form.get("agent", str),
+        form.word("phase", Phase),
+        form.get("generation", int),
+        form.get("awaits", str),
+        form.get("error", str),
+    )
+
+
+def line_of(data: object) -> LogLine:
+    """A line."""
+    form = Reader(data)
+    return LogLine(
+        form.get("agent", str),
+        form.get("seq", int),
+        form.at("ts"),
+        form.get("stream", str),
+        form.get("generation", int),
+        form.get("text", str),
+        form.maybe("partial", bool) or False,
+        form.maybe("dropped", int) or 0,
+    )
+
+
+def _stranger(said: object) -> NoSupervisorError:
+    return NoSupervisorError(f"it is no supervisor that answers, or one of another version: {str(said)[:200]}")

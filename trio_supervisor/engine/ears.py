@@ -1,0 +1,112 @@
+"""What the engine hears in what a life says: when it said something, what it costs, that a quota is used up.
+
+For a flood of output it takes note of the time, once for each chunk, and only where a limit wants to know it.
+"""
+
+import math
+import re
+import time
+from collections.abc import Callable
+from functools import partial
+
+import trio
+
+from trio_supervisor.core.facts import Looked
+from trio_supervisor.output.search import LineSearch
+from trio_supervisor.runtimes.base import HasCost, MadeProgress, Said, Stream, WasActive
+from trio_supervisor.spec import Account, Budget, ChildSpec, Quota
+
+SHOWN = 200
+"""Characters of a line that are told as a reason."""
+
+
+class Ears:
+    """Belongs to one life."""
+
+    def __init__(
+        self,
+        spec: ChildSpec,
+        account: Account,
+        report: Callable[[Said], None],
+        out_of_quota: Callable[[str, float, str], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        """`out_of_quota` is given what was said, for how many seconds, and that in words."""
+        self._report = report
+        self._out_of_quota = out_of_quota
+        self._complain = complain
+        self._complained = False
+        self._output_at = self._active_at = self._progress_at = self._meter_at = -math.inf
+        limits, budget = spec.limits, _metered(spec.budget, account.budget)
+        self._any_output_is_progress = limits.progress is not None and limits.progress.pattern is None
+        self._search = LineSearch(
+            [(quota.pattern, partial(self._quota_found, quota)) for quota in (*spec.quota, *account.quota)]
+            + ([(budget.pattern, partial(self._cost_found, budget))] if budget and budget.pattern else [])
+            + ([(limits.progress.pattern, self._progress_found)] if limits.progress and limits.progress.pattern else [])
+        )
+        self._marks = limits.idle is not None or limits.progress is not None or _counts_usd(spec, account)
+
+    @property
+    def needed(self) -> bool:
+        """Whether anybody wants to know anything of the output."""
+        return self._marks or self._search.needed
+
+    def hear(self, stream: Stream, chunk: bytes) -> None:
+        """A chunk as it was read; b"" is the end of the stream."""
+        if chunk and self._marks:
+            self._output_at = trio.current_time()
+            if self._any_output_is_progress:
+                self._progress_at = self._output_at
+        if self._search.needed:
+            self._search.feed(stream, chunk)
+
+    def note(self, said: Said) -> None:
+        """Keep when the life has said something of itself."""
+        match said:
+            case MadeProgress():
+                self._progress_at = trio.current_time()
+            case WasActive():
+                self._active_at = trio.current_time()
+            case HasCost():
+                self._meter_at = trio.current_time()
+            case _:
+                return
+
+    def seen(self, child: str, generation: int, connections: int) -> Looked:
+        """All of it as a fact."""
+        active_at = max(self._output_at, self._active_at)
+        return Looked(child, generation, self._output_at, active_at, self._progress_at, self._meter_at, connections)
+
+    def _progress_found(self, _match: "re.Match[bytes]") -> None:
+        self._report(MadeProgress())
+
+    def _cost_found(self, budget: Budget, match: "re.Match[bytes]") -> None:
+        text = (match.groupdict().get("usd") or match[1] or b"").decode(errors="replace")
+        try:
+            usd = float(text.replace(",", ""))
+        except ValueError:
+            usd = math.nan
+        if math.isfinite(usd) and usd >= 0:
+            self._report(HasCost(usd, total=budget.total, meter="pattern"))
+        elif not self._complained:
+            self._complained = True
+            self._complain(f"budget: the pattern found {text!r}, which is no number of USD")
+
+    def _quota_found(self, quota: Quota, match: "re.Match[bytes]") -> None:
+        # Most runs meet none.
+        from datetime import datetime  # noqa: PLC0415
+
+        from trio_supervisor.engine.quota import seconds_left  # noqa: PLC0415
+
+        seconds = seconds_left(quota, match, datetime.now().astimezone())
+        until = time.strftime("%a %H:%M" if seconds > 86400 else "%H:%M:%S", time.localtime(time.time() + seconds))
+        self._out_of_quota(match.string.decode(errors="replace").strip()[:SHOWN], seconds, until)
+
+
+def _metered(own: Budget | None, shared: Budget | None) -> Budget | None:
+    """The budget whose pattern finds costs: its own goes first."""
+    return own if own is not None and own.pattern is not None else shared
+
+
+def _counts_usd(spec: ChildSpec, account: Account) -> bool:
+    return any(budget is not None and budget.usd is not None for budget in (spec.budget, account.budget))

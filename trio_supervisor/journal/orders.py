@@ -1,0 +1,52 @@
+"""Orders: what somebody asks of a running tree, and what of it outlasts the run."""
+
+from trio_supervisor.journal.entries import Entry, Key, Kind, Plain
+from trio_supervisor.record import record
+
+DOWN = "down"
+"""The name of the value that says that a child is to stay down: `{"state": "held" | "stopped", "reason": ...}`."""
+RESTARTS = "restarts"
+"""The name of the value that says how often it was restarted: `{"total": ..., "in_a_row": ..., "times": [...]}`."""
+
+HELD, STOPPED = "held", "stopped"
+
+
+@record
+class Order:
+    """What somebody asks for."""
+
+    verb: str
+    """start, stop, restart, hold, resume, reset, remove, ...: as in the API."""
+    agent: str = ""
+    """The path; empty where it is for the whole tree."""
+    reason: str = ""
+    who: str = ""
+    """As far as that is known: `uid 1000`, the name of a token, `signal`."""
+    origin: str = ""
+    """From where: `socket`, `127.0.0.1:4711`, SIGTERM."""
+
+    def entry(self, at: float) -> Entry:
+        """As it stands in the journal."""
+        return Entry(at, Kind.ORDER, self.agent, state=self.verb, reason=self.reason, who=self.who, origin=self.origin)
+
+
+def down(state: str, reason: str) -> Plain:
+    """The value of `DOWN`."""
+    return {"state": state, "reason": reason}
+
+
+def values_of(order: Order) -> dict[Key, Plain]:
+    """What is to be remembered with an order: the program may be killed before the order has any effect."""
+    if not order.agent:
+        return {}
+    match order.verb:
+        case "stop":
+            return {(order.agent, DOWN): down(STOPPED, order.reason or "stopped by hand")}
+        case "hold":
+            return {(order.agent, DOWN): down(HELD, order.reason or "held by hand")}
+        case "start" | "restart" | "resume":
+            return {(order.agent, DOWN): None}
+        case "reset" | "remove":
+            return {(order.agent, DOWN): None, (order.agent, RESTARTS): None}
+        case _:
+            return {}
