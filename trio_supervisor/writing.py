@@ -18,6 +18,7 @@ class Lease:
         self.written_at = -math.inf
         """When something was written by a session last, in seconds of Trio's clock."""
         self._writer: Writer | None = None
+        self._over = False
         self._waiting = trio.lowlevel.ParkingLot()
 
     @property
@@ -31,12 +32,22 @@ class Lease:
         Raises:
             WriterBusyError: somebody else has it.
         """
+        if self._over:
+            return Writer(self, holder)
         if self._writer is not None:
             if not force:
                 raise WriterBusyError(self.child, self.holder)
             self._writer.release()
         self._writer = Writer(self, holder)
         return self._writer
+
+    def end(self) -> None:
+        """The child has ended for good: nobody writes to it any more, and nobody is in the way of anybody. Who writes
+        now is not disturbed, and learns from what is written to that it is gone.
+        """
+        self._over = True
+        self._writer = None
+        self._waiting.unpark_all()
 
     async def wait_free(self) -> None:
         """Wait until nobody has it; another one may be faster to take it."""

@@ -241,12 +241,19 @@ def test_each_line_is_an_object(objects: Console, paper: Paper) -> None:
     objects.record(said("api", 'say "hi"\n€'.encode()))
     objects.record(said("api", b"\xff\x00\x1b[31m\tx", ERR))
 
-    head = {"ts": "2025-11-21T08:00:00.123Z", "level": "info", "agent": "api"}
+    head = {"ts": "2025-11-21T08:00:00.123Z", "level": None, "agent": "api"}
     assert paper.objects == [
         head | {"stream": "stdout", "text": 'say "hi"'},
         head | {"stream": "stdout", "text": "€"},
         head | {"stream": "stderr", "text": "\\xff\x00\x1b[31m\tx"},
     ]
+
+
+def test_the_level_is_what_a_line_says_itself(objects: Console, paper: Paper) -> None:
+    objects.record(said("api", b'{"level":"error"}\nplain\n{"level":"fatal"}'))
+    objects.record(said("api", b"WARNING mod: odd\nTraceback", Stream.LOG))
+
+    assert [o["level"] for o in paper.objects] == ["error", None, "critical", "warning", "warning"]
 
 
 def test_the_objects_pieces_of_a_line_make_it_whole(objects: Console, paper: Paper) -> None:

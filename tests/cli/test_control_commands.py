@@ -98,7 +98,7 @@ async def test_a_second_terminal_looks_commands_and_ends_it_all() -> None:
 
         events = (await terminal("events", "--json")).stdout.splitlines()
         orders = [each for each in map(json.loads, events) if each["kind"] == "order"]
-        assert [each["state"] for each in orders if each["agent"] == "web"][-3:] == ["hold", "resume", "remove"]
+        assert [each["verb"] for each in orders if each["agent"] == "web"][-3:] == ["hold", "resume", "remove"]
         assert {each["origin"] for each in orders} == {"control"}
 
         assert (await terminal("shutdown")).stdout == "everything: stopped\n"

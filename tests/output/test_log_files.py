@@ -64,6 +64,18 @@ async def test_json_has_an_object_per_line_with_the_fixed_names(tmp_path: Path) 
     ]
 
 
+async def test_json_has_the_level_that_a_line_says_itself_and_else_none(tmp_path: Path) -> None:
+    async with hub_of() as hub:
+        take = hub.sink("a", 1, (LogFile(str(tmp_path / "a.log"), format=LogFormat.JSON),))
+        take(OUT, b'{"level":"error"}\nplain\n {"severity":"Warn"}\n{"level":50}\n{broken\n{"level":"loud"}\n')
+        take(ERR, b"ERROR on standard error\n")
+        take(SUPERVISOR, b"stop: TERM\n")
+
+    objects = [json.loads(line) for line in (tmp_path / "a.log").read_text().splitlines()]
+    assert [one["level"] for one in objects] == ["error", None, "warning", "error", None, None, None, "info"]
+    assert objects[0]["text"] == '{"level":"error"}'
+
+
 async def test_json_has_the_level_of_what_a_task_has_logged(tmp_path: Path) -> None:
     async with hub_of() as hub:
         take = hub.sink("a", 1, (LogFile(str(tmp_path / "a.log"), format=LogFormat.JSON),))
@@ -71,7 +83,7 @@ async def test_json_has_the_level_of_what_a_task_has_logged(tmp_path: Path) -> N
         take(Stream.LOG, b"odd\n")
 
     objects = [json.loads(line) for line in (tmp_path / "a.log").read_text().splitlines()]
-    assert [(one["level"], one["stream"]) for one in objects] == [("error", "log"), ("error", "log"), ("info", "log")]
+    assert [(one["level"], one["stream"]) for one in objects] == [("error", "log"), ("error", "log"), (None, "log")]
 
 
 async def test_raw_is_what_was_said_and_nothing_else(tmp_path: Path) -> None:

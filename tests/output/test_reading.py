@@ -134,6 +134,82 @@ async def test_who_follows_a_selection_gets_whole_lines_of_it() -> None:
     assert got == ['{"level":"error"}']
 
 
+LONG = b'{"user":"me","text":"' + b"x" * 200_000 + b'","level":"error"}'
+
+
+@pytest.mark.parametrize(
+    "selection", [Selection(level="error"), Selection(fields={"user": "me"}), Selection(grep="^{.*error")]
+)
+@pytest.mark.parametrize("step", [1000, 65_536, 300_000])
+def test_a_line_that_came_in_pieces_is_judged_as_a_whole(selection: Selection, step: int) -> None:
+    said = b"first\n" + LONG + b"\nlast\n"
+    ring = ring_of(*(said[at : at + step] for at in range(0, len(said), step)), (ERR, b"between\n"))
+    reader = LineReader(ring, 0, selection)
+
+    lines = reader.read()
+
+    assert b"".join(line.data for line in lines) == LONG
+    assert [line.begun for line in lines] == [False] + [True] * (len(lines) - 1)
+    assert [line.open for line in lines] == [True] * (len(lines) - 1) + [False]
+    ring.append(OUT, LONG.replace(b"error", b"debug").replace(b"me", b"us", 1) + b"\n", 1)
+    assert reader.read() == ()
+
+
+def test_who_follows_gets_a_long_line_when_it_is_over_and_learns_once_what_was_dropped_before_it() -> None:
+    ring = Ring(Limits(pieces=3))
+    ring.append(OUT, b"a\n", 1)
+    ring.append(OUT, b"b\n", 1)
+    ring.append(OUT, LONG[:70_000], 1)
+    reader = LineReader(ring, 0, Selection(level="error"))
+    assert reader.read() == ()
+
+    ring.append(OUT, LONG[70_000:] + b"\n", 1)
+
+    lines = reader.read()
+    assert b"".join(line.data for line in lines) == LONG
+    assert [line.dropped for line in lines] == [1, *[0] * (len(lines) - 1)]
+
+
+def test_a_line_without_an_end_is_held_up_to_a_limit_and_its_rest_is_judged_by_itself() -> None:
+    ring = ring_of()
+    reader = LineReader(ring, 0, Selection(grep="y"))
+    held: list[int] = []
+    for _ in range(40):
+        ring.append(OUT, b"x" * 65_536, 1)
+        assert reader.read() == ()
+        held.append(sum(len(piece.data) for long in reader._long.values() for piece in long.pieces))
+    ring.append(OUT, b"y\n", 1)
+
+    assert [line.text[-1] for line in reader.read()] == ["y"]
+    assert max(held) < 1 << 20
+    assert reader._long == {}
+
+
+def test_a_long_line_whose_head_is_wanted_is_given_to_its_end() -> None:
+    ring = ring_of()
+    reader = LineReader(ring, 0, Selection(grep="^head"))
+    size = 0
+    for chunk in (b"head", *[b"x" * 65_536] * 40, b"\nmore\n"):
+        ring.append(OUT, chunk, 1)
+        size += sum(len(line.data) for line in reader.read())
+
+    assert size == 4 + 40 * 65_536
+
+
+def test_a_gap_in_a_long_line_ends_what_is_judged() -> None:
+    ring = Ring(Limits(bytes=200_000))
+    reader = LineReader(ring, 0, Selection(grep="begin"))
+    ring.append(OUT, b"begin" + b"x" * 70_000, 1)
+    assert reader.read() == ()
+    for _ in range(10):
+        ring.append(OUT, b"x" * 60_000, 1)
+    ring.append(OUT, b"\nbegin again\n", 1)
+
+    lines = reader.read()
+
+    assert [(line.text[:7], bool(line.dropped)) for line in lines] == [("beginxx", False), ("begin a", True)]
+
+
 def test_a_level_means_at_least_so_bad_and_a_line_without_one_is_not_meant() -> None:
     lines = [
         {"level": "DEBUG"},
@@ -142,9 +218,11 @@ def test_a_level_means_at_least_so_bad_and_a_line_without_one_is_not_meant() -> 
         {"levelname": "CRITICAL"},
         {"level": 50},
         {"level": 30},
+        {"level": 10},
     ]
 
     assert selected(Selection(level="warning"), *lines) == [1, 3, 4]
+    assert selected(Selection(level="trace"), *lines) == [0, 1, 3, 4, 5, 6]
 
 
 def test_fields_are_compared_as_json_writes_them_also_within_objects() -> None:

@@ -216,7 +216,7 @@ async def test_a_supervisor_with_a_template_can_not() -> None:
             tree.sessions()
 
 
-@pytest.mark.parametrize("wrong", [{"per_owner": 0}, {"max_age": 0.0}, {"keep": -1}])
+@pytest.mark.parametrize("wrong", [{"per_owner": 0}, {"max_age": 0.0}, {"max_quiet": -1}, {"keep": -1}])
 def test_limits_that_can_not_be_right_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(SpecError, match=next(iter(wrong))):
         SessionLimits(**wrong)  # type: ignore[arg-type]
@@ -365,6 +365,51 @@ async def test_who_is_written_to_or_says_something_is_not_idle(autojump_clock: M
         assert trio.current_time() - begun == pytest.approx(3 * 90 + 100)
 
 
+async def test_who_says_nothing_is_stopped_whatever_is_written_to_it(autojump_clock: MockClock) -> None:
+    async with scripted(SessionLimits(max_idle=100, max_quiet=250)) as (_, sessions):
+        session = await sessions.start_spec("alice", sleeper())
+        begun = trio.current_time()
+        for _ in range(3):
+            await trio.sleep(80)
+            session._channel.lease.written_at = trio.current_time()
+        await session.wait_exit()
+
+        assert trio.current_time() - begun == pytest.approx(250)
+        assert sessions.info("alice", session.id).ended_for is EndedFor.QUIET
+
+
+async def test_a_session_may_have_limits_of_its_own(autojump_clock: MockClock) -> None:
+    limits = SessionLimits(max_age=100)
+    async with scripted(limits) as (_, sessions):
+        begun = trio.current_time()
+        short = await sessions.start_spec("alice", sleeper(), limits.of_one(20, None, None))
+        usual = await sessions.start_spec("alice", sleeper(), limits.of_one(None, 300, None))
+        quiet = await sessions.start_spec("alice", sleeper(), limits.of_one(math.inf, None, 150))
+        ends = []
+        for session in (short, usual, quiet):
+            await session.wait_exit()
+            ends.append((trio.current_time() - begun, sessions.info("alice", session.id).ended_for))
+
+    assert ends == [
+        (pytest.approx(20), EndedFor.AGE),
+        (pytest.approx(100), EndedFor.AGE),
+        (pytest.approx(150), EndedFor.QUIET),
+    ]
+
+
+async def test_a_limit_of_its_own_is_given_at_the_start_and_checked() -> None:
+    async with serving() as (_, sessions):
+        quiet = await sessions.start("alice", ["cat"], max_quiet=0.3)
+        await sessions.start("alice", ["cat"])
+
+        await quiet.wait_exit()
+
+        assert [each.ended_for for each in sessions.list("alice")] == [EndedFor.QUIET, None]
+        with pytest.raises(SpecError, match="sessions: max_idle must be > 0, not 0"):
+            await sessions.start("alice", ["cat"], max_idle=0)
+        assert len(sessions.list("alice")) == 2
+
+
 async def test_who_has_ended_is_forgotten_after_a_while_and_when_there_are_too_many(autojump_clock: MockClock) -> None:
     async with scripted(SessionLimits(keep_for=60, keep=2)) as (_, sessions):
         ids = []
@@ -428,6 +473,41 @@ async def test_who_ends_by_itself_was_not_ended() -> None:
         await sessions.stop("alice", session.id)
         await sessions.kill("alice", session.id)
         assert sessions.info("alice", session.id).ended_for is None
+
+
+async def test_nobody_writes_to_one_that_has_ended() -> None:
+    async with serving() as (_, sessions):
+        session = await sessions.start("alice", ["cat"])
+        await session.close_stdin()
+        await session.wait_exit()
+        assert (session.writer, sessions.info("alice", session.id).writer) == ("", "")
+
+        later = sessions.attach("alice", session.id, "w2")
+
+        for each in (session, later):
+            with pytest.raises(InputClosedError, match="it does not run"):
+                await each.write("x")
+
+
+async def test_ended_sessions_listen_to_nothing() -> None:
+    async with serving(SessionLimits(per_owner=10)) as (tree, sessions):
+        before = len(tree.engine._listeners)
+        kept = [await sessions.start("alice", ["cat"]) for _ in range(5)]
+        assert len(tree.engine._listeners) > before
+        for session in kept:
+            await session.write("said\n")
+            await session.close_stdin()
+            await session.wait_exit()
+        await until_empty(tree)
+        later = sessions.attach("alice", kept[0].id, "later")
+
+        assert len(tree.engine._listeners) == before
+        assert len(sessions.list("alice")) == 5
+        assert (await later.expect("said\n")).before == b""
+        assert (await later.expect(EOF)).exit == Exit(How.EXITED, code=0)
+        assert (await kept[0].wait_exit()).code == 0
+        for session in (later, *kept):
+            session.detach()
 
 
 async def test_nothing_runs_while_nothing_happens(autojump_clock: MockClock) -> None:

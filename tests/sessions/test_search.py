@@ -5,7 +5,7 @@ import re
 import pytest
 
 from trio_supervisor.errors import SpecError
-from trio_supervisor.output.ring import Ring
+from trio_supervisor.output.ring import Limits, Ring
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.sessions.cursor import Cursor, cut
 from trio_supervisor.sessions.search import EOF, MOST, Expected, Match, Patterns, Search
@@ -130,6 +130,61 @@ def test_memory_is_bounded_while_nothing_matches_and_what_is_left_out_is_told() 
     assert match.text == b"the end"
     assert match.dropped > MOST
     assert set(match.before) == {ord("x")}
+
+
+@pytest.mark.parametrize("pattern", ["(?s)BEGIN.*END", rb"(?s)BEGIN.*END"])
+@pytest.mark.parametrize("how", ["over", "whole"])
+def test_a_long_match_is_found_in_all_that_is_kept(pattern: Expected, how: str) -> None:
+    ring = said(b"before BEGIN", *[b"x" * 50_000] * 4, b"END after")
+    search = Search(Patterns(pattern), Cursor(1))
+    for entry in ring.read().entries:
+        search.feed(entry)
+        assert search.find() is None
+    assert search.partly
+
+    match = search.find(over=how == "over", whole=how == "whole")
+
+    assert match is not None
+    assert (len(match.text), match.before) == (200_008, b"before ")
+    assert rest(ring, match.next) == b" after"
+
+
+def test_a_long_match_is_found_before_its_beginning_is_dropped() -> None:
+    search = Search(Patterns("(?s)BEGIN.*END"), Cursor(1))
+    ring = Ring(Limits(bytes=1 << 30))
+    for chunk in (b"BEGIN", *[b"x" * 60_000] * 3, b"END", *[b"y" * 60_000] * 20):
+        ring.append(Stream.STDOUT, chunk, 1)
+    match = None
+    for entry in ring.read(1, 1 << 30).entries:
+        search.feed(entry)
+        match = match or search.find()
+
+    assert match is not None
+    assert len(match.text) == 180_008
+
+
+def test_all_that_is_kept_is_searched_only_when_there_is_something_new_in_it() -> None:
+    search = Search(Patterns("never"), Cursor(1))
+    ring = said(*[b"x" * 50_000] * 4)
+    for entry in ring.read().entries:
+        search.feed(entry)
+        search.find()
+    assert search.partly
+
+    search.find(whole=True)
+
+    assert not search.partly
+
+
+def test_a_pattern_whose_cost_grows_with_the_square_does_not_search_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr("trio_supervisor.sessions.search.time.thread_time", lambda: next(clock))
+    search = Search(Patterns("(?s)BEGIN.*END"), Cursor(1))
+    for entry in said(b"BEGIN", *[b"x" * 50_000] * 4, b"END").read().entries:
+        search.feed(entry)
+        search.find()
+
+    assert search.find(over=True) is None
 
 
 def test_nothing_matches_over_a_gap() -> None:

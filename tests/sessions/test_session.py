@@ -54,6 +54,15 @@ async def test_a_prompt_without_a_newline_is_seen_while_the_child_waits(stdin: s
             assert answer.groups == (b"secret",)
 
 
+async def test_a_match_over_all_that_a_child_has_said_is_found_while_it_lives_on() -> None:
+    code = "print('BEGIN' + 'x' * 200_000 + 'END', flush=True)\ninput()"
+    async with running(python(code), stdin="pipe") as child:
+        with child.attach() as session, child.attach(write=False) as hurried:
+            found = await session.expect("(?s)BEGIN.*END")
+            assert len(found.text) == 200_008
+            assert len((await hurried.expect("(?s)BEGIN.*END", timeout=0.2)).text) == 200_008
+
+
 @BOTH
 async def test_the_end_is_an_answer_of_its_own(stdin: str) -> None:
     async with running(python("print('bye'); exit(3)"), stdin=stdin) as child:

@@ -2,7 +2,8 @@
 
 - `ts` is RFC 3339 in UTC with milliseconds. `agent` is null where something is not about one of them.
 - A line that is not over (yet) has `"partial": true`: the next object of the same agent and stream goes on with it.
-- What children say has level `info` on both streams: that something is on standard error says nothing of how bad it is.
+- `level` is what the line itself says (a JSON object with a level, a record of `logging`), else null: that something is
+  on standard error says nothing of how bad it is.
 - The supervisor's objects (stream `supervisor`) about a change of state have `state`, `reason`, `next_at`, `generation`
   and `restarts` besides.
 - Text is UTF-8; bytes that are not come as `\\xff` in it. Control characters are escaped.
@@ -15,6 +16,7 @@ from json import JSONEncoder
 from trio_supervisor.cli.console import Cursor, Event
 from trio_supervisor.cli.harmless import text_of
 from trio_supervisor.output.hub import Record, Stream
+from trio_supervisor.output.selection import level_name, levels_in
 
 _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 # JSON does not ask for it, but terminals take them for commands.
@@ -26,20 +28,32 @@ class JsonFormat:
 
     def __init__(self) -> None:
         self._middles: dict[tuple[str, Stream], str] = {}
+        self._logged: dict[str, str | None] = {}
 
     def record(self, record: Record, _cursor: Cursor) -> tuple[bytes, Cursor]:
         """What to write for the record, and where the cursor is afterwards."""
         key = (record.child, record.stream)
         middle = self._middles.get(key)
         if middle is None:
-            middle = self._middles[key] = (
-                f'","level":"info","agent":{_encode(record.child)},"stream":"{record.stream.value}","text":'
-            )
-        start = f'{{"ts":"{_timestamp(record.at)}{middle}'
+            middle = self._middles[key] = f',"agent":{_encode(record.child)},"stream":"{record.stream.value}","text":'
+        start = f'{{"ts":"{_timestamp(record.at)}","level":'
         texts = text_of(record.block.data).split("\n")
-        partial = start + _encode(texts.pop()) + ',"partial":true}\n' if record.block.open else ""
-        whole = "".join([f"{start}{_encode(text)}}}\n" for text in texts])
+        heads = [f"{start}{_encode(level)}{middle}" for level in self._levels(record)]
+        partial = heads.pop() + _encode(texts.pop()) + ',"partial":true}\n' if record.block.open else ""
+        whole = "".join([f"{head}{_encode(text)}}}\n" for head, text in zip(heads, texts, strict=True)])
         return _clean(whole + partial), None
+
+    def _levels(self, record: Record) -> list[str | None]:
+        match record.stream:
+            case Stream.SUPERVISOR:
+                return ["info"] * len(record.block.lines)
+            case Stream.LOG:
+                # A record of `logging` may have several lines, and is told with its first.
+                if not record.block.begun:
+                    self._logged[record.child] = level_name(record.stream, record.block.data)
+                return [self._logged.get(record.child)] * len(record.block.lines)
+            case Stream.STDOUT | Stream.STDERR:
+                return levels_in(record.stream, record.block)
 
     def event(self, event: Event, _cursor: Cursor) -> bytes:
         """What to write for the event."""

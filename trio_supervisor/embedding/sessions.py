@@ -22,9 +22,21 @@ class Sessions(Registry):
     all they have started. Ended ones stay listed for a while, with what they have said, and count for no limit.
     """
 
-    async def start(self, owner: str, command: Iterable[str] | str, **options: Unpack[ProcessOptions]) -> Session:
+    async def start(
+        self,
+        owner: str,
+        command: Iterable[str] | str,
+        *,
+        max_age: float | None = None,
+        max_idle: float | None = None,
+        max_quiet: float | None = None,
+        **options: Unpack[ProcessOptions],
+    ) -> Session:
         """Start a program; the owner may write to it. The options are those of `process`; `stdin` is a pipe unless said
         otherwise, and `restart` and `significant` mean nothing: it lives once.
+
+        `max_age`, `max_idle`, `max_quiet`: seconds, for this one in place of what `SessionLimits` says; `math.inf` is
+        no limit.
 
         Raises:
             SessionLimitError: the owner, or all together, have as many live ones as they may.
@@ -34,4 +46,5 @@ class Sessions(Registry):
         """
         if options.get("stdin") is None and options.get("preset") is None:
             options["stdin"] = "pipe"
-        return await self.start_spec(owner, process("session", command, **options))
+        limits = self.limits.of_one(max_age, max_idle, max_quiet)
+        return await self.start_spec(owner, process("session", command, **options), limits)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring
 
 from trio_supervisor.output.lines import Block, Lines
-from trio_supervisor.output.selection import LEVELS
+from trio_supervisor.output.selection import level_name, levels_in
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.spec import LogFormat
 
@@ -46,6 +46,8 @@ def timestamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_SAID = (Stream.STDOUT, Stream.STDERR)
+_OWN = {Stream.SUPERVISOR: "info"}
 _SIGNS = {Stream.STDOUT: "|", Stream.STDERR: ":", Stream.LOG: ":", Stream.SUPERVISOR: "*"}
 
 
@@ -61,16 +63,26 @@ def _text(child: str) -> Look:
 
 def _json(child: str) -> Look:
     name = encode_basestring(child)
-    levels = dict.fromkeys(Stream, "info")
+    logged: str | None = None
 
     def look(stream: Stream, block: Block, at: float) -> bytes:
+        nonlocal logged
         if stream is Stream.LOG and not block.begun:
             # A record begins with its level; a block of this stream is one record.
-            word = block.data.partition(b" ")[0].decode("ascii", "replace").lower()
-            levels[stream] = word if word in LEVELS else "info"
-        start = f'{{"ts":"{timestamp(at)}","level":"{levels[stream]}","agent":{name},"stream":"{stream.value}","text":'
-        texts = block.data.decode("utf-8", "backslashreplace").split("\n")
+            logged = level_name(stream, block.data)
+        start, end = f'{{"ts":"{timestamp(at)}","level":', f',"agent":{name},"stream":"{stream.value}","text":'
+        texts = [encode_basestring(text) for text in block.data.decode("utf-8", "backslashreplace").split("\n")]
+        if stream in _SAID and b"{" in block.data:
+            heads = [f"{start}{_quoted(level)}{end}" for level in levels_in(stream, block)]
+            lines = "}\n".join([head + text for head, text in zip(heads, texts, strict=True)])
+        else:
+            head = f"{start}{_quoted(_OWN.get(stream, logged if stream is Stream.LOG else None))}{end}"
+            lines = head + f"}}\n{head}".join(texts)
         partial = ',"partial":true' if block.open else ""
-        return (start + f"}}\n{start}".join(map(encode_basestring, texts)) + f"{partial}}}\n").encode()
+        return f"{lines}{partial}}}\n".encode()
 
     return look
+
+
+def _quoted(level: str | None) -> str:
+    return "null" if level is None else f'"{level}"'

@@ -4,12 +4,15 @@ from collections import deque
 from typing import NamedTuple, Self
 
 import trio
+from attrs import Factory, define
 
 from trio_supervisor.output.lines import Block, Lines
 from trio_supervisor.output.ring import Entry, Ring
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.runtimes.base import Stream
 
+LONGEST_JUDGED = 1 << 20
+"""Bytes of a line that came in pieces that are judged as a whole; of a longer one its rest is judged piece by piece."""
 _PAGE = 256 * 1024
 
 
@@ -39,6 +42,17 @@ class Line(NamedTuple):
         return self.data.decode("utf-8", "backslashreplace")
 
 
+@define
+class _Judged:
+    """A line that comes in pieces, up to its end."""
+
+    pieces: list[Line] = Factory(list)
+    """Those that wait for what is judged."""
+    size: int = 0
+    taken: bool | None = None
+    """None: not judged yet."""
+
+
 class LineReader:
     """Reads the lines of a ring from a cursor on. A slow reader loses lines and is told; it never holds up anybody."""
 
@@ -47,6 +61,7 @@ class LineReader:
         self._selection = selection
         self._streams: dict[Stream, Lines] = {}
         self._lives: dict[Stream, int] = {}
+        self._long: dict[Stream, _Judged] = {}
         self._dropped = 0
         self._read: deque[Line] = deque()
         self.cursor = since
@@ -55,13 +70,17 @@ class LineReader:
     def read(self) -> tuple[Line, ...]:
         """What is there to be read now, up to a good page; nothing: all was read.
 
-        Without a selection a line that is not over is given as far as it has come; with one, lines are given whole.
+        Without a selection a line that is not over is given as far as it has come; with one, lines are given whole,
+        and judged whole: one that comes in pieces is given in all of them, or not at all.
         """
         page = self._ring.read(self.cursor, _PAGE)
-        if page.dropped:
-            self._dropped += page.dropped
-            self._streams.clear()
         found: list[Line] = []
+        if page.dropped:
+            for long in self._long.values():
+                self._judge(found, long)
+            self._long.clear()
+            self._streams.clear()
+            self._dropped += page.dropped
         for entry in page.entries:
             self._cut(entry, found)
         self.cursor = page.next
@@ -113,12 +132,40 @@ class LineReader:
                     data,
                     block.begun and number == 0,
                     is_open,
-                    self._dropped,
                 )
                 seq += not is_open
-                if self._selection is None or self._selection.takes(line.stream, data):
-                    found.append(line)
-                    self._dropped = 0
+                if self._selection is None:
+                    self._give(found, line)
+                elif is_open or line.stream in self._long:
+                    self._take_piece(found, line)
+                elif self._selection.takes(line.stream, data):
+                    self._give(found, line)
+
+    def _take_piece(self, found: list[Line], line: Line) -> None:
+        long = self._long.setdefault(line.stream, _Judged())
+        if long.taken is None:
+            long.pieces.append(line)
+            long.size += len(line.data)
+            if not line.open or long.size >= LONGEST_JUDGED:
+                self._judge(found, long)
+        elif long.taken or self._takes(line.stream, line.data):
+            self._give(found, line)
+        if not line.open:
+            del self._long[line.stream]
+
+    def _judge(self, found: list[Line], long: _Judged) -> None:
+        if long.pieces:
+            long.taken = self._takes(long.pieces[0].stream, b"".join([piece.data for piece in long.pieces]))
+            for piece in long.pieces if long.taken else ():
+                self._give(found, piece)
+            long.pieces.clear()
+
+    def _takes(self, stream: Stream, data: bytes) -> bool:
+        return self._selection is None or self._selection.takes(stream, data)
+
+    def _give(self, found: list[Line], line: Line) -> None:
+        found.append(line._replace(dropped=self._dropped) if self._dropped else line)
+        self._dropped = 0
 
 
 def _latest(entries: tuple[Entry, ...], stream: Stream) -> Entry | None:

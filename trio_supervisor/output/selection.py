@@ -1,6 +1,7 @@
 """Selecting lines: by level, by field, by a pattern. Lines that are JSON objects are parsed only when it is asked for.
 
 To parse each line as it comes would cost a hundred times what the rest of its way costs, and mostly nobody asks.
+Log files in JSON do.
 """
 
 import json
@@ -10,6 +11,7 @@ from functools import lru_cache
 
 from attrs import Factory, field, frozen
 
+from trio_supervisor.output.lines import Block
 from trio_supervisor.runtimes.base import Stream
 
 LEVELS: Mapping[str, int] = {
@@ -31,6 +33,7 @@ LEVELS: Mapping[str, int] = {
     "panic": 50,
 }
 """Names of levels, in any case, and how bad they are."""
+_NAMES = ((50, "critical"), (40, "error"), (30, "warning"), (25, "notice"), (20, "info"), (10, "debug"), (1, "trace"))
 _LEVEL_FIELDS = ("level", "severity", "levelname", "lvl", "log.level")
 _LONGEST_KEPT = 4096
 _FIRST_WORD = re.compile(rb"([A-Za-z]+)\b")
@@ -103,7 +106,21 @@ def level_of(stream: Stream, line: bytes) -> int:
     if isinstance(value, str):
         return LEVELS.get(value.lower(), 0)
     # As pino and bunyan count: 30 is info. Who writes Python's numbers writes names beside them.
-    return int(value) - 10 if isinstance(value, int | float) and 10 <= value <= 60 else 0
+    return max(LEVELS["trace"], int(value) - 10) if isinstance(value, int | float) and 10 <= value <= 60 else 0
+
+
+def level_name(stream: Stream, line: bytes) -> str | None:
+    """The level of its own that a line says, by one name for all that are as bad; None: it does not say."""
+    level = level_of(stream, line)
+    return next((name for least, name in _NAMES if level >= least), None)
+
+
+def levels_in(stream: Stream, block: Block) -> list[str | None]:
+    """The level of each line of a block; parts of a line that came in pieces have none."""
+    levels = [level_name(stream, line) for line in block.lines]
+    if block.begun:
+        levels[0] = None
+    return levels
 
 
 def _parse(line: bytes) -> Mapping[str, object] | None:

@@ -31,20 +31,28 @@ class Channel:
         """By generation, the latest last."""
         self._news = trio.lowlevel.ParkingLot()
         self._closed = False
+        self._listens = True
         engine.listen(self._listen)
 
     def close(self) -> None:
         """Learn no more of it; who waits gets a `SessionError`."""
         if not self._closed:
             self._closed = True
-            self._engine.ignore(self._listen)
+            self._learn_no_more()
             self._tell()
+
+    def _learn_no_more(self) -> None:
+        if self._listens:
+            self._listens = False
+            self._engine.ignore(self._listen)
 
     def again(self) -> "Channel":
         """Another one to the same child, which knows what this one does."""
         other = Channel(self._engine, self.id)
         other._child, other._ring, other._lease = self.child, self.ring, self.lease
         other._exits.extend(self._exits)
+        if not self._listens:
+            other._learn_no_more()
         return other
 
     # What is
@@ -174,6 +182,9 @@ class Channel:
                 return
             if isinstance(notice, LifeEnded):
                 self._exits.append((notice.generation, notice.exit))
+            elif notice.new is State.REMOVED and self.child is not None:
+                # There is nothing to come; one that is added later under its id is another child.
+                self._learn_no_more()
         elif not isinstance(notice, TreeEnding):
             return
         self._tell()

@@ -17,6 +17,15 @@ TAIL = 4096
 
 
 @record
+class LifeLimits:
+    """For how long one session may live; each counts from its start on."""
+
+    max_age: float = math.inf
+    max_idle: float = math.inf
+    max_quiet: float = math.inf
+
+
+@record
 class SessionLimits:
     """How many sessions there may be, and for how long."""
 
@@ -28,6 +37,8 @@ class SessionLimits:
     """Who has lived so long is stopped."""
     max_idle: float = math.inf
     """Who was not written to, and has said nothing, for so long is stopped."""
+    max_quiet: float = math.inf
+    """Who has said nothing for so long is stopped, whatever was written to it."""
     keep_for: float = 3600.0
     """So long what an ended one has said can be read."""
     keep: int = 64
@@ -36,12 +47,26 @@ class SessionLimits:
     """... with so many bytes of what they have said together."""
 
     def __post_init__(self) -> None:
-        for name in ("per_owner", "total", "max_age", "max_idle"):
-            if not getattr(self, name) > 0:
-                raise SpecError(f"sessions: {name} must be > 0, not {getattr(self, name)}")
+        _check_positive(self, ("per_owner", "total", "max_age", "max_idle", "max_quiet"))
         for name in ("keep_for", "keep", "keep_bytes"):
             if not getattr(self, name) >= 0:
                 raise SpecError(f"sessions: {name} must be >= 0, not {getattr(self, name)}")
+
+    def of_one(self, max_age: float | None, max_idle: float | None, max_quiet: float | None) -> LifeLimits:
+        """Those of one session: what is given for it, and else (None) what holds for all. Raises SpecError."""
+        limits = LifeLimits(
+            self.max_age if max_age is None else max_age,
+            self.max_idle if max_idle is None else max_idle,
+            self.max_quiet if max_quiet is None else max_quiet,
+        )
+        _check_positive(limits, ("max_age", "max_idle", "max_quiet"))
+        return limits
+
+
+def _check_positive(limits: object, names: tuple[str, ...]) -> None:
+    for name in names:
+        if not getattr(limits, name) > 0:
+            raise SpecError(f"sessions: {name} must be > 0, not {getattr(limits, name)}")
 
 
 class EndedFor(Enum):
@@ -51,6 +76,8 @@ class EndedFor(Enum):
     """It had lived as long as it may."""
     IDLE = "idle"
     """It was idle as long as it may be."""
+    QUIET = "quiet"
+    """It has said nothing as long as it may."""
     ASKED = "asked"
     """Somebody has asked for it by its id, or for all of its owner, or the block is over."""
 
@@ -95,6 +122,7 @@ class Record:
     command: str
     channel: Channel
     started: float
+    limits: LifeLimits
     running: bool = False
     """Its start is over."""
     ended_for: EndedFor | None = None
@@ -109,24 +137,34 @@ class Record:
 
     def active_at(self, now: float) -> float:
         """When something was written to it or said by it last."""
-        last = max(self.started, self.channel.lease.written_at if self.running else self.started)
-        if self.running and (entries := self.channel.ring.tail(1).entries):
-            last = max(last, now - max(0.0, time.monotonic() - entries[-1].mono))
-        return last
+        return max(self.said_at(now), self.channel.lease.written_at) if self.running else self.started
 
-    def deadline(self, limits: SessionLimits, now: float) -> float:
+    def said_at(self, now: float) -> float:
+        """When it has said something last, or began."""
+        if self.running and (entries := self.channel.ring.tail(1).entries):
+            return max(self.started, now - max(0.0, time.monotonic() - entries[-1].mono))
+        return self.started
+
+    def deadline(self, keep_for: float, now: float) -> float:
         """When something is to be done about it: stopped, or forgotten."""
         if self.ended is not None:
-            return self.ended + limits.keep_for
+            return self.ended + keep_for
         if self.ended_for is not None or not self.running:
             return math.inf
-        return min(self.started + limits.max_age, self.active_at(now) + limits.max_idle)
+        return min(
+            self.started + self.limits.max_age,
+            self.active_at(now) + self.limits.max_idle,
+            self.said_at(now) + self.limits.max_quiet,
+        )
 
-    def due(self, now: float, max_age: float, max_idle: float) -> EndedFor | None:
-        """Why it is to end, if its time is over."""
-        if now >= self.started + max_age:
+    def due(self, now: float, limits: LifeLimits | None = None) -> EndedFor | None:
+        """Why it is to end, if its time is over, by other limits than its own if they are given."""
+        limits = limits or self.limits
+        if now >= self.started + limits.max_age:
             return EndedFor.AGE
-        return EndedFor.IDLE if now >= self.active_at(now) + max_idle else None
+        if now >= self.active_at(now) + limits.max_idle:
+            return EndedFor.IDLE
+        return EndedFor.QUIET if now >= self.said_at(now) + limits.max_quiet else None
 
     def info(self, now: float) -> SessionInfo:
         """As it is."""

@@ -24,7 +24,7 @@ from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import CallError, ChildStartError, SessionLimitError, SpecError, UnknownSessionError
 from trio_supervisor.sessions.attaching import attach
 from trio_supervisor.sessions.channel import Channel
-from trio_supervisor.sessions.records import EndedFor, Ending, Record, SessionInfo, SessionLimits
+from trio_supervisor.sessions.records import EndedFor, Ending, LifeLimits, Record, SessionInfo, SessionLimits
 from trio_supervisor.sessions.session import Session
 from trio_supervisor.spec import ChildSpec, ProcessSpec, Stdin
 from trio_supervisor.spec.presets import PRESETS
@@ -87,8 +87,10 @@ class Registry:
 
     # For owners
 
-    async def start_spec(self, owner: str, spec: ChildSpec) -> Session:
+    async def start_spec(self, owner: str, spec: ChildSpec, limits: LifeLimits | None = None) -> Session:
         """Start a session with what the spec says, under an id of its own and never restarted; the owner may write.
+
+        `limits`: how long it may live, in place of what holds for all.
 
         Raises:
             SessionLimitError: the owner, or all together, have as many live ones as they may.
@@ -96,9 +98,10 @@ class Registry:
             CallError: the supervisor ends, or may have no more children.
         """
         self._check_room(owner)
+        limits = limits or self.limits.of_one(None, None, None)
         spec = _as_session(spec, token_hex(_ID_BYTES))
         now = trio.current_time()
-        record = Record(spec.id, owner, _command(spec), Channel(self._engine, spec.id), now)
+        record = Record(spec.id, owner, _command(spec), Channel(self._engine, spec.id), now, limits)
         # Before anybody else can ask: who comes next counts it.
         self._records[spec.id] = record
         try:
@@ -171,13 +174,15 @@ class Registry:
         """Stop all sessions of an owner, which is gone itself."""
         await self._stop_all([each for each in self._records.values() if each.live and each.owner == owner])
 
-    async def clean_up(self, max_age: float = math.inf, max_idle: float = math.inf) -> tuple[str, ...]:
-        """Stop, now, all that have lived, or were idle, for so long; returns their ids."""
-        now = trio.current_time()
+    async def clean_up(
+        self, max_age: float = math.inf, max_idle: float = math.inf, max_quiet: float = math.inf
+    ) -> tuple[str, ...]:
+        """Stop, now, all that have lived, or were idle or quiet, for so long; returns their ids."""
+        now, limits = trio.current_time(), LifeLimits(max_age, max_idle, max_quiet)
         live = [each for each in self._records.values() if each.live and each.running]
-        due = [each for each in live if each.due(now, max_age, max_idle) is not None]
+        due = [each for each in live if each.due(now, limits) is not None]
         for record in due:
-            record.ended_for = record.ended_for or record.due(now, max_age, max_idle)
+            record.ended_for = record.ended_for or record.due(now, limits)
         await self._stop_all(due)
         return tuple(each.id for each in due)
 
@@ -249,6 +254,7 @@ class Registry:
     def _take_end(self, record: Record, exit: Exit) -> None:
         now = trio.current_time()
         record.ended, record.exit = now, exit
+        record.channel.lease.end()
         if record.running:
             self._announce(record)
         self._changed.set()
@@ -269,14 +275,14 @@ class Registry:
             now = trio.current_time()
             self._forget_the_oldest()
             for record in tuple(self._records.values()):
-                if record.deadline(self.limits, now) > now:
+                if record.deadline(self.limits.keep_for, now) > now:
                     continue
                 if record.live:
-                    record.ended_for = record.due(now, self.limits.max_age, self.limits.max_idle)
+                    record.ended_for = record.due(now)
                     nursery.start_soon(self._stop, record)
                 else:
                     self._forget(record)
-            until = min((each.deadline(self.limits, now) for each in self._records.values()), default=math.inf)
+            until = min((each.deadline(self.limits.keep_for, now) for each in self._records.values()), default=math.inf)
             with trio.move_on_at(until):
                 await self._changed.wait()
 

@@ -1,6 +1,7 @@
 """The search for what is expected, in what is said: over chunk borders, in partial lines, within bounded memory."""
 
 import re
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import Enum
@@ -14,8 +15,13 @@ from trio_supervisor.sessions.cursor import Cursor, after
 MOST = 1 << 20
 """Bytes that are kept while nothing matches; when there are more, the older half is dropped."""
 OVERLAP = 64 << 10
-"""A match that begins so many bytes before what is new is found; what is older was searched, and is not again."""
-
+"""A match that begins so many bytes before what is new is found at once. What is older is searched again from time to
+time only (`Search.find(whole=True)`): else the work would grow with the square of what is said.
+"""
+DEAREST = 2.0
+"""Seconds of the processor: all that is kept is not searched again where that would probably cost more. There are
+patterns (`.*x` on a long line) whose cost grows with the square of the text, and no search can be interrupted.
+"""
 LOOK_BACK = 1024
 """So many bytes before that a pattern on text can look back at."""
 
@@ -96,6 +102,9 @@ class Search:
         self._sources: deque[tuple[int, Entry]] = deque()
         """Where in the buffer each entry begins, or would."""
         self._searched = 0
+        self._whole_searched = 0
+        self._cost = 0.0
+        """Seconds for each square byte, by the last search that says something."""
         self._dropped = 0
         self._since = since
         self.next = since
@@ -105,6 +114,15 @@ class Search:
     def before(self) -> bytes:
         """What has come, as far as it is kept."""
         return bytes(self._buffer)
+
+    @property
+    def partly(self) -> bool:
+        """Whether `find(whole=True)` could find what `find()` has not."""
+        return len(self._buffer) > max(OVERLAP, self._whole_searched) and not self._is_too_dear
+
+    @property
+    def _is_too_dear(self) -> bool:
+        return self._cost * len(self._buffer) ** 2 > DEAREST
 
     def skip(self, dropped: int) -> None:
         """So many pieces could not be read: nothing matches over the gap."""
@@ -119,27 +137,39 @@ class Search:
         self._sources.append((len(self._buffer) - skip, entry))
         self._buffer += entry.data[skip:] if skip else entry.data
         self.next = Cursor(entry.seq + entry.pieces)
-        if len(self._buffer) > MOST:
-            self._drop(len(self._buffer) - MOST // 2)
 
     def pass_over(self, entry: Entry) -> None:
         """Leave out an entry of the ring."""
         self.next = Cursor(entry.seq + entry.pieces)
 
-    def find(self, *, over: bool = False) -> Match | None:
-        """What matches first, if anything does. `over`: nothing more will come."""
-        since = max(0, self._searched - OVERLAP)
-        hits = [hit for index, pattern in self._patterns if (hit := self._hit(index, pattern, since, over=over))]
-        self._searched = len(self._buffer)
-        if not hits:
+    def find(self, *, over: bool = False, whole: bool = False) -> Match | None:
+        """What matches first, if anything does. To be called after each `feed`, which it holds within bounds.
+
+        `over`: nothing more will come. `whole`: search all that is kept, not only what is new.
+        """
+        hit = self._first_hit(max(0, self._searched - OVERLAP), over=over)
+        if hit is None and (over or whole or len(self._buffer) > MOST) and self.partly:
+            hit = self._first_hit(0, over=over)
+        if hit is None:
+            if len(self._buffer) > MOST:
+                self._drop(len(self._buffer) - MOST // 2)
             return None
-        hit = min(hits, key=lambda each: (each.start, each.index))
         text, before = bytes(self._buffer[hit.start : hit.end]), bytes(self._buffer[: hit.start])
         return Match(hit.index, text, before, self._cursor(hit.end), hit.groups, self._dropped)
 
     def at_end(self, index: int, exit: Exit | None) -> Match:
         """The end is what was expected."""
         return Match(index, b"", self.before, self.next, (), self._dropped, exit)
+
+    def _first_hit(self, since: int, *, over: bool) -> _Hit | None:
+        began = time.thread_time()
+        hits = [hit for index, pattern in self._patterns if (hit := self._hit(index, pattern, since, over=over))]
+        size = self._searched = len(self._buffer)
+        if size - since >= OVERLAP:
+            self._cost = (time.thread_time() - began) / (size - since) ** 2
+        if not since:
+            self._whole_searched = size
+        return min(hits, key=lambda each: (each.start, each.index), default=None)
 
     def _hit(self, index: int, pattern: re.Pattern[str] | re.Pattern[bytes], since: int, *, over: bool) -> _Hit | None:
         if isinstance(pattern.pattern, bytes):
@@ -173,6 +203,7 @@ class Search:
         del self._buffer[:size]
         self._dropped += size
         self._searched = max(0, self._searched - size)
+        self._whole_searched = max(0, self._whole_searched - size)
         kept = [(start - size, entry) for start, entry in self._sources if start + len(entry.data) > size]
         self._sources = deque(kept)
 

@@ -1,5 +1,6 @@
 """A session: somebody talks with a child, or listens to it. Times are seconds."""
 
+import math
 from collections.abc import Collection, Sequence
 from signal import Signals
 from types import TracebackType
@@ -28,6 +29,8 @@ PATIENCE = 30.0
 """So long what is expected is waited for, and what is written may take, unless said otherwise."""
 _SAID_BY_IT = (Stream.STDOUT, Stream.STDERR, Stream.LOG)
 _PAGE = 64 * 1024
+_SEARCH_AGAIN = 0.25
+"""Seconds between two searches of all that is kept."""
 
 
 class Said(NamedTuple):
@@ -237,8 +240,9 @@ class Session:
     ) -> Match:
         """Wait until the child says what matches one of the regular expressions, also in the middle of a line.
 
-        It is searched from `self.cursor` on, which is moved behind it. Bytes are searched in bytes, text in UTF-8. Of
-        what came earlier the last 64 KiB are searched again with what is new: a longer match is not found for sure.
+        It is searched from `self.cursor` on, which is moved behind it. Bytes are searched in bytes, text in UTF-8. A
+        match of up to 64 KiB is found at once; a longer one within a quarter of a second, at the timeout or at the end,
+        up to 1 MiB, unless the pattern is one whose cost grows with the square of the text.
         `EOF` among them stands for the end of the life that is listened to; after that the next life is.
 
         Raises:
@@ -252,7 +256,9 @@ class Session:
         with trio.move_on_after(timeout) as scope:
             found = await self._find(search, streams)
         if scope.cancelled_caught:
-            raise ExpectTimeoutError(self.child, search.before, timeout)
+            found = search.find(whole=True)
+            if found is None:
+                raise ExpectTimeoutError(self.child, search.before, timeout)
         if found is None:
             return self._ended(patterns, search)
         self.cursor = found.next
@@ -260,15 +266,20 @@ class Session:
 
     async def _find(self, search: Search, streams: Collection[Stream]) -> Match | None:
         """None: the life is over."""
+        again_at = trio.current_time() + _SEARCH_AGAIN
         while True:
             # Before the reading: all that a life says is there before its end.
             over = self._channel.over(self._generation)
             whole = self._feed(search, streams)
-            found = search.find(over=over and whole)
+            is_time = trio.current_time() >= again_at
+            found = search.find(over=over and whole, whole=is_time)
             if found is not None or (over and whole):
                 return found
+            if is_time:
+                again_at = trio.current_time() + _SEARCH_AGAIN
             if whole:
-                await self._channel.wait_said(search.next.piece, self._generation)
+                with trio.move_on_at(again_at if search.partly else math.inf):
+                    await self._channel.wait_said(search.next.piece, self._generation)
             else:
                 await trio.lowlevel.checkpoint()
 
