@@ -4,6 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import define
@@ -29,7 +30,6 @@ from trio_supervisor.core.policy import Backoff
 from trio_supervisor.engine.accounts import Seat
 from trio_supervisor.engine.ears import Ears
 from trio_supervisor.engine.notes import said_by
-from trio_supervisor.engine.pace import Pace
 from trio_supervisor.engine.prober import Asked, keep_asking
 from trio_supervisor.engine.redacted import redacted
 from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
@@ -55,6 +55,9 @@ from trio_supervisor.runtimes.base import (
 from trio_supervisor.spec import Account, ChildSpec, Probe, RemoteSpec, StopStep, TaskSpec, expand
 from trio_supervisor.telling import Telling, seconds
 from trio_supervisor.words import one_line
+
+if TYPE_CHECKING:
+    from trio_supervisor.engine.pace import Pace
 
 LONGEST_STATUS = 200
 """Characters."""
@@ -352,10 +355,12 @@ class ChildLife:
             await keep_asking(asked, self._world.probe)
 
 
-def _paces_of(spec: ChildSpec, draw: Callable[[], float]) -> dict[Role, Pace]:
+def _paces_of(spec: ChildSpec, draw: Callable[[], float]) -> "dict[Role, Pace]":
     """Of a child that is only watched: how soon one that is lost is asked again."""
     if not isinstance(spec.run, RemoteSpec):
         return {}
+    from trio_supervisor.engine.pace import Pace  # noqa: PLC0415 -- most trees have no such child
+
     return {role: Pace(spec.backoff or Backoff(), draw) for role in (Role.READINESS, Role.HEALTH)}
 
 

@@ -7,6 +7,7 @@ because nobody ran (this program or the machine was suspended) is none.
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import define, field, frozen
@@ -14,11 +15,13 @@ from attrs import define, field, frozen
 from trio_supervisor.core.facts import Role
 from trio_supervisor.engine.lanes import Lane, current_lanes
 from trio_supervisor.engine.lateness import time_lost
-from trio_supervisor.engine.pace import Pace
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import KnowsItsOwn, Life, Ownership, OwnsPorts
 from trio_supervisor.spec import Health, Probe
+
+if TYPE_CHECKING:
+    from trio_supervisor.engine.pace import Pace
 
 FIRST_DELAY = 0.1
 SLOW_DOWN = 1.5
@@ -49,7 +52,7 @@ class Asked:
     """Takes in words why the question can't be put; that is no answer."""
     draw: Callable[[], float] = _middle
     """A random number in [0, 1), for the jitter."""
-    pace: Pace | None = None
+    pace: "Pace | None" = None
     """Of a child that is only watched: it is asked at once at first, and by growing pauses when it is lost."""
 
 
