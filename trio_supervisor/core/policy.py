@@ -215,6 +215,8 @@ class ChildPolicy:
     """It lives elsewhere: what its probes say ends no life and is no failed start, and it may come back by itself."""
 
     def __post_init__(self) -> None:
+        if self.ready_by is ReadyBy.HEALTH and not (self.remote and self.health):
+            raise ValueError("ready by its health probe is only who is remote, and has one")
         if not self.start_deadline > 0:
             raise ValueError(f"start_deadline must be > 0 seconds, not {self.start_deadline}")
         for name in ("startup_crashes", "same_exits", "drain"):

@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable
 from enum import Enum
 
-from attrs import frozen
-
 from trio_supervisor.record import record
 
 
@@ -36,7 +34,7 @@ class HookCall:
 Hook = Callable[[HookCall], Awaitable[None] | None]
 
 
-@frozen
+@record
 class Hooks:
     """The hooks of a child."""
 
