@@ -108,8 +108,29 @@ def one_child_with_limits() -> dict[str, Supervisor]:
     return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}
 
 
+def one_remote_child() -> dict[str, Supervisor]:
+    """What its probes say ends nothing, and it may come back."""
+    return {
+        f"remote, {restart.value}, ready by {ready_by.value}, {'health' if health else 'no health'}": (
+            _NEVER_FORGETS,
+            {"a": policy(restart, backoff=_ONE_SECOND, ready_by=ready_by, deadline=1, health=health, remote=True)},
+        )
+        for restart in Restart
+        for ready_by, health in (
+            (ReadyBy.HEALTH, Thresholds(failures=2)),
+            (ReadyBy.PROBE, None),
+            (ReadyBy.PROBE, Thresholds(failures=2)),
+        )
+    }
+
+
 SUPERVISORS = (
-    one_child() | one_child_in_time() | one_child_with_a_startup_probe() | two_children() | one_child_with_limits()
+    one_child()
+    | one_child_in_time()
+    | one_child_with_a_startup_probe()
+    | one_remote_child()
+    | two_children()
+    | one_child_with_limits()
 )
 
 
