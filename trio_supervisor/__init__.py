@@ -18,6 +18,7 @@ if sys.platform == "win32":
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from trio_supervisor.control.endpoints import Endpoint, EndpointChange
     from trio_supervisor.core.answers import Answer, Counts, Row
     from trio_supervisor.core.exits import Exit, How
     from trio_supervisor.core.facts import Role
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     )
     from trio_supervisor.core.state import State
     from trio_supervisor.embedding.sessions import EndedFor, Ending, SessionInfo, SessionLimits, Sessions
-    from trio_supervisor.embedding.specs import child, process, supervisor, supervisor_spec, task
+    from trio_supervisor.embedding.specs import child, process, remote, supervisor, supervisor_spec, task
     from trio_supervisor.embedding.supervisor import Event, Supervisor
     from trio_supervisor.embedding.tree import Handle, Tree
     from trio_supervisor.errors import (
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
         A2A,
         UNLIMITED,
         Account,
+        AgentCore,
         AtBudget,
         Budget,
         Call,
@@ -91,6 +93,9 @@ if TYPE_CHECKING:
         File,
         Grpc,
         Health,
+        HookCall,
+        HookKind,
+        Hooks,
         Http,
         HttpStep,
         Idle,
@@ -101,6 +106,7 @@ if TYPE_CHECKING:
         LogFile,
         LogFormat,
         LogStream,
+        Mcp,
         Notify,
         Port,
         ProcessSpec,
@@ -108,10 +114,13 @@ if TYPE_CHECKING:
         Quota,
         Rate,
         Readiness,
+        Redis,
+        RemoteSpec,
         RingLimits,
         SecretCommand,
         SecretEnv,
         SecretFile,
+        SecretHeader,
         SendStep,
         SignalStep,
         SignalTo,
@@ -123,10 +132,12 @@ if TYPE_CHECKING:
         Tcp,
         Then,
         Unix,
+        WebSocket,
         Window,
     )
 
 _HOMES = {
+    "control.endpoints": ("Endpoint", "EndpointChange"),
     "core.answers": ("Answer", "Counts", "Row"),
     "core.exits": ("Exit", "How"),
     "core.facts": ("Role",),
@@ -139,7 +150,7 @@ _HOMES = {
     ),
     "core.state": ("State",),
     "embedding.sessions": ("EndedFor", "Ending", "SessionInfo", "SessionLimits", "Sessions"),
-    "embedding.specs": ("child", "process", "supervisor", "supervisor_spec", "task"),
+    "embedding.specs": ("child", "process", "remote", "supervisor", "supervisor_spec", "task"),
     "embedding.supervisor": ("Event", "Supervisor"),
     "embedding.tree": ("Handle", "Tree"),
     "errors": (
@@ -155,11 +166,12 @@ _HOMES = {
     "sessions.search": ("EOF", "Match"),
     "sessions.session": ("Said", "Session"),
     "spec": (
-        "A2A", "Account", "AtBudget", "Budget", "ChildSpec", "CloseStdinStep", "CommandStep", "Exec", "ExitCodes",
-        "Health", "Http", "HttpStep", "Idle", "Inherit", "Lifetime", "Limits", "LogFile", "LogFormat", "LogStream",
-        "Port", "ProcessSpec", "Progress", "Quota", "Rate", "Readiness", "SecretCommand", "SecretEnv", "SecretFile",
-        "SendStep", "SignalStep", "SignalTo", "Stdin", "SupervisorSpec", "TaskSpec", "Tcp", "Then", "UNLIMITED",
-        "Call", "File", "Grpc", "Log", "Notify", "RingLimits", "Startup", "TailLimits", "Unix", "Window",
+        "A2A", "Account", "AgentCore", "AtBudget", "Budget", "Call", "ChildSpec", "CloseStdinStep", "CommandStep",
+        "Exec", "ExitCodes", "File", "Grpc", "Health", "HookCall", "HookKind", "Hooks", "Http", "HttpStep", "Idle",
+        "Inherit", "Lifetime", "Limits", "Log", "LogFile", "LogFormat", "LogStream", "Mcp", "Notify", "Port",
+        "ProcessSpec", "Progress", "Quota", "Rate", "Readiness", "Redis", "RemoteSpec", "RingLimits", "SecretCommand",
+        "SecretEnv", "SecretFile", "SecretHeader", "SendStep", "SignalStep", "SignalTo", "Startup", "Stdin",
+        "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "Then", "Unix", "UNLIMITED", "WebSocket", "Window",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -169,6 +181,7 @@ __all__ = [
     "EOF",
     "UNLIMITED",
     "Account",
+    "AgentCore",
     "Answer",
     "AtBudget",
     "AtLimit",
@@ -189,6 +202,8 @@ __all__ = [
     "Cursor",
     "EndedFor",
     "Ending",
+    "Endpoint",
+    "EndpointChange",
     "Entry",
     "Event",
     "Exec",
@@ -199,6 +214,9 @@ __all__ = [
     "Grpc",
     "Handle",
     "Health",
+    "HookCall",
+    "HookKind",
+    "Hooks",
     "How",
     "Http",
     "HttpStep",
@@ -220,6 +238,7 @@ __all__ = [
     "LogFormat",
     "LogStream",
     "Match",
+    "Mcp",
     "Notify",
     "OutputEndedError",
     "Page",
@@ -230,6 +249,8 @@ __all__ = [
     "Quota",
     "Rate",
     "Readiness",
+    "Redis",
+    "RemoteSpec",
     "Report",
     "Restart",
     "RestartLimitReached",
@@ -241,6 +262,7 @@ __all__ = [
     "SecretCommand",
     "SecretEnv",
     "SecretFile",
+    "SecretHeader",
     "Selection",
     "SendStep",
     "Session",
@@ -274,11 +296,13 @@ __all__ = [
     "Unix",
     "UnknownSessionError",
     "Warned",
+    "WebSocket",
     "Window",
     "WriteTimeoutError",
     "WriterBusyError",
     "child",
     "process",
+    "remote",
     "supervisor",
     "supervisor_spec",
     "task",

@@ -14,6 +14,7 @@ from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import (
     A2A,
+    AgentCore,
     Call,
     Check,
     ChildSpec,
@@ -23,24 +24,33 @@ from trio_supervisor.spec import (
     Http,
     HttpStep,
     Log,
+    Mcp,
     Notify,
     ProcessSpec,
+    Redis,
+    RemoteSpec,
     SupervisorSpec,
     TaskSpec,
     Tcp,
     Unix,
+    WebSocket,
 )
 
 RUNTIMES: Mapping[type, str] = MappingProxyType(
     {
         ProcessSpec: "trio_supervisor.runtimes.process:ProcessRuntime",
         TaskSpec: "trio_supervisor.runtimes.task:TaskRuntime",
+        RemoteSpec: "trio_supervisor.runtimes.remote:RemoteRuntime",
     }
 )
 PROBES: Mapping[type, str] = MappingProxyType(
     {
         Http: "trio_supervisor.probes.http:open_http",
         A2A: "trio_supervisor.probes.a2a:open_a2a",
+        Mcp: "trio_supervisor.probes.mcp:open_mcp",
+        AgentCore: "trio_supervisor.probes.agentcore:open_agentcore",
+        WebSocket: "trio_supervisor.probes.websocket:open_websocket",
+        Redis: "trio_supervisor.probes.redis:open_redis",
         Tcp: "trio_supervisor.probes.tcp:open_tcp",
         Exec: "trio_supervisor.probes.exec:open_exec",
         Log: "trio_supervisor.probes.log:open_log",

@@ -7,16 +7,28 @@ from trio_supervisor.config.key import Key
 from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, ROOT, SHORT_STOP, SUBTREE, SUBTREE_STOP
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES
 from trio_supervisor.record import is_record
-from trio_supervisor.spec import Call, ChildSpec, Health, ProcessSpec, Readiness, Startup, SupervisorSpec, TaskSpec
+from trio_supervisor.spec import (
+    Call,
+    ChildSpec,
+    Health,
+    ProcessSpec,
+    Readiness,
+    RemoteSpec,
+    SecretHeader,
+    Startup,
+    SupervisorSpec,
+    TaskSpec,
+)
 
 NOT_WRITTEN = {
     SupervisorSpec: {"accounts", "children", "max_children", "template"},
     Startup: {"check"},
     Readiness: {"check"},
     Health: {"check"},
-    ChildSpec: {"id", "run"},
+    ChildSpec: {"id", "run", "hooks"},
     TaskSpec: {"path"},
     Call: {"path"},
+    SecretHeader: {"secret"},
 }
 """Attributes that the file says in another way than by a key of the same name."""
 
@@ -34,12 +46,15 @@ def test_every_attribute_of_a_spec_class_is_a_key(cls: type) -> None:
 
 
 def test_an_agent_has_the_attributes_of_what_it_becomes() -> None:
-    expected = _attributes(ProcessSpec) | _attributes(TaskSpec) | _attributes(ChildSpec)
+    expected = _attributes(ProcessSpec) | _attributes(TaskSpec) | _attributes(RemoteSpec) | _attributes(ChildSpec)
     assert {key.attribute for key in AGENT.values()} == expected | {"env_file", "enabled", "preset", "replicas"}
 
 
 def test_the_kind_of_a_probe_is_one_key() -> None:
-    assert list(PROBE_KINDS) == [*("http", "a2a", "tcp", "exec", "log", "file", "unix", "notify", "grpc", "call")]
+    assert list(PROBE_KINDS) == [
+        *("http", "a2a", "mcp", "agentcore", "ws", "tcp", "redis"),
+        *("exec", "log", "file", "unix", "notify", "grpc", "call"),
+    ]
 
 
 def test_so_is_the_kind_of_a_step_and_of_a_secret() -> None:

@@ -113,10 +113,15 @@ agents:
 @pytest.mark.parametrize(
     ("written", "mistake"),
     [
-        ("{}", "health: needs one of http, a2a, tcp, exec, log, file, unix, notify, grpc, call: how is it asked?"),
+        (
+            "{}",
+            "health: needs one of http, a2a, mcp, agentcore, ws, tcp, redis, exec, log, file, "
+            "unix, notify, grpc, call: how is it asked?",
+        ),
         (
             "{period: 5s}",
-            "health: needs one of http, a2a, tcp, exec, log, file, unix, notify, grpc, call: how is it asked?",
+            "health: needs one of http, a2a, mcp, agentcore, ws, tcp, redis, exec, log, file, "
+            "unix, notify, grpc, call: how is it asked?",
         ),
         ("{htpp: /x}", "unknown key 'htpp'; did you mean 'http'?"),
         ("{ping: x}", "unknown key 'ping'"),

@@ -7,7 +7,6 @@ import pytest
 
 from tests.config.config_files import Files
 from trio_supervisor.spec import (
-    PRESETS,
     CloseStdinStep,
     CommandStep,
     HttpStep,
@@ -18,6 +17,7 @@ from trio_supervisor.spec import (
     Stdin,
     StopStep,
 )
+from trio_supervisor.spec.presets import PRESETS
 
 
 def test_steps_of_every_kind_are_taken_as_they_are_written(files: Files) -> None:
@@ -85,7 +85,9 @@ def test_a_stop_is_one_signal_or_a_list_of_steps(
         ("stop: [{send: quit}]", "4:13: 'send' needs 'stdin: pipe' or 'stdin: pty'"),
         (
             "preset: https",
-            "4:13: preset: must be one of acp, mcp-stdio, http, pty, postgres, nginx, not 'https';",
+            "4:13: preset: must be one of a2a, acp, agentcore, google-adk, grpc, http, langgraph, litellm, llama.cpp, "
+            "mcp-http, mcp-stdio, nginx, openai-compatible, openclaw, opencode, postgres, pty, redis, vllm, "
+            "not 'https';",
         ),
     ],
 )
@@ -172,8 +174,9 @@ def _of(files: Files, text: str) -> tuple[tuple[StopStep, ...] | None, Stdin]:
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_says_what_is_not_written(files: Files, name: str) -> None:
     expected = (PRESETS[name].stop, PRESETS[name].stdin)
-    assert _of(files, f"agents: {{a: {{command: [x], preset: {name}}}}}") == expected
-    assert _of(files, f"defaults: {{preset: {name}}}\nagents: {{a: {{command: [x], stop: null}}}}") == expected
+    port = "port: auto" if PRESETS[name].readiness else "port: null"
+    assert _of(files, f"agents: {{a: {{command: [x], {port}, preset: {name}}}}}") == expected
+    assert _of(files, f"defaults: {{preset: {name}}}\nagents: {{a: {{command: [x], {port}, stop: null}}}}") == expected
 
 
 @pytest.mark.parametrize(

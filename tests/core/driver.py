@@ -59,9 +59,11 @@ def policy(
     health: Thresholds | None = None,
     needs: Mapping[str, Condition] | None = None,
     startup: Thresholds | None = None,
+    remote: bool = False,
 ) -> ChildPolicy:
     """A child policy; without arguments that of a child which is ready when started, and comes back without jitter."""
-    return ChildPolicy(restart, backoff, ready_by, deadline, readiness, health, needs or {}, startup=startup)
+    more = needs or {}
+    return ChildPolicy(restart, backoff, ready_by, deadline, readiness, health, more, startup=startup, remote=remote)
 
 
 def tree(restarts: int = 1000, within: float = 60.0, *, parallel: int = 20, stop_deadline: float = 30.0) -> TreePolicy:

@@ -23,6 +23,7 @@ from trio_supervisor.core.commands import (
     ForgetChild,
     LookAtLife,
     PassStartup,
+    Repace,
     Reply,
     StartChild,
     StopChild,
@@ -56,12 +57,12 @@ from trio_supervisor.core.facts import (
 from trio_supervisor.core.health import Health
 from trio_supervisor.core.machine import Machine
 from trio_supervisor.core.notices import Judged, Judgement, Output, StateChanged, StatusTold, TreeStarted, Warned
-from trio_supervisor.core.policy import ChildPolicy, Condition, TreePolicy
+from trio_supervisor.core.policy import ChildPolicy, Condition, ReadyBy, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
 from trio_supervisor.core.window import Window
 from trio_supervisor.record import is_record
 
-_ALIVE = {State.STARTING, State.RUNNING, State.READY, State.DRAINING, State.STOPPING}
+_ALIVE = {State.UNHEALTHY, State.STARTING, State.RUNNING, State.READY, State.DRAINING, State.STOPPING}
 _BUSY_MATTERS = {State.STARTING, State.RUNNING, State.READY, State.DRAINING}
 _DONE = {State.STOPPED, State.FINISHED, State.FAILED, State.HELD}
 _SATISFIED_BY = {
@@ -161,6 +162,9 @@ class World:
             case CutGrace():
                 assert self.lives[child].generation == output.generation
                 assert self.lives[child].told_to_stop, "only a grace that runs can be cut"
+            case Repace():
+                assert self.lives[child].generation == output.generation
+                assert self.policies[child].remote
             case WatchHealth():
                 assert self.lives[child].generation == output.generation
                 assert not self.lives[child].watched
@@ -215,7 +219,14 @@ class World:
         return any(child in self.policies[name].depends_on for name in self.lives)
 
     def starts_under_way(self) -> int:
-        return sum(not (life.was_ready or life.passed or life.told_to_stop) for life in self.lives.values())
+        return sum(
+            not (life.was_ready or life.passed or life.told_to_stop or self.is_watched_only(name))
+            for name, life in self.lives.items()
+        )
+
+    def is_watched_only(self, name: str) -> bool:
+        """Whether it is remote, and started: to wait for it takes no place."""
+        return self.policies[name].remote and self.states[name] is not State.STARTING
 
     def check(self, machine: Machine, fact: Fact, now: float) -> None:
         """What must hold between any two facts."""
@@ -235,7 +246,11 @@ class World:
                 self.check_waiting(name, blocked=child.blocked)
 
     def check_life(self, name: str, life: Life) -> None:
-        assert life.watched == ((life.was_ready or life.passed) and self.policies[name].health is not None)
+        policy = self.policies[name]
+        if policy.ready_by is ReadyBy.HEALTH and policy.startup is None:
+            assert life.watched or self.states[name] in (State.STARTING, State.STOPPING), "asked from the start on"
+        else:
+            assert life.watched == ((life.was_ready or life.passed) and policy.health is not None)
         assert life.told_to_stop == (self.states[name] is State.STOPPING)
         assert life.told_to_stop or not self.ending or self.is_needed(name), "in the end, only who is needed goes on"
 
@@ -251,7 +266,9 @@ class World:
         """The machine acts by itself after a delay, and on a start that takes too long; not in the end."""
         life = self.lives.get(name)
         starting = life is not None and not (life.told_to_stop or life.was_ready or life.passed or self.ending)
-        bounded = starting and self.policies[name].start_deadline < math.inf
+        bounded = (
+            starting and self.states[name] is not State.UNHEALTHY and self.policies[name].start_deadline < math.inf
+        )
         draining = self.states[name] is State.DRAINING and not self.ending
         waits = self.states[name] is State.BACKOFF or name in self.resuming
         assert (due is not None) == (bounded or draining or waits)

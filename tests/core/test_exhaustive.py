@@ -108,8 +108,29 @@ def one_child_with_limits() -> dict[str, Supervisor]:
     return {name: (_NEVER_FORGETS, {"a": child}) for name, child in ways.items()}
 
 
+def one_remote_child() -> dict[str, Supervisor]:
+    """What its probes say ends nothing, and it may come back."""
+    return {
+        f"remote, {restart.value}, ready by {ready_by.value}, {'health' if health else 'no health'}": (
+            _NEVER_FORGETS,
+            {"a": policy(restart, backoff=_ONE_SECOND, ready_by=ready_by, deadline=1, health=health, remote=True)},
+        )
+        for restart in Restart
+        for ready_by, health in (
+            (ReadyBy.HEALTH, Thresholds(failures=2)),
+            (ReadyBy.PROBE, None),
+            (ReadyBy.PROBE, Thresholds(failures=2)),
+        )
+    }
+
+
 SUPERVISORS = (
-    one_child() | one_child_in_time() | one_child_with_a_startup_probe() | two_children() | one_child_with_limits()
+    one_child()
+    | one_child_in_time()
+    | one_child_with_a_startup_probe()
+    | one_remote_child()
+    | two_children()
+    | one_child_with_limits()
 )
 
 
@@ -176,8 +197,9 @@ GROUPS_AND_HOLDS = {
     (State.BACKOFF, State.FAILED),
     # Whoever asks for a hold gets it in every state; a rule holds who is to be up.
     *((old, State.HELD) for old in (State.WAITING, State.STOPPED, State.FINISHED, State.FAILED)),
-    # Who drains, and is needed, may end by itself in a shutdown.
+    # Who drains or is lost, and is needed, may end by itself in a shutdown.
     (State.DRAINING, State.STOPPED),
+    (State.UNHEALTHY, State.STOPPED),
 }
 """Transitions that need a group strategy, a hold by hand, or a rule for one of several, which nobody here has."""
 

@@ -79,7 +79,7 @@ def _fleets(draw: st.DrawFn) -> dict[str, ChildPolicy]:
     names = "abcdef"[: draw(st.integers(1, 6))]
     fleet = {}
     for index, name in enumerate(names):
-        ready_by = draw(st.sampled_from(ReadyBy))
+        ready_by = draw(st.sampled_from([each for each in ReadyBy if each is not ReadyBy.HEALTH]))
         fleet[name] = ChildPolicy(
             restart=draw(st.sampled_from([Restart.PERMANENT, *Restart])),
             backoff=draw(_backoffs),

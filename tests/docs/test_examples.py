@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trio_supervisor.config.load import load
+from trio_supervisor.config.plain import presets_table
 from trio_supervisor.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -71,3 +72,10 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
     ]
 
     assert broken == []
+
+
+def test_the_table_of_presets_is_what_they_stand_for() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text()
+    found = text.partition("presets_table -->\n")[2].partition("\n<!-- /presets -->")[0]
+
+    assert found == presets_table(), "put the output of trio_supervisor.config.plain.presets_table() there"

@@ -68,7 +68,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 117
+    assert len(trio_supervisor.__all__) == 129
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 
@@ -376,7 +376,7 @@ async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: 
         (lambda: process("a", ["x"], window=(80, 24)), "no terminal without stdin='pty'"),
         (lambda: process("a", ["x"], inherit_env="some"), "inherit_env must be one of all, minimal, none"),
         (lambda: process("a", ["x"], inherit_env=["*A"]), "inherit_env: "),
-        (lambda: process("a", ["x"], preset="https"), "preset must be one of acp, mcp-stdio, http"),
+        (lambda: process("a", ["x"], preset="https"), "preset must be one of a2a, acp, agentcore, .*, not .https.$"),
         (lambda: process("a", ["x"], preset="acp", stdin="null"), "close_stdin and send need stdin: pipe"),
         (lambda: process("a", ["x"], listen=True), "listen needs a port"),
         (lambda: process("a", ["x"], env={"A": "b"}, secrets={"A": SecretEnv("X")}), "is in env too"),

@@ -282,3 +282,22 @@ async def test_a_place_is_given_back_whoever_is_cancelled() -> None:
             nursery.cancel_scope.cancel()
         assert lane.taken == 0
     assert lane.most == 2
+
+
+async def test_an_answer_that_says_busy_makes_the_child_busy_until_another_one_does_not(
+    autojump_clock: MockClock,
+) -> None:
+    """As AgentCore's HealthyBusy: healthy, and hands off (no idle limit runs)."""
+    busy, idle = Answer(True, "HealthyBusy", busy=True), Answer(True, "Healthy", busy=False)
+    world = ScriptedWorld(answers={"a.health": [busy, busy, idle]})
+    supervisor = Supervisor(tree(child("a", health=Health(TCP, period=1, jitter=0))), world.world)
+    seen: list[bool] = []
+    async with supervisor.open():
+        for _ in range(4):
+            await trio.sleep(1.1 if not seen else 1)
+            life = supervisor.life("a")
+            assert life is not None
+            seen.append(life.busy)
+
+    assert seen == [True, True, False, False]
+    assert supervisor.children["a"].restarts == 0

@@ -42,19 +42,24 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 async def read_request(stream: Stream) -> Request | None:
-    """The next request, without a body, and none behind it; None at the end of the connection."""
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
+    """The next request, and none behind it; None at the end of the connection."""
+    received = b""
+    while b"\r\n\r\n" not in received:
         data = await stream.receive_some()
         if not data:
             return None
-        head += data
-    first, *lines = head.decode().rstrip().split("\r\n")
+        received += data
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
     method, path, _ = first.split()
-    return Request(method, path, {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)})
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    while len(body) < int(headers.get("content-length", 0)):
+        body += await stream.receive_some()
+    return Request(method, path, headers, body)
 
 
 @define

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 VARIABLE = "TRIO_SUPERVISOR_SUBJECTS"
+VARIABLE_MCP1 = "TRIO_SUPERVISOR_SUBJECTS_MCP1"
+SUPERGATEWAY = "TRIO_SUPERVISOR_SUPERGATEWAY"
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,26 @@ def subjects_bin() -> Path:
 def subjects_python(subjects_bin: Path) -> Path:
     """The Python that has the programs' packages."""
     return subjects_bin / "python"
+
+
+@pytest.fixture(scope="session")
+def mcp1_python() -> Path:
+    """The Python that has mcp 1.x, which can't share an environment with 2.x."""
+    where = os.environ.get(VARIABLE_MCP1)
+    if not where:
+        pytest.skip(f"{VARIABLE_MCP1} names no virtual environment with tests/subjects/requirements-mcp1.txt installed")
+    python = Path(where).absolute() / "bin" / "python"
+    assert python.exists(), f"{VARIABLE_MCP1}={where}: there is no bin/python"
+    return python
+
+
+@pytest.fixture(scope="session")
+def supergateway() -> str:
+    """The program supergateway."""
+    program = os.environ.get(SUPERGATEWAY) or shutil.which("supergateway")
+    if program is None:
+        pytest.skip(f"supergateway is not installed (npm install supergateway@4.0.0), and {SUPERGATEWAY} names none")
+    return program
 
 
 @pytest.fixture(scope="session")

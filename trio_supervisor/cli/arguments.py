@@ -89,7 +89,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check = commands.add_parser("check", help="check a file, and say everything that is wrong with it")
     _add_file(check)
     check.add_argument(
-        "--explain", action="store_true", help="show what decides about the restarts of each agent, with all defaults"
+        "--explain", action="store_true", help="print the file with every default, and where each value comes from"
     )
 
 

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from trio_supervisor.cli import exit_codes
-from trio_supervisor.config.explain import explain
-from trio_supervisor.config.load import load
+from trio_supervisor.config.load import explained, load
 from trio_supervisor.config.schema import schema as make_schema
 from trio_supervisor.config.template import template
 from trio_supervisor.errors import ConfigError
@@ -20,7 +19,8 @@ def check(options: argparse.Namespace) -> int:
     for warning in loaded.warnings:
         sys.stderr.write(f"{warning}\n")
     if options.explain:
-        sys.stdout.writelines(f"{line}\n" for line in explain(loaded.spec))
+        sys.stdout.writelines(f"{line}\n" for line in explained(options.file, environ=os.environ))
+        return exit_codes.DONE
     count = len(loaded.agents)
     disabled = f", {len(loaded.disabled)} disabled" if loaded.disabled else ""
     sys.stdout.write(f"{options.file}: ok, {count} agent{'s' * (count != 1)}{disabled}\n")

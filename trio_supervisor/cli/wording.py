@@ -61,7 +61,7 @@ def describe(notice: StateChanged, about: About) -> str:
         case State.DRAINING:
             at_most = "" if notice.next_at is None else f" (for at most {duration(notice.next_at - about.now)})"
             return f"{_after('draining', reason)}{at_most}"
-        case State.STOPPING if notice.old is State.UNHEALTHY:
+        case State.STOPPING if notice.old is State.UNHEALTHY and reason.startswith("unhealthy"):
             return "stopping because it is unhealthy"
         case State.STOPPING:
             return _after("stopping", reason)

@@ -13,12 +13,13 @@ from trio_supervisor.config.keys import AGENT, SUBTREE
 from trio_supervisor.config.merge import check_cost, merge_agent
 from trio_supervisor.config.mistakes import Mistake, shown
 from trio_supervisor.config.nodes import Node, Scalar, is_absent
-from trio_supervisor.config.runs import process_of, task_of
+from trio_supervisor.config.presets import with_preset
+from trio_supervisor.config.runs import process_of, remote_of, task_of
 from trio_supervisor.config.shapes import not_expected
 from trio_supervisor.config.structure import reader
 from trio_supervisor.core.policy import Profile
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec import ChildSpec, ProcessSpec, Stdin, SupervisorSpec, TaskSpec, check_id
+from trio_supervisor.spec import ChildSpec, ProcessSpec, RemoteSpec, Stdin, SupervisorSpec, TaskSpec, check_id
 
 MAX_REPLICAS = 10_000
 """Replicas of all agents together."""
@@ -65,11 +66,16 @@ class _Agents:
         if "agents" in written.entries or "supervisor" in written.entries:
             draft = self._subtree(Draft(key.raw, key, written, written, reader("SUBTREE").read(written), group), file)
         else:
-            node = merge_agent(file.defaults, written)
+            node = with_preset(merge_agent(file.defaults, written))
             draft = Draft(key.raw, key, written, node, reader("AGENT").read(node), group)
-            draft.spec = _spec(draft, task_of(draft) if "task" in node.entries else process_of(draft, file, self.files))
+            draft.spec = _spec(draft, self._run(draft, file))
         self.files.mistakes.add(*draft.fields.mistakes)
         return draft
+
+    def _run(self, draft: Draft, file: File) -> ProcessSpec | TaskSpec | RemoteSpec | None:
+        if "task" in draft.node.entries:
+            return task_of(draft)
+        return remote_of(draft) if "remote" in draft.node.entries else process_of(draft, file, self.files)
 
     def _subtree(self, draft: Draft, file: File) -> Draft:
         fields = draft.fields
@@ -152,7 +158,7 @@ def _group(path: str, fields: Fields, outer: Group, around: Draft | None = None)
     return Group(path, mapping, spec.profile, spec, around)
 
 
-def _spec(draft: Draft, run: "ProcessSpec | TaskSpec | SupervisorSpec | None") -> ChildSpec | None:
+def _spec(draft: Draft, run: "ProcessSpec | TaskSpec | RemoteSpec | SupervisorSpec | None") -> ChildSpec | None:
     mistakes = draft.fields.mistakes
     if message := _wrong_id(draft.id):
         mistakes.append(Mistake(draft.key.place, message))

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from functools import partial
@@ -13,7 +14,7 @@ from trio_supervisor.config.fields import Read, Reader, instance, reader_of
 from trio_supervisor.config.limit_values import pattern
 from trio_supervisor.config.mistakes import Mistake, MistakeError, all_of, some_of
 from trio_supervisor.config.nodes import Mapping, Node, Scalar, Sequence
-from trio_supervisor.config.scalars import duration, one_of, path, text
+from trio_supervisor.config.scalars import duration, one_of, path, text, whole
 from trio_supervisor.config.shapes import items, mapping, not_expected, scalar
 from trio_supervisor.config.source import Reference
 from trio_supervisor.core.policy import Condition, Strategy
@@ -43,6 +44,7 @@ def containers(made: Converter) -> dict[object, Read]:
         forms.Inherited: _inherited,
         forms.Journal: partial(_journal, made),
         forms.Json: _json,
+        forms.StatusCodes: _status_codes,
         forms.Logs: partial(_logs, made),
         forms.IdleLimit: partial(_limit, made, Idle),
         forms.LifetimeLimit: partial(_limit, made, Lifetime),
@@ -191,3 +193,22 @@ def _json(node: Node) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         raise MistakeError(Mistake(node.place, f"{node.text} is no number in JSON"))
     return value
+
+
+def _status_codes(node: Node) -> tuple[int, ...]:
+    if not isinstance(node, Sequence):
+        raise not_expected(node, "a list")
+    spans = all_of(partial(_status_span, item) for item in node.items)
+    return tuple(code for span in spans for code in span)
+
+
+def _status_span(node: Node) -> range:
+    if isinstance(node, Scalar) and (match := _SPAN.fullmatch(node.text)):
+        first, last = int(match[1]), int(match[2])
+        if first <= last:
+            return range(first, last + 1)
+    code = whole(node)
+    return range(code, code + 1)
+
+
+_SPAN = re.compile(r"\s*([0-9]{3})\s*-\s*([0-9]{3})\s*")

@@ -17,6 +17,8 @@ EnvFiles = NewType("EnvFiles", object)
 Function = NewType("Function", object)
 Grace = NewType("Grace", object)
 """OTP's `shutdown`: kill, a duration, or infinity."""
+HeaderOfFile = NewType("HeaderOfFile", object)
+"""The value of a header: a text, or a secret."""
 IdleLimit = NewType("IdleLimit", object)
 """A limit of a life: a duration, or a mapping."""
 Includes = NewType("Includes", object)
@@ -53,6 +55,8 @@ Share = NewType("Share", float)
 """A part of something: `10%`, or 0.1."""
 Size = NewType("Size", int)
 """Bytes, written with a unit."""
+StatusCodes = NewType("StatusCodes", object)
+"""Codes of HTTP, and spans of them."""
 StdinOfFile = NewType("StdinOfFile", object)
 SizeOrNot = NewType("SizeOrNot", object)
 """Bytes, written with a unit, or no limit."""

@@ -67,8 +67,13 @@ def keys_of(
 def _defaults(cls: type) -> dict[str, object]:
     """The defaults of all fields that have one."""
     if is_record(cls):
-        return record_defaults(cls)
-    return {one.name: one.default for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
+        return {name: _made(value) for name, value in record_defaults(cls).items()}
+    return {one.name: _made(one.default) for one in attrs.fields(cls) if one.default is not attrs.NOTHING}
+
+
+def _made(default: object) -> object:
+    """A default that is made anew for each instance, once."""
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type,attr-defined]
 
 
 def _without_none(hint: object) -> tuple[object, bool]:

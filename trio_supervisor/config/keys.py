@@ -9,7 +9,7 @@ import attrs
 
 from trio_supervisor.config import forms
 from trio_supervisor.config.key import Key, keys_of
-from trio_supervisor.spec import Account, ChildSpec, ProcessSpec, SignalStep, SupervisorSpec, TaskSpec
+from trio_supervisor.spec import Account, ChildSpec, ProcessSpec, RemoteSpec, SignalStep, SupervisorSpec, TaskSpec
 
 FILE: dict[str, Key] = {
     "path": Key("path", forms.Path, "The file, relative to the directory of this one.", required=True, example=".env"),
@@ -68,7 +68,7 @@ _PROCESS = {
     "preset": Key(
         "preset",
         forms.PresetName,
-        "What kind of program it is: gives `stop` and `stdin` where neither it nor `defaults` says them.",
+        "What kind of program it is: gives `stop`, `stdin` and probes where neither it nor `defaults` says them.",
         nullable=True,
         example="http",
     ),
@@ -88,6 +88,17 @@ TASK: dict[str, Key] = keys_of(
     examples={"task": "package.module:function"},
 )
 """The keys of an agent that is a function."""
+
+REMOTE: dict[str, Key] = keys_of(
+    RemoteSpec,
+    {
+        "remote": "The URL of an agent that somebody else runs (http, https, ws, wss): it is watched.",
+        "headers": "Headers of every question to it: a text, or {env}, {file} or {command} with `prefix`, a secret.",
+    },
+    types={"headers": Mapping[str, forms.HeaderOfFile]},
+    examples={"remote": "https://agents.example/judge"},
+)
+"""The keys of an agent that is elsewhere; it also has `preset`."""
 
 _ENABLED = Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True)
 
@@ -109,6 +120,7 @@ _COMMON: dict[str, Key] = {
             "binds_to": "It is restarted and stopped together with these.",
             "log": "Files that what it says is written to: one, a list, or `true` for one in the state directory.",
             "ring": "How much of what it says is kept in memory, the last of it, over all of its lives.",
+            "protocol": "What it speaks, for those who look for it: a2a, mcp, ...; by its preset, else by its probes.",
             "stop": "How it is asked to end: `{signal, grace}`, or a list of steps; TERM and 10s (in profile otp 5s).",
             "exit_codes": "What exit codes mean: 0 success, 75 restart, 78 hold (in profile otp only 0).",
             "startup_crashes": "So many starts in a row that come to nothing hold it: 5 (0, otp: never).",
@@ -125,7 +137,7 @@ _COMMON: dict[str, Key] = {
             "start_timeout": forms.Limit,
             "stop": forms.Stop,
         },
-        examples={"binds_to": ("database",), "account": "team"},
+        examples={"binds_to": ("database",), "account": "team", "protocol": "a2a"},
     ),
     "limits": attrs.evolve(_LIMITS["limits"], nullable=True),
     "grace": Key(
@@ -149,7 +161,7 @@ _COMMON: dict[str, Key] = {
 COMMON: dict[str, Key] = {**_COMMON, "log": attrs.evolve(_COMMON["log"], nullable=True)}
 """The keys of every agent that is no supervisor."""
 
-AGENT: dict[str, Key] = {**PROCESS, **TASK, **COMMON}
+AGENT: dict[str, Key] = {**PROCESS, **TASK, **REMOTE, **COMMON}
 
 DEFAULTS: dict[str, Key] = {
     **AGENT,

@@ -11,9 +11,10 @@ from trio_supervisor.config.fields import Fields, Read, Reader, build, made_of, 
 from trio_supervisor.config.key import Key
 from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Node, Scalar
+from trio_supervisor.config.scalars import text
 from trio_supervisor.config.shapes import mapping
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
-from trio_supervisor.spec import Call, Health, Readiness, Startup
+from trio_supervisor.spec import Call, Health, Readiness, SecretHeader, Startup
 
 
 def kinds(made: Converter) -> dict[object, Read]:
@@ -27,6 +28,7 @@ def kinds(made: Converter) -> dict[object, Read]:
         forms.PartialHealth: _probe(made, Health, partly=True),
         forms.Step: _step(made),
         forms.SecretOfFile: _secret(made),
+        forms.HeaderOfFile: _header(made),
     }
 
 
@@ -112,5 +114,20 @@ def _secret(made: Converter) -> Read:
         kind, fields = several.read(mapping(node))
         cls: type[object] = SECRET_KINDS[kind]
         return made_of(build(cls, TABLES[cls], fields), fields)
+
+    return read
+
+
+def _header(made: Converter) -> Read:
+    own = TABLES[SecretHeader]
+    several = _kinds(made, SECRET_KINDS, "a secret has one source", "where does it come from?", own)
+
+    def read(node: Node) -> object:
+        if isinstance(node, Scalar):
+            return text(node)
+        kind, fields = several.read(mapping(node, "a text, or where a secret comes from: {env}, {file} or {command}"))
+        cls: type[object] = SECRET_KINDS[kind]
+        secret = build(cls, TABLES[cls], fields)
+        return made_of(build(SecretHeader, own, fields, secret=secret), fields)
 
     return read

@@ -10,6 +10,7 @@ from trio_supervisor.config.agents import read_agents
 from trio_supervisor.config.dependencies import check_dependencies
 from trio_supervisor.config.drafts import Group
 from trio_supervisor.config.environment import warn_of_owned, warn_of_owned_for_all
+from trio_supervisor.config.explain import explain
 from trio_supervisor.config.footguns import find_footguns
 from trio_supervisor.config.include import Files
 from trio_supervisor.config.loaded import Loaded
@@ -31,7 +32,23 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
         ConfigError: with every mistake, its file, line and column.
         UnknownAgentError: `only` names an agent that is not there.
     """
-    mistakes, warnings = Mistakes(), Mistakes()
+    warnings = Mistakes()
+    files, root = _read(path, environ, only)
+    running = select(root, only)
+    _warn(files, root, running, warnings)
+    agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
+    spec = attrs.evolve(build_supervisor(root, running), accounts=read_accounts(files))
+    return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents)
+
+
+def explained(path: str | os.PathLike[str], *, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The lines of the file written out, with every default and where each value comes from. Raises ConfigError."""
+    files, root = _read(path, environ, ())
+    return tuple(explain(root, files.read[0].root))
+
+
+def _read(path: str | os.PathLike[str], environ: Mapping[str, str], only: Sequence[str]) -> tuple[Files, Group]:
+    mistakes = Mistakes()
     files = Files(environ, mistakes)
     files.read_all(os.fspath(path))
     root = read_agents(files)
@@ -39,12 +56,7 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     _check_all(files, root)
     mistakes.raise_if_any()
     check_names(root, only)
-
-    running = select(root, only)
-    _warn(files, root, running, warnings)
-    agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
-    spec = attrs.evolve(build_supervisor(root, running), accounts=read_accounts(files))
-    return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents)
+    return files, root
 
 
 def _check_all(files: Files, root: Group) -> None:

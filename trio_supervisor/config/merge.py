@@ -1,6 +1,6 @@
 """`defaults` under an agent: mappings are merged deeply, all else replaces; each value keeps its place in the file."""
 
-from trio_supervisor.config.keys import PROCESS, TASK
+from trio_supervisor.config.keys import PROCESS, REMOTE, TASK
 from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Mapping
 from trio_supervisor.config.stops import ONLY_PROCESS, steps
@@ -13,6 +13,8 @@ _CHECK_KEYS = frozenset(name for cls in PROBE_KINDS.values() for name in TABLES[
 _PROBES = ("startup", "readiness", "health")
 _ONLY_PROCESS = frozenset(PROCESS)
 _ONLY_TASK = frozenset(TASK)
+_ONLY_REMOTE = frozenset(REMOTE)
+_NOT_OF_REMOTE = _ONLY_PROCESS - {"preset"} | _ONLY_TASK | {"stop", "grace", "limits"}
 _ONLY_SUBTREE = frozenset({"supervisor", "agents"})
 
 
@@ -25,6 +27,11 @@ def merge_agent(defaults: Mapping | None, agent: Mapping) -> Mapping:
     if defaults is None:
         return agent
     return _merge(defaults, agent, _out_of_place(defaults, agent) | _other_end(agent) | _ONLY_SUBTREE)
+
+
+def merge_below(base: Mapping, agent: Mapping) -> Mapping:
+    """An agent on top of something that only says what it leaves open."""
+    return _merge(base, agent, frozenset())
 
 
 def merge_defaults(outer: Mapping | None, inner: Mapping | None) -> Mapping | None:
@@ -42,9 +49,11 @@ def check_cost(defaults: Mapping | None, agents: int) -> None:
 
 
 def _out_of_place(defaults: Mapping, agent: Mapping) -> frozenset[str]:
-    if "task" in agent.entries and "command" not in agent.entries:
-        return _ONLY_PROCESS | ({"stop"} if _stops_a_process(defaults) else frozenset())
-    return _ONLY_TASK if "command" in agent.entries else frozenset()
+    if "command" in agent.entries:
+        return _ONLY_TASK | _ONLY_REMOTE
+    if "task" in agent.entries:
+        return _ONLY_PROCESS | _ONLY_REMOTE | ({"stop"} if _stops_a_process(defaults) else frozenset())
+    return _NOT_OF_REMOTE if "remote" in agent.entries else frozenset()
 
 
 def _stops_a_process(defaults: Mapping) -> bool:

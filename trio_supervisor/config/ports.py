@@ -62,6 +62,8 @@ def check_port_use(draft: Draft, mistakes: Mistakes) -> None:
     if draft.has("port") or draft.inner is not None:
         return
     why = "a task has none" if draft.has("task") else "write 'port: auto'"
+    if draft.has("remote"):
+        why = "a remote has none: its paths begin at its URL, and a port is written as host:port"
     for place, what in _uses(draft):
         mistakes.add(Mistake(place, f"{what} needs the agent's port: {why}", agent=draft.if_elsewhere(place)))
 
@@ -69,10 +71,13 @@ def check_port_use(draft: Draft, mistakes: Mistakes) -> None:
 def check_exec(draft: Draft, mistakes: Mistakes) -> None:
     """Note a command as a probe of an agent that is no process."""
     for probe in _probes(draft):
-        if draft.has("task") and "exec" in probe.entries:
-            place = probe.entries["exec"][0].place
-            message = "'exec' does not go with 'task': a command runs in the directory and environment of a process"
-            mistakes.add(Mistake(place, message, agent=draft.if_elsewhere(place)))
+        for kind in ("task", "remote"):
+            if draft.has(kind) and "exec" in probe.entries:
+                place = probe.entries["exec"][0].place
+                message = (
+                    f"'exec' does not go with '{kind}': a command runs in the directory and environment of a process"
+                )
+                mistakes.add(Mistake(place, message, agent=draft.if_elsewhere(place)))
 
 
 def _written(draft: Draft) -> Place:
@@ -105,7 +110,7 @@ def _uses(draft: Draft) -> Iterator[tuple[Place, str]]:
                 yield scalar.place, f"'{_PLACEHOLDER}'"
     for asked in (*_probes(draft), *steps(draft.node.get("stop"))):
         for kind in PROBE_KINDS:
-            if kind in asked.entries and _asks_the_port(kind, asked.entries[kind][1]):
+            if kind in asked.entries and not draft.has("remote") and _asks_the_port(kind, asked.entries[kind][1]):
                 yield asked.entries[kind][1].place, f"'{kind}'"
 
 
@@ -117,7 +122,11 @@ def _probes(draft: Draft) -> Iterator[Mapping]:
 
 
 def _asks_the_port(kind: str, node: Node) -> bool:
-    return kind == "a2a" or (kind == "http" and isinstance(node, Scalar) and node.raw.startswith("/"))
+    return kind == "a2a" or (kind in _PATHS and isinstance(node, Scalar) and node.raw.startswith("/"))
+
+
+_PATHS = ("http", "mcp", "agentcore", "ws")
+"""The kinds of probe that may ask a path."""
 
 
 def _scalars(node: Node) -> Iterator[Scalar]:

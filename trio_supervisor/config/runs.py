@@ -1,31 +1,30 @@
-"""What an agent runs, of the kinds that a file knows: a process, or a function."""
+"""What an agent is, of the kinds that a file knows: a process, a function, an endpoint elsewhere."""
 
 import json
 import re
 import shlex
+from collections.abc import Mapping
 
 import attrs
 
+from trio_supervisor.config import nodes
 from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.environment import set_env
 from trio_supervisor.config.fields import build
 from trio_supervisor.config.include import File, Files, references
-from trio_supervisor.config.keys import COMMON, PROCESS
+from trio_supervisor.config.key import Key
+from trio_supervisor.config.keys import COMMON, PROCESS, REMOTE, TASK
 from trio_supervisor.config.mistakes import Mistake, did_you_mean, shown
-from trio_supervisor.config.nodes import Mapping
-from trio_supervisor.config.stops import apply_preset, check_steps_of_process, check_steps_of_task
-from trio_supervisor.spec import Limits, ProcessSpec, TaskSpec
+from trio_supervisor.config.presets import apply_preset
+from trio_supervisor.config.stops import check_steps_of_process, check_steps_of_task
+from trio_supervisor.spec import Limits, ProcessSpec, RemoteSpec, TaskSpec
 
 _RUN = {name: key for name, key in {**PROCESS, **COMMON}.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
 
 
 def task_of(draft: Draft) -> TaskSpec | None:
     """The function that an agent is; None when it is not given well."""
-    for name in PROCESS:
-        if draft.has(name):
-            place = draft.node.entries[name][0].place
-            draft.fields.mistakes.append(Mistake(place, f"'{name}' is for processes; it does not go with 'task'"))
-            draft.fields.values.pop(PROCESS[name].attribute, None)
+    _refuse(draft, {**PROCESS, **REMOTE}, "task")
     check_steps_of_task(draft)
     found = draft.fields.values.get("task")
     return attrs.evolve(found, limits=_limits_of_task(draft)) if isinstance(found, TaskSpec) else None
@@ -38,19 +37,46 @@ def _limits_of_task(draft: Draft) -> Limits:
         return Limits()
     own = draft.written.get("limits")
     for name in _CEILINGS:
-        if isinstance(own, Mapping) and name in own.entries:
+        if isinstance(own, nodes.Mapping) and name in own.entries:
             place = own.entries[name][0].place
             message = f"limits: {name} is for processes, which a task is not"
             draft.fields.mistakes.append(Mistake(place, message))
     return attrs.evolve(limits, memory=None, memory_soft=None, pids=None, rlimits={})
 
 
+_NOT_OF_REMOTE = ("stop", "grace", "replicas", "limits")
 _CEILINGS = ("memory", "memory_soft", "pids", "rlimits")
+
+
+def _refuse(draft: Draft, table: Mapping[str, Key], kind: str) -> None:
+    """Note keys that do not go with what the agent is, and forget them."""
+    for name, key in table.items():
+        if draft.has(name):
+            place = draft.node.entries[name][0].place
+            belongs = "processes" if name in PROCESS else "remote agents" if name in REMOTE else "agents that run here"
+            message = f"'{name}' is for {belongs}; it does not go with '{kind}'"
+            draft.fields.mistakes.append(Mistake(place, message, agent=draft.if_elsewhere(place)))
+            draft.fields.values.pop(key.attribute, None)
+
+
+def remote_of(draft: Draft) -> RemoteSpec | None:
+    """The endpoint elsewhere that an agent is; None when it is not given well."""
+    fields = draft.fields
+    others = {name: key for name, key in {**PROCESS, **TASK}.items() if name != "preset"}
+    _refuse(draft, {**others, **{name: COMMON[name] for name in _NOT_OF_REMOTE}}, "remote")
+    apply_preset(draft, process=False)
+    if not any(draft.has(name) for name in ("startup", "readiness", "health")):
+        message = "is asked nothing, so nobody knows how it is: write readiness or health, or a preset such as a2a"
+        fields.mistakes.append(Mistake(draft.key.place, f"remote agent {shown(draft.id)} {message}"))
+        # Else the spec says the same once more.
+        return None
+    return build(RemoteSpec, REMOTE, fields)
 
 
 def process_of(draft: Draft, file: File, files: Files) -> ProcessSpec | None:
     """The process that an agent is; None when it is not given well."""
     fields = draft.fields
+    _refuse(draft, REMOTE, "command")
     if "command" not in draft.node.entries:
         fields.mistakes += _no_kind(draft)
     elif "command" in fields.values:
@@ -60,7 +86,7 @@ def process_of(draft: Draft, file: File, files: Files) -> ProcessSpec | None:
     own = files.variables(references(fields, "env_file"))
     set_env(draft, {**file.env, **own})
     fields.values.setdefault("cwd", file.source.directory)
-    apply_preset(draft)
+    apply_preset(draft, process=True)
     check_steps_of_process(draft)
     _check_listen(draft)
     return build(ProcessSpec, _RUN, fields)
@@ -70,11 +96,11 @@ def _no_kind(draft: Draft) -> list[Mistake]:
     unknown = [mistake.written for mistake in draft.fields.mistakes]
     if any(did_you_mean(written, _KINDS) for written in unknown if written):
         return []
-    what = "'command' (a process), 'task' (a function) or 'agents' (a supervisor)"
+    what = "'command' (a process), 'task' (a function), 'remote' (a URL) or 'agents' (a supervisor)"
     return [Mistake(draft.key.place, f"agent {shown(draft.id)} needs {what}")]
 
 
-_KINDS = ("command", "task", "supervisor", "agents")
+_KINDS = ("command", "task", "remote", "supervisor", "agents")
 
 
 def _check_command(draft: Draft) -> None:

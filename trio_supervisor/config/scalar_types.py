@@ -11,7 +11,8 @@ from trio_supervisor.config.nodes import Node
 from trio_supervisor.config.rates import PATTERN as RATE
 from trio_supervisor.config.sizes import PATTERN as SIZE
 from trio_supervisor.config.system_values import OCTAL
-from trio_supervisor.spec import PRESETS, RLIMITS, Port, Stdin
+from trio_supervisor.spec import RLIMITS, Port, Stdin
+from trio_supervisor.spec.presets import PRESETS
 
 
 @frozen

@@ -23,6 +23,7 @@ from trio_supervisor.spec import (
     Progress,
     Quota,
     Readiness,
+    SecretHeader,
     Startup,
 )
 
@@ -31,6 +32,8 @@ Schema = dict[str, object]
 _OF_FILE = [one for one in Strategy if one is not Strategy.SIMPLE_ONE_FOR_ONE]
 
 _TEXT: Schema = {"type": "string"}
+_STATUS: Schema = {"type": "integer", "minimum": 100, "maximum": 599}
+_STATUSES: Schema = {"type": "string", "pattern": "^[1-5][0-9]{2}-[1-5][0-9]{2}$"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
 
 
@@ -52,6 +55,7 @@ def schema() -> dict[str, object]:
             "health": _kinds(PROBE_KINDS, TABLES[Health]),
             "step": _one_kind(STEP_KINDS),
             "secret": _one_kind(SECRET_KINDS),
+            "header": {"anyOf": [_TEXT, _one_kind(SECRET_KINDS, TABLES[SecretHeader])]},
             "file": {"anyOf": [_TEXT, {**_closed(keys.FILE), "required": ["path"]}]},
         },
     }
@@ -131,8 +135,11 @@ def _one_or_more(found: Schema) -> Schema:
 
 
 def _agent(table: AnyMapping[str, Key]) -> Schema:
-    only_process = {"properties": dict.fromkeys(keys.PROCESS, False)}
-    return {**_closed(table), "dependentSchemas": dict.fromkeys(keys.TASK, only_process), **_EITHER}
+    not_of_task = {"properties": dict.fromkeys([*keys.PROCESS, *keys.REMOTE], False)}
+    others = [name for name in (*keys.PROCESS, *keys.TASK, "stop", "grace", "replicas", "limits") if name != "preset"]
+    not_of_remote = {"properties": dict.fromkeys(others, False)}
+    rules = {**dict.fromkeys(keys.TASK, not_of_task), **dict.fromkeys(keys.REMOTE, not_of_remote)}
+    return {**_closed(table), "dependentSchemas": rules, **_EITHER}
 
 
 def _subtree() -> Schema:
@@ -150,8 +157,8 @@ def _kinds(classes: AnyMapping[str, type], own: AnyMapping[str, Key] = MappingPr
     return {**_closed(every), "dependentSchemas": only_own}
 
 
-def _one_kind(classes: AnyMapping[str, type]) -> Schema:
-    return {**_kinds(classes), "anyOf": [{"required": [kind]} for kind in classes]}
+def _one_kind(classes: AnyMapping[str, type], own: AnyMapping[str, Key] = MappingProxyType({})) -> Schema:
+    return {**_kinds(classes, own), "anyOf": [{"required": [kind]} for kind in classes]}
 
 
 @cache
@@ -182,6 +189,8 @@ def _containers() -> dict[object, Schema]:
         forms.Journal: {"anyOf": [_closed(TABLES[JournalLimits]), {"type": "boolean"}]},
         forms.Json: {},
         forms.SecretOfFile: {"$ref": "#/$defs/secret"},
+        forms.HeaderOfFile: {"$ref": "#/$defs/header"},
+        forms.StatusCodes: {"type": "array", "items": _or_variable({"anyOf": [_STATUS, _STATUSES]})},
         forms.IdleLimit: _duration_or(Idle),
         forms.LifetimeLimit: _duration_or(Lifetime),
         forms.ProgressLimit: _duration_or(Progress),

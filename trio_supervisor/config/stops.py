@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.mistakes import Mistake, shown
 from trio_supervisor.config.nodes import Mapping, Node, Sequence
-from trio_supervisor.spec import PRESETS, CloseStdinStep, SendStep, Stdin
+from trio_supervisor.spec import CloseStdinStep, SendStep, Stdin
 
 WRITES = ("close_stdin", "send")
 """The steps that need a pipe."""
@@ -18,19 +18,6 @@ def steps(node: Node | None) -> Iterator[Mapping]:
     for item in node.items if isinstance(node, Sequence) else ():
         if isinstance(item, Mapping):
             yield item
-
-
-def apply_preset(draft: Draft) -> None:
-    """Let the preset say what is written nowhere, not even in `defaults`."""
-    values = draft.fields.values
-    name = values.get("preset")
-    if not isinstance(name, str):
-        return
-    preset = PRESETS[name]
-    if not (draft.has("stop") or draft.has("grace")):
-        values["stop"] = preset.stop
-    if draft.node.get("stdin") is None:
-        values["stdin"] = preset.stdin
 
 
 def check_steps_of_process(draft: Draft) -> None:

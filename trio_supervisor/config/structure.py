@@ -19,7 +19,7 @@ from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.scalars import one_of
 from trio_supervisor.config.shapes import mapping, not_expected
 from trio_supervisor.config.tables import TABLES
-from trio_supervisor.spec import Budget, Health, Readiness, Startup, SupervisorSpec
+from trio_supervisor.spec import Budget, Health, Readiness, SecretHeader, Startup, SupervisorSpec
 
 
 @cache
@@ -34,7 +34,7 @@ def converter() -> Converter:
     for kind, read in containers(made).items():
         made.register_structure_hook(kind, _hook(read))
     # In the order of the tables: there a class stands below those that its attributes need.
-    for cls in [cls for cls in TABLES if cls not in (Startup, Readiness, Health)]:
+    for cls in [cls for cls in TABLES if cls not in (Startup, Readiness, Health, SecretHeader)]:
         made.register_structure_hook(cls, _hook(instance(cls, reader_of(made, TABLES[cls]), _SOME_OF.get(cls, ()))))
     for kind, read in kinds(made).items():
         made.register_structure_hook(kind, _hook(read))

@@ -8,7 +8,8 @@ from trio_supervisor.config.nodes import Node, Scalar, describe
 from trio_supervisor.config.scalars import text, variable_name
 from trio_supervisor.config.shapes import not_expected, scalar
 from trio_supervisor.config.sizes import parse_size
-from trio_supervisor.spec import DEFAULT_LISTEN, PRESETS, RLIMITS, UNLIMITED, Stdin, is_owned
+from trio_supervisor.spec import DEFAULT_LISTEN, RLIMITS, UNLIMITED, Stdin, is_owned
+from trio_supervisor.spec.presets import PRESETS
 
 OCTAL = "^(0o)?0?[0-7]{1,3}$"
 """Matches every umask. Also for the schema."""

@@ -95,6 +95,10 @@ class Snapshot:
     """How the last life ended."""
     status: str = ""
     """What it says it is doing (sd_notify(3), STATUS)."""
+    failing_since: float | None = None
+    """When the first failed answer to a probe came that is not made up for yet: since when an agent is down that is
+    `unhealthy`. Not when the state began: that is `since`.
+    """
 
 
 @record

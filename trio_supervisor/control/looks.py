@@ -63,6 +63,7 @@ def snapshot_of(supervisor: Supervisor, child: Child, to_wall: float) -> Snapsho
         port=port_of(supervisor, child.id),
         last_exit=child.last_exit,
         status=child.status,
+        failing_since=None if child.failing_since is None else child.failing_since + to_wall,
     )
 
 

@@ -147,6 +147,12 @@ class Child:
         """What it has used up of its own budget."""
 
     @property
+    def failing_since(self) -> float | None:
+        """When the first failed answer to a probe came that is not made up for yet; None if there is none."""
+        found = [each.failing_since for each in (self.readiness, self.health) if each is not None]
+        return min((since for since in found if since is not None), default=None)
+
+    @property
     def up(self) -> bool:
         """Whether there is a life that is not known to be over."""
         return self.state.alive and self.pending is None
@@ -230,9 +236,8 @@ class Child:
     def _healthy_until(self, now: float) -> float:
         # Not the edge but the first of the failures that led to it: three failed probes at a period of 30 s take longer
         # than `reset_after`, and a child that hangs after each start would be restarted without delay for ever.
-        return min(
-            (h.failing_since for h in (self.readiness, self.health) if h and h.failing_since is not None), default=now
-        )
+        since = self.failing_since
+        return now if since is None else min(since, now)
 
     def is_present(self, generation: int) -> bool:
         """Whether a fact of that generation is about the present life."""

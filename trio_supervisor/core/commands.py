@@ -2,6 +2,7 @@
 
 from trio_supervisor.core.answers import Answer, Counts, Row
 from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.facts import Role
 from trio_supervisor.record import record
 
 
@@ -39,6 +40,16 @@ class PassStartup:
 
     child: str
     generation: int
+
+
+@record
+class Repace:
+    """Ask a probe of this life, which is only watched, at the pace of one that is lost, or at its usual one again."""
+
+    child: str
+    generation: int
+    role: Role
+    lost: bool
 
 
 @record
@@ -90,4 +101,15 @@ class Reply:
     """To COUNT."""
 
 
-Command = StartChild | WatchHealth | PassStartup | LookAtLife | StopChild | CutGrace | ForgetChild | AdmitChild | Reply
+Command = (
+    StartChild
+    | WatchHealth
+    | PassStartup
+    | Repace
+    | LookAtLife
+    | StopChild
+    | CutGrace
+    | ForgetChild
+    | AdmitChild
+    | Reply
+)

@@ -72,7 +72,7 @@ class Exit:
             case How.RAISED:
                 return f"raised {self.detail}"
             case How.CANCELLED:
-                return "cancelled"
+                return self.detail or "cancelled"
             case How.SHUT_DOWN:
                 return "shut down" if self.value is None else f"shut down: {self.value}"
             case How.KILLED:

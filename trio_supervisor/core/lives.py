@@ -61,11 +61,14 @@ def _started(tree: Tree, child: Child, fact: Started, now: float) -> None:
             expiry.watch_ready(tree, child, now)
     if child.state is not State.STARTING:
         return
-    probes.begin_probes(child)
+    probes.begin_probes(tree, child)
     if child.policy.ready_by is ReadyBy.START and child.startup is None:
         probes.become_ready(tree, child, now, "started")
     else:
         tree.enter(child, State.RUNNING, now, "started, not ready yet", next_at=tree.timers.get(child.id))
+        if child.policy.remote:
+            # It costs nothing here however long it takes.
+            tree.places.give_back(child.id)
 
 
 def _says_ready(tree: Tree, child: Child, fact: BecameReady, now: float) -> None:

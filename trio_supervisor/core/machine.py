@@ -12,7 +12,7 @@ from trio_supervisor.core.advance import advance
 from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.asks import ask_in_turn, asked, start_first
 from trio_supervisor.core.calls import add, answer_callers, called
-from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.child import Child
 from trio_supervisor.core.commands import Reply
 from trio_supervisor.core.draining import drained
 from trio_supervisor.core.expenses import spent
@@ -52,11 +52,12 @@ from trio_supervisor.core.lives import decide, lived
 from trio_supervisor.core.notices import Cause, Output, TreeStarted
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
+from trio_supervisor.core.probes import start_overdue
 from trio_supervisor.core.restarts import retry
 from trio_supervisor.core.restored import restored
 from trio_supervisor.core.starts import begin, look_around, want_start
 from trio_supervisor.core.state import State
-from trio_supervisor.core.stops import end, make_haste, stop
+from trio_supervisor.core.stops import end, make_haste
 from trio_supervisor.core.tree import TREE, Tree
 
 _LOOKS = frozenset({Verb.WHICH, Verb.COUNT, Verb.SPEC})
@@ -210,7 +211,7 @@ class Machine:
                 reason = f"not ready {child.policy.start_deadline:g} s after its start"
                 if child.probe_failure:
                     reason += f"; the last answer: {child.probe_failure}"
-                stop(tree, child, StopCause.FAILURE, reason, now)
+                start_overdue(tree, child, reason, now)
             elif self.policy.ordered or tree.grouped:
                 tree.queue.append(Retry(child.id, child.generation))
             else:

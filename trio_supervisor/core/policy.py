@@ -84,6 +84,8 @@ class ReadyBy(Enum):
     """It is ready as soon as it is started."""
     PROBE = "probe"
     """A readiness probe says so."""
+    HEALTH = "health"
+    """The health probe says so: of a child that is only watched, and has no readiness probe."""
     ITSELF = "itself"
     """The child announces it (a task that calls `task_status.started()`)."""
 
@@ -209,8 +211,12 @@ class ChildPolicy:
     """
     startup: Thresholds | None = None
     """None: no startup probe. Until that succeeds no other one counts, and `start_deadline` ends with it."""
+    remote: bool = False
+    """It lives elsewhere: what its probes say ends no life and is no failed start, and it may come back by itself."""
 
     def __post_init__(self) -> None:
+        if self.ready_by is ReadyBy.HEALTH and not (self.remote and self.health):
+            raise ValueError("ready by its health probe is only who is remote, and has one")
         if not self.start_deadline > 0:
             raise ValueError(f"start_deadline must be > 0 seconds, not {self.start_deadline}")
         for name in ("startup_crashes", "same_exits", "drain"):

@@ -6,7 +6,7 @@ ready; it never ends a life that has been ready. health: whether a life goes on.
 
 from trio_supervisor.core import expiry
 from trio_supervisor.core.child import Child, StopCause
-from trio_supervisor.core.commands import PassStartup, WatchHealth
+from trio_supervisor.core.commands import PassStartup, Repace, WatchHealth
 from trio_supervisor.core.facts import ProbeAnswered, Role
 from trio_supervisor.core.health import Edge, Health
 from trio_supervisor.core.notices import Judged, Judgement
@@ -28,12 +28,22 @@ def answered(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
             _health(tree, child, fact, now)
 
 
-def begin_probes(child: Child) -> None:
+def begin_probes(tree: Tree, child: Child) -> None:
     """The life is started: its first probe is asked from now on."""
     if child.policy.startup is not None:
         child.startup = Health(child.policy.startup, good=False)
     elif child.policy.ready_by is ReadyBy.PROBE:
         child.readiness = Health(child.policy.readiness, good=False)
+    elif child.policy.ready_by is ReadyBy.HEALTH:
+        _watch_health(tree, child)
+
+
+def start_overdue(tree: Tree, child: Child, reason: str, now: float) -> None:
+    """The deadline of the start has passed: it has failed; of a child that is only watched, it is not there yet."""
+    if child.policy.remote and child.state is State.RUNNING and not tree.policy.ordered:
+        tree.enter(child, State.UNHEALTHY, now, f"unhealthy: {reason}")
+    else:
+        stop(tree, child, StopCause.FAILURE, reason, now)
 
 
 def become_ready(tree: Tree, child: Child, now: float, reason: str) -> None:
@@ -54,7 +64,7 @@ def is_starting_up(child: Child) -> bool:
 
 def _watch_health(tree: Tree, child: Child) -> None:
     if child.policy.health is not None and child.health is None:
-        child.health = Health(child.policy.health, good=True)
+        child.health = Health(child.policy.health, good=child.policy.ready_by is not ReadyBy.HEALTH)
         tree.say(WatchHealth(child.id, child.generation))
 
 
@@ -80,6 +90,8 @@ def _pass_startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> 
         case ReadyBy.PROBE:
             child.readiness = Health(child.policy.readiness, good=False)
             _watch_health(tree, child)
+        case ReadyBy.HEALTH:
+            _watch_health(tree, child)
         case ReadyBy.ITSELF if not child.announced:
             _watch_health(tree, child)
         case ReadyBy.START | ReadyBy.ITSELF:
@@ -91,12 +103,17 @@ def _readiness(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> Non
         return
     if not fact.ok:
         child.probe_failure = fact.detail
-        if fact.decisive and not child.was_ready and child.startup is None:
+        if fact.decisive and not child.was_ready and child.startup is None and not child.policy.remote:
             _fail_start(tree, child, f"its start has failed: {fact.detail}", now)
             return
     edge = _judge(tree, child, child.readiness, fact, now)
+    if child.health is not None and not child.health.good:
+        # It is watched, and lost: whether it is ready shows when it is back.
+        return
     if edge is Edge.UP:
         become_ready(tree, child, now, fact.detail or "readiness probe succeeded")
+    elif edge is Edge.DOWN and child.policy.remote and child.policy.health is None:
+        tree.enter(child, State.UNHEALTHY, now, _why_unhealthy(child.readiness, fact))
     elif edge is Edge.DOWN:
         tree.enter(child, State.RUNNING, now, f"not ready: {fact.detail}")
 
@@ -104,15 +121,35 @@ def _readiness(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> Non
 def _health(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
     # Whoever is to end anyway ends in its turn.
     health = child.health
-    if health is None or tree.shutting_down or _judge(tree, child, health, fact, now) is not Edge.DOWN:
+    if health is None or tree.shutting_down:
         return
-    if fact.decisive:
-        reason = f"unhealthy: {fact.detail}"
+    if not fact.ok and not child.was_ready:
+        child.probe_failure = fact.detail
+    match _judge(tree, child, health, fact, now):
+        case Edge.UP:
+            _come_back(tree, child, fact, now)
+        case Edge.DOWN:
+            reason = _why_unhealthy(health, fact)
+            tree.enter(child, State.UNHEALTHY, now, reason)
+            if not child.policy.remote:
+                stop(tree, child, StopCause.FAILURE, reason, now)
+        case Edge.NONE | Edge.SUSPECT | Edge.CLEARED:
+            return
+
+
+def _come_back(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+    """One that is watched is there (again)."""
+    if child.readiness is None or child.readiness.good:
+        become_ready(tree, child, now, fact.detail or "health probe succeeded")
     else:
-        count = health.thresholds.failures
-        reason = f"unhealthy: {count:g} failed probe{'s' * (count > 1)} in a row, the last: {fact.detail}"
-    tree.enter(child, State.UNHEALTHY, now, reason)
-    stop(tree, child, StopCause.FAILURE, reason, now)
+        tree.enter(child, State.RUNNING, now, f"not ready: {child.probe_failure}")
+
+
+def _why_unhealthy(health: Health, fact: ProbeAnswered) -> str:
+    if fact.decisive:
+        return f"unhealthy: {fact.detail}"
+    count = health.thresholds.failures
+    return f"unhealthy: {count:g} failed probe{'s' * (count > 1)} in a row, the last: {fact.detail}"
 
 
 def _judge(tree: Tree, child: Child, health: Health, fact: ProbeAnswered, now: float) -> Edge:
@@ -131,6 +168,8 @@ def _judge(tree: Tree, child: Child, health: Health, fact: ProbeAnswered, now: f
         case Edge.UP:
             judgement, failed = Judgement.RECOVERED, 0
     since = now if since is None else since
+    if child.policy.remote and (edge is Edge.DOWN or (edge is Edge.UP and child.was_ready)):
+        tree.say(Repace(child.id, child.generation, fact.role, edge is Edge.DOWN))
     if edge is not Edge.UP or child.was_ready:
         tree.say(Judged(child.id, child.generation, fact.role, judgement, since, failed, fact.detail))
     return edge

@@ -9,6 +9,7 @@ from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop, stop_in_turn
 from trio_supervisor.core.tree import Tree
 
+_START_OVER = frozenset({State.READY, State.UNHEALTHY, State.REMOVED})
 _DOWN_FOR_BOUND = frozenset(State) - {
     State.STARTING,
     State.RUNNING,
@@ -101,7 +102,7 @@ def _consider_start(tree: Tree, child: Child, now: float) -> None:
 
 def _note_first_start(tree: Tree, name: str) -> None:
     state = tree.state_of(name)
-    if name in tree.unstarted and (state is State.READY or state.resting or state is State.REMOVED):
+    if name in tree.unstarted and (state in _START_OVER or state.resting):
         tree.unstarted.remove(name)
         if not tree.unstarted:
             tree.say(TreeStarted())

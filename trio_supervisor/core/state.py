@@ -67,7 +67,8 @@ TRANSITIONS = MappingProxyType(
         State.STARTING: _AFTER_AN_END | {State.RUNNING, State.READY, State.STOPPING},
         State.RUNNING: _AFTER_AN_END | {State.READY, State.UNHEALTHY, State.DRAINING, State.STOPPING},
         State.READY: _AFTER_AN_END | {State.RUNNING, State.UNHEALTHY, State.DRAINING, State.STOPPING},
-        State.UNHEALTHY: frozenset({State.STOPPING}),
+        # Only who is watched and not run may come back, or end, before it is stopped.
+        State.UNHEALTHY: _AFTER_AN_END | {State.READY, State.RUNNING, State.STOPPING},
         State.DRAINING: _AFTER_AN_END - {State.FINISHED} | {State.STOPPING},
         # What had to be stopped as failed did not end well, whatever its exit code.
         State.STOPPING: _AFTER_AN_END - {State.FINISHED} | {State.REMOVED},

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import TypedDict, TypeVar, Unpack
 
+from attrs import evolve
+
 from trio_supervisor.core.policy import (
     AtLimit,
     AutoShutdown,
@@ -20,22 +22,23 @@ from trio_supervisor.errors import SpecError
 from trio_supervisor.spec import (
     DEFAULT_LISTEN,
     DEFAULT_PORT_RANGE,
-    PRESETS,
     Account,
     Budget,
     ChildSpec,
     ExitCodes,
     Health,
+    Hooks,
     Inherit,
     Limits,
     LogFile,
     Port,
-    Preset,
     ProcessSpec,
     Quota,
     Readiness,
+    RemoteSpec,
     RingLimits,
     Secret,
+    SecretHeader,
     SignalStep,
     Startup,
     Stdin,
@@ -45,8 +48,10 @@ from trio_supervisor.spec import (
     TaskSpec,
     Window,
 )
+from trio_supervisor.spec.presets import PRESETS, Preset
 
 EnumT = TypeVar("EnumT", bound=Enum)
+_NO_PRESET = Preset("", stop=None)
 Limit = Intensity | tuple[int, float]
 """An `Intensity`, or (restarts, seconds)."""
 
@@ -73,6 +78,10 @@ class ChildOptions(TypedDict, total=False):
     """How much of what it says is kept in memory."""
     port: Port | int | str | None
     """A number, "auto", "first-last"."""
+    protocol: str | None
+    """What it speaks, for those who look for it; None: as the preset has it, else by its probes."""
+    hooks: Hooks | None
+    """What is called when it fails, and when it is well again."""
     exit_codes: ExitCodes | None
     startup_crashes: int | None
     same_exits: int | None
@@ -105,7 +114,15 @@ class ProcessOptions(ChildOptions, total=False):
     notify: bool
     """Give it a socket for sd_notify(3), also without a probe that listens to it."""
     preset: str | None
-    """What kind of program it is (`PRESETS`): gives `stop` and `stdin` where they are not given."""
+    """What kind of program it is (`PRESETS`): gives `stop`, `stdin` and probes where they are not given, each alone."""
+
+
+class RemoteOptions(ChildOptions, total=False):
+    """What a remote can be given; see `RemoteSpec`."""
+
+    headers: Mapping[str, str | SecretHeader] | None
+    preset: str | None
+    """What kind of program it is: gives probes where they are not given, each alone."""
 
 
 class TaskOptions(ChildOptions, total=False):
@@ -141,7 +158,7 @@ def process(
     preset = _preset(options.get("preset"))
     stdin = options.get("stdin")
     if stdin is None:
-        stdin = Stdin.NULL if preset is None else preset.stdin
+        stdin = preset.stdin
     if "window" in options and stdin not in (Stdin.PTY, Stdin.PTY.value):
         raise SpecError("window: there is no terminal without stdin='pty'")
     run = ProcessSpec(
@@ -161,7 +178,15 @@ def process(
         limits=options.get("limits", Limits()),
         notify=options.get("notify", False),
     )
-    return _child(id, run, options, None if preset is None else preset.stop)
+    return _child(id, run, options, preset)
+
+
+def remote(id: str, url: str, **options: Unpack[RemoteOptions]) -> ChildSpec:
+    """A child that somebody else runs, at a URL of http, https, ws or wss: it is watched. Raises SpecError."""
+    _check_known(options, RemoteOptions)
+    run = RemoteSpec(url, dict(options.get("headers") or {}))
+    preset = _preset(options.get("preset"))
+    return _child(id, run, options, evolve(preset, stop=None))
 
 
 def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[TaskOptions]) -> ChildSpec:
@@ -205,8 +230,8 @@ def child(id: str, run: object, **options: Unpack[ChildOptions]) -> ChildSpec:
     return _child(id, run, options)
 
 
-def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ...] | None = None) -> ChildSpec:
-    """`stop`: where the options say nothing."""
+def _child(id: str, run: object, options: ChildOptions, preset: Preset = _NO_PRESET) -> ChildSpec:
+    """`preset`: where the options say nothing."""
     return ChildSpec(
         id=id,
         run=run,  # type: ignore[arg-type] # an embedding program may bring runtimes, and so specs, of its own
@@ -215,12 +240,12 @@ def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ..
         backoff=options.get("backoff"),
         intensity=_intensity(options.get("intensity")),
         start_timeout=options.get("start_timeout", math.inf),
-        startup=options.get("startup"),
-        readiness=options.get("readiness"),
-        health=options.get("health"),
+        startup=options.get("startup", preset.startup),
+        readiness=options.get("readiness", preset.readiness),
+        health=options.get("health", preset.health),
         depends_on=_depends_on(options.get("depends_on", ())),
         binds_to=tuple(_names(options.get("binds_to", ()), "binds_to")),
-        stop=stop if options.get("stop") is None else _stop(options.get("stop")),
+        stop=preset.stop if options.get("stop") is None else _stop(options.get("stop")),
         port=_port(options.get("port")),
         listen=_listen(options.get("listen")),
         log=_log(options.get("log", ())),
@@ -231,6 +256,8 @@ def _child(id: str, run: object, options: ChildOptions, stop: tuple[StopStep, ..
         budget=options.get("budget"),
         quota=_quota(options.get("quota", ())),
         ring=options.get("ring"),
+        protocol=options.get("protocol") or preset.protocol,
+        hooks=options.get("hooks"),
     )
 
 
@@ -319,7 +346,7 @@ def _inherit(value: Inherit | str | Iterable[str]) -> Inherit | tuple[str, ...]:
     return _enum(Inherit, value, "inherit_env") if isinstance(value, Inherit | str) else tuple(value)
 
 
-def _preset(name: str | None) -> Preset | None:
+def _preset(name: str | None) -> Preset:
     if name is not None and name not in PRESETS:
         raise SpecError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
-    return None if name is None else PRESETS[name]
+    return _NO_PRESET if name is None else PRESETS[name]

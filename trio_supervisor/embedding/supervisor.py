@@ -4,6 +4,7 @@ together.
 
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Self, TypeVar, Unpack
 import trio
 from attrs import evolve, frozen
 
+from trio_supervisor.control.endpoints import EndpointChange, EndpointWatch
 from trio_supervisor.core.notices import Notice
 from trio_supervisor.embedding.specs import SupervisorOptions, TaskOptions, supervisor_spec, task
 from trio_supervisor.embedding.tree import Tree
@@ -235,6 +237,23 @@ class Supervisor(Tree):
                 self.engine.ignore(tell)
 
         self.engine.listen(tell)
+        self.engine.at_end(send.close)
+        return receive
+
+    def endpoint_changes(self) -> "trio.MemoryReceiveChannel[EndpointChange]":
+        """Each endpoint that comes and goes from now on, in order, until the tree has ended; see `endpoints()`.
+
+        Nothing is lost and nothing waits for the reader; close the stream when you stop reading.
+        """
+        send, receive = trio.open_memory_channel[EndpointChange](float("inf"))
+
+        def tell(change: EndpointChange) -> None:
+            try:
+                send.send_nowait(change)
+            except trio.BrokenResourceError:
+                watch.close()
+
+        watch = EndpointWatch(self.engine, tell, lambda: time.time() - trio.current_time())
         self.engine.at_end(send.close)
         return receive
 

@@ -9,6 +9,7 @@ import trio
 
 from trio_supervisor.control import asking
 from trio_supervisor.control.api import Snapshot
+from trio_supervisor.control.endpoints import Endpoint, endpoint_of, endpoints
 from trio_supervisor.control.looks import find, snapshot_of, snapshots
 from trio_supervisor.core.answers import Answer, Counts, Row, Verb
 from trio_supervisor.core.child import Child
@@ -75,6 +76,10 @@ class Tree:
 
         return Sessions(self.engine, limits or SessionLimits()).opened()
 
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Which agents are ready now, and where; of inner supervisors, too."""
+        return tuple(endpoints(self.engine, _to_wall()))
+
     # OTP's calls
 
     async def start_child(self, spec: ChildSpec | None = None) -> "Handle":
@@ -128,6 +133,11 @@ class Tree:
         return kept.spec
 
 
+def _to_wall() -> float:
+    """Seconds from Trio's clock to the wall's."""
+    return time.time() - trio.current_time()
+
+
 def _started(engine: Engine, id: str, reply: Reply) -> "Handle":
     asking.checked(id, reply)
     ignored = reply.answer is not Answer.OK
@@ -173,6 +183,11 @@ class Handle:
     def snapshot(self) -> Snapshot:
         """As it is now."""
         return snapshot_of(self._engine, self._child, time.time() - trio.current_time())
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where it is; None if it is not ready, or listens nowhere."""
+        return endpoint_of(self._engine, self._child, _to_wall())
 
     # What it says
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import define
@@ -25,6 +26,7 @@ from trio_supervisor.core.facts import (
     Started,
     Told,
 )
+from trio_supervisor.core.policy import Backoff
 from trio_supervisor.engine.accounts import Seat
 from trio_supervisor.engine.ears import Ears
 from trio_supervisor.engine.notes import said_by
@@ -42,6 +44,7 @@ from trio_supervisor.runtimes.base import (
     IsBusy,
     Launch,
     Life,
+    LivesElsewhere,
     MadeProgress,
     RunsCommands,
     Runtime,
@@ -49,9 +52,12 @@ from trio_supervisor.runtimes.base import (
     Stream,
     WasActive,
 )
-from trio_supervisor.spec import Account, ChildSpec, Probe, StopStep, TaskSpec, expand
+from trio_supervisor.spec import Account, ChildSpec, Probe, RemoteSpec, StopStep, TaskSpec, expand
 from trio_supervisor.telling import Telling, seconds
 from trio_supervisor.words import one_line
+
+if TYPE_CHECKING:
+    from trio_supervisor.engine.pace import Pace
 
 LONGEST_STATUS = 200
 """Characters."""
@@ -85,6 +91,9 @@ class ChildLife:
         self._output = world.sink(kept.path, order.generation, kept.spec.log, kept.spec.ring)
         self._probes: dict[Role, Probe] = _probes_of(kept.spec)
         checks = {role: probe.check for role, probe in self._probes.items()}
+        self._paces = _paces_of(kept.spec, world.draw)
+        self.card: object = None
+        """How this life describes itself, as its probes have seen it last."""
         self._telling = Telling(checks, lambda text: expand(text, kept.path, kept.runtime.port))
         self._said_of_main_pid = False
         self.life: Life = kept.runtime.life(
@@ -180,6 +189,10 @@ class ChildLife:
     def watch_health(self) -> None:
         """Begin to ask the health probe."""
         self._ask(Role.HEALTH)
+
+    def repace(self, role: Role, *, lost: bool) -> None:
+        """Ask a probe at the pace of a life that is lost, or at the usual one again."""
+        self._paces[role].set(lost=lost)
 
     def _ask(self, role: Role) -> None:
         probe = self._probes.get(role)
@@ -324,6 +337,9 @@ class ChildLife:
         self._post(BecameReady(self._kept.spec.id, self._generation, value))
 
     def _answered(self, role: Role, answer: Answer) -> None:
+        self.card = self.card if answer.card is None else answer.card
+        if answer.busy is not None:
+            self.report(IsBusy(answer.busy, "probe"))
         detail = self._world.redact(answer.detail)
         self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, detail, answer.decisive))
 
@@ -331,10 +347,21 @@ class ChildLife:
         run: Callable[..., Awaitable[Completed]] | None = None
         if isinstance(self.life, RunsCommands):
             run = self.life.run
-        target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling)
-        asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw)
+        address = self.life.address if isinstance(self.life, LivesElsewhere) else None
+        target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address)
+        pace = self._paces.get(role)
+        asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace)
         with self._startup if role is Role.STARTUP else nullcontext():
             await keep_asking(asked, self._world.probe)
+
+
+def _paces_of(spec: ChildSpec, draw: Callable[[], float]) -> "dict[Role, Pace]":
+    """Of a child that is only watched: how soon one that is lost is asked again."""
+    if not isinstance(spec.run, RemoteSpec):
+        return {}
+    from trio_supervisor.engine.pace import Pace  # noqa: PLC0415 -- most trees have no such child
+
+    return {role: Pace(spec.backoff or Backoff(), draw) for role in (Role.READINESS, Role.HEALTH)}
 
 
 def _probes_of(spec: ChildSpec) -> dict[Role, Probe]:

@@ -22,12 +22,15 @@ from trio_supervisor.spec import (
     Account,
     Budget,
     ChildSpec,
+    RemoteSpec,
     SignalStep,
     Startup,
     StopStep,
     SupervisorSpec,
 )
 
+REMOTE_DEADLINE = 60.0
+"""So long a remote child without a readiness probe may take until it is called unhealthy."""
 NO_BACKOFF = Backoff(initial=0.0, max=0.0, jitter=0.0)
 
 
@@ -56,6 +59,8 @@ def child_policy(
     if spec.readiness is not None:
         ready_by, deadline = ReadyBy.PROBE, spec.readiness.deadline
         thresholds = Thresholds(spec.readiness.failures, spec.readiness.successes)
+    elif isinstance(spec.run, RemoteSpec):
+        ready_by, deadline = ReadyBy.HEALTH, min(spec.start_timeout, REMOTE_DEADLINE)
     elif runtime.announces:
         ready_by = ReadyBy.ITSELF
     if spec.startup is not None:
@@ -84,6 +89,7 @@ def child_policy(
         budget=spec.budget,
         silent_meter=_silent_meter(spec.budget, None if account is None else account.budget),
         startup=None if spec.startup is None else _startup(spec.startup),
+        remote=isinstance(spec.run, RemoteSpec),
     )
 
 

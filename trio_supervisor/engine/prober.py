@@ -7,6 +7,7 @@ because nobody ran (this program or the machine was suspended) is none.
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import define, field, frozen
@@ -18,6 +19,9 @@ from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import KnowsItsOwn, Life, Ownership, OwnsPorts
 from trio_supervisor.spec import Health, Probe
+
+if TYPE_CHECKING:
+    from trio_supervisor.engine.pace import Pace
 
 FIRST_DELAY = 0.1
 SLOW_DOWN = 1.5
@@ -46,6 +50,8 @@ class Asked:
     """Takes in words why the question can't be put; that is no answer."""
     draw: Callable[[], float] = _middle
     """A random number in [0, 1), for the jitter."""
+    pace: "Pace | None" = None
+    """Of a child that is only watched: it is asked at once at first, and by growing pauses when it is lost."""
 
 
 async def keep_asking(asked: Asked, open_probe: ProbeFactory) -> None:
@@ -58,9 +64,12 @@ async def keep_asking(asked: Asked, open_probe: ProbeFactory) -> None:
         asked.complain(f"{asked.role.value} probe: {error}")
 
 
-def _delays(probe: Probe) -> Iterator[float]:
-    """Seconds between the beginnings of questions, until the first success of a startup or readiness probe."""
-    if isinstance(probe, Health):
+def _delays(probe: Probe, *, eager: bool) -> Iterator[float]:
+    """Seconds between the beginnings of questions, until the first success of a startup or readiness probe.
+
+    `eager`: a health probe begins as those do.
+    """
+    if isinstance(probe, Health) and not eager:
         yield probe.period if probe.initial_delay is None else probe.initial_delay
         yield from repeat(probe.period)
     if probe.initial_delay:
@@ -90,12 +99,15 @@ class _Prober:
             self.asked.answered(self.asked.role, await self.probe.ask())
 
     async def run(self) -> None:
-        delays = _delays(self.asked.probe)
+        delays = _delays(self.asked.probe, eager=self.asked.pace is not None)
         begun = trio.current_time()
         at_once = False
         while True:
             wanted = trio.current_time() if at_once else begun + self._jittered(next(delays))
-            await trio.sleep_until(wanted)
+            if self.asked.pace is None or at_once:
+                await trio.sleep_until(wanted)
+            else:
+                wanted = await self.asked.pace.wait(begun, wanted)
             lost = not at_once and time_lost(wanted) > 0
             at_once = False
             async with self._lane().place():
@@ -116,6 +128,8 @@ class _Prober:
                 continue
             self.complaint = ""
             if answer.ok:
+                if self.asked.pace is not None:
+                    self.asked.pace.succeeded()
                 delays = repeat(self.asked.probe.period)
             self.asked.answered(self.asked.role, answer)
 

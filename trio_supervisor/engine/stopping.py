@@ -21,6 +21,7 @@ from trio_supervisor.spec import (
     CommandStep,
     HttpStep,
     ProcessSpec,
+    RemoteSpec,
     SendStep,
     SignalStep,
     StopStep,
@@ -52,7 +53,7 @@ class Stopped:
     """What is to be stopped, and by what means."""
 
     child: str
-    run: "ProcessSpec | TaskSpec | SupervisorSpec"
+    run: "ProcessSpec | TaskSpec | RemoteSpec | SupervisorSpec"
     runtime: Runtime
     life: Life
     started: trio.Event

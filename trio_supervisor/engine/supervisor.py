@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
@@ -20,6 +20,7 @@ from trio_supervisor.core.commands import (
     ForgetChild,
     LookAtLife,
     PassStartup,
+    Repace,
     Reply,
     StartChild,
     StopChild,
@@ -69,6 +70,7 @@ from trio_supervisor.spec import Account, ChildSpec, SupervisorSpec
 _NOTICES = (StateChanged, Judged, StatusTold, Report, LifeEnded, Warned, TreeStarted, TreeEnding)
 
 if TYPE_CHECKING:
+    from trio_supervisor.engine.hooks import HookCaller
     from trio_supervisor.writing import Lease
 
 Listener = Callable[[str, Notice], None]
@@ -123,6 +125,8 @@ class Supervisor:
         self._numbers = count(1)
         self._begun = False
         self._ended = trio.Event()
+        self._hooks: HookCaller | None = None
+        """Made when it is needed first."""
         self._at_end: list[Callable[[], None]] = []
         self._stop_asked = ""
         self._killed = False
@@ -320,6 +324,8 @@ class Supervisor:
                     await self._serve()
                 finally:
                     await self._end()  # noqa: ASYNC102 -- shields itself, and the stop deadline bounds it
+                    if self._hooks is not None:
+                        self._hooks.close()
         finally:
             self._close()
 
@@ -464,6 +470,8 @@ class Supervisor:
         elif isinstance(notice, Report) and self._killed:
             # Who was killed reports nothing any more.
             return
+        if isinstance(notice, StateChanged):
+            self._call_hooks(notice)
         if isinstance(notice, Warned) and (life := self._lives.get(notice.child)):
             life.say(notice.reason)
         self._tell(self.path, notice)
@@ -472,6 +480,23 @@ class Supervisor:
         if isinstance(notice, TreeStarted):
             for started in self._started_listeners:
                 started()
+
+    def _call_hooks(self, change: StateChanged) -> None:
+        kept = self._kept.get(change.child)
+        if kept is None or kept.spec.hooks is None:
+            return
+        if self._hooks is None:
+            # Most trees have none.
+            from trio_supervisor.engine.hooks import HookCaller  # noqa: PLC0415
+
+            self._hooks = HookCaller(self._start_hooks)
+        child, life = self.children.get(change.child), self._lives.get(change.child)
+        if child is not None and life is not None:
+            self._hooks.note(kept.path, child, kept.spec.hooks, change, life.say)
+
+    def _start_hooks(self, calls: Callable[[], Awaitable[None]]) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(calls, name=f"hooks in {self.path or 'the top supervisor'}")
 
     def _count_restart(self, notice: StateChanged) -> None:
         """Tell its account of a restart that nobody has asked for."""
@@ -498,11 +523,15 @@ class Supervisor:
                 self._nursery.start_soon(look, name=f"look at {command.child}")
             case PassStartup():
                 self._lives[command.child].pass_startup()
+            case Repace():
+                self._lives[command.child].repace(command.role, lost=command.lost)
             case StopChild():
                 self._stop_life(command)
             case CutGrace():
                 self._lives[command.child].cut_grace()
             case ForgetChild():
+                if self._hooks is not None:
+                    self._hooks.forget(command.child)
                 self._lives.pop(command.child, None)
                 self._leases.pop(command.child, None)
                 self._forget_words(command.child)

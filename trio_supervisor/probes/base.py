@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from trio_supervisor.commands import RunCommand
 from trio_supervisor.core.facts import Role
 from trio_supervisor.record import record, unseen
-from trio_supervisor.spec import Check
+from trio_supervisor.spec import Address, Check
 from trio_supervisor.telling import Telling
 
 
@@ -27,6 +27,10 @@ class Answer:
     """The process that has answered, where that can be seen; it must be of the child, or the answer does not count."""
     late: float = unseen(default=0.0)
     """So many seconds too late it was seen, where the probe measures that itself: what comes after takes its time."""
+    busy: bool | None = None
+    """Whether the child says that it is busy; None where it says nothing of that."""
+    card: object = None
+    """How it describes itself (an A2A agent card, as JSON), where that was new."""
 
 
 @record
@@ -43,6 +47,8 @@ class Target:
     """Seconds between two questions."""
     telling: Telling | None = None
     """What this life says and tells by itself; None: nobody keeps that."""
+    address: Address | None = None
+    """Where a child is that lives elsewhere."""
 
 
 @record

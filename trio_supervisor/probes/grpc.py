@@ -15,8 +15,8 @@ from attrs import define, field
 
 from trio_supervisor.errors import ProbeError, SpecError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
-from trio_supervisor.probes.grpc_stream import open_stream
 from trio_supervisor.probes.network import Place, at, literal, owned_port, resolve, why
+from trio_supervisor.probes.stream import open_stream
 from trio_supervisor.spec import Grpc, expand, split_address
 from trio_supervisor.words import one_line, took
 

@@ -7,16 +7,18 @@ from contextlib import asynccontextmanager, closing
 
 import trio
 
-from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
-from trio_supervisor.probes.http_client import HttpClient, NoReplyError, Reply, question
+from trio_supervisor.probes.http_client import HttpClient, NoReplyError, Reply
 from trio_supervisor.probes.json_match import difference
-from trio_supervisor.probes.network import at, owned_port
+from trio_supervisor.probes.network import owned_port
+from trio_supervisor.probes.urls import web_question, web_url
 from trio_supervisor.spec import Http, expand
 from trio_supervisor.words import one_line, took
 
 MAX_BODY = 1024 * 1024
 """In bytes: no more of a body is read. What comes after is not judged."""
+REFUSED = {401: "unauthorized", 403: "forbidden"}
+"""Statuses of who is there, and wants other credentials (RFC 9110, 15.5.2 and 15.5.4)."""
 MAX_SEARCHED = 64 * 1024
 """In bytes: `body` is searched in so much."""
 
@@ -28,8 +30,7 @@ async def open_http(check: Http, target: Target, _: float) -> AsyncIterator[Open
     Raises:
         ProbeError: it needs the child's port, and the child has none; or nobody has such a URL.
     """
-    headers = {name: expand(value, target.child, target.port) for name, value in check.headers.items()}
-    asked = question(url_of(check, target), check.method.upper(), headers)
+    asked = web_question(url_of(check, target), target, check.headers, check.method.upper())
     judge = _Judge(check, target)
     with closing(HttpClient()) as client:
 
@@ -48,10 +49,7 @@ async def open_http(check: Http, target: Target, _: float) -> AsyncIterator[Open
 
 def url_of(check: Http, target: Target) -> str:
     """The whole URL to ask; raises ProbeError if it needs the child's port, and the child has none."""
-    if target.port is None and (check.http.startswith("/") or "{port}" in check.http):
-        raise ProbeError(f"http {check.http!r} needs a port, and the child has none")
-    url = expand(check.http, target.child, target.port)
-    return f"http://{at(check.host, target.port)}{url}" if url.startswith("/") and target.port is not None else url
+    return web_url("http", check.http, check.host, target)
 
 
 class _Judge:
@@ -65,6 +63,8 @@ class _Judge:
     def fault(self, reply: Reply) -> str | None:
         """What is wrong, or None."""
         if reply.status not in self._statuses:
+            if reply.status in REFUSED:
+                return f"HTTP {reply.status}: it is there, but refuses us ({REFUSED[reply.status]})"
             to = f" to {one_line(reply.headers['location'], 60)}" if "location" in reply.headers else ""
             return f"HTTP {reply.status}{to}, expected {ranges(self._statuses)}"
         if self._pattern is not None and not self._pattern.search(reply.body[:MAX_SEARCHED].decode(errors="replace")):

@@ -62,6 +62,7 @@ class Question:
     method: str
     headers: Mapping[str, str]
     """Their names are in lower case."""
+    body: bytes = b""
 
     @property
     def where(self) -> str:
@@ -69,8 +70,8 @@ class Question:
         return at(self.host, self.port)
 
 
-def question(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Question:
-    """Prepare a request without a body; it asks for a connection of its own unless `headers` say `Connection:
+def question(url: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes = b"") -> Question:
+    """Prepare a request; it asks for a connection of its own unless `headers` say `Connection:
     keep-alive`.
 
     Raises:
@@ -90,13 +91,13 @@ def question(url: str, method: str = "GET", headers: Mapping[str, str] | None = 
     if method not in IDEMPOTENT:
         # One can't know whether a request was carried out that got no answer on a kept connection: never get there.
         merged["connection"] = "close"
-        merged["content-length"] = "0"
+        merged["content-length"] = str(len(body))
     for name, value in merged.items():
         if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
             raise ProbeError(f"{url!r} can't be asked: the header {name!r} is not one")
     if not _TOKEN.fullmatch(method):
         raise ProbeError(f"{url!r} can't be asked: {method!r} is not a method")
-    return Question(url, parts.scheme == "https", host, port, path + query, method, merged)
+    return Question(url, parts.scheme == "https", host, port, path + query, method, merged, body)
 
 
 def _host(parts: SplitResult) -> str:

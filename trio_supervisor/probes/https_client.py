@@ -56,7 +56,9 @@ class HttpsClient:
 
     async def _ask(self, asked: Question, limit_bytes: int) -> Reply:
         headers = [(name.encode(), value.encode()) for name, value in asked.headers.items()]
-        request = httpx.Request(asked.method, asked.url, headers=headers, extensions={"trace": self._note})
+        request = httpx.Request(
+            asked.method, asked.url, headers=headers, content=asked.body, extensions={"trace": self._note}
+        )
         whole = self._sent = False
         try:
             response = await self._send(request)

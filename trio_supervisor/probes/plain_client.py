@@ -82,8 +82,11 @@ class PlainClient:
             self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
         sock, connection = self._socket, self._connection
         request = h11.Request(method=asked.method, target=asked.path, headers=list(asked.headers.items()))
-        await _send_all(sock, connection.send(request) or b"")
+        out = connection.send(request) or b""
+        if asked.body:
+            out += connection.send(h11.Data(data=asked.body)) or b""
         connection.send(h11.EndOfMessage())
+        await _send_all(sock, out)
         self._sent = True
         return await _receive(sock, connection, limit_bytes)
 

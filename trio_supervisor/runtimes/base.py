@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.record import record
-from trio_supervisor.spec import AskStep, ChildSpec
+from trio_supervisor.spec import Address, AskStep, ChildSpec
 
 
 class Stream(Enum):
@@ -237,6 +237,15 @@ class Interactive(Protocol):
         Raises:
             PermissionError: it runs as another user.
         """
+
+
+@runtime_checkable
+class LivesElsewhere(Protocol):
+    """A life of which nothing is here: it is only watched."""
+
+    @property
+    def address(self) -> Address:
+        """Where it is, and what is sent along with each question; once started."""
 
 
 class Runtime(Protocol):

@@ -26,7 +26,8 @@ from trio_supervisor.sessions.attaching import attach
 from trio_supervisor.sessions.channel import Channel
 from trio_supervisor.sessions.records import EndedFor, Ending, LifeLimits, Record, SessionInfo, SessionLimits
 from trio_supervisor.sessions.session import Session
-from trio_supervisor.spec import PRESETS, ChildSpec, ProcessSpec, Stdin
+from trio_supervisor.spec import ChildSpec, ProcessSpec, Stdin
+from trio_supervisor.spec.presets import PRESETS
 
 STOPPED_WITHIN = 30.0
 """So long the sessions have at the end of the block; then they are killed, and have ..."""

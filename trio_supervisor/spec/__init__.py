@@ -9,6 +9,7 @@ from trio_supervisor.core.budget import AtBudget, Budget, Rate
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import ExitCodes
 from trio_supervisor.spec.accounts import Account, Quota
+from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis, WebSocket
 from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Tcp, Unix, split_address
 from trio_supervisor.spec.child import (
     DEFAULT_LISTEN,
@@ -20,9 +21,9 @@ from trio_supervisor.spec.child import (
     SupervisorSpec,
     check_id,
 )
+from trio_supervisor.spec.hooks import Hook, HookCall, HookKind, Hooks
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
-from trio_supervisor.spec.presets import PRESETS, Preset
 from trio_supervisor.spec.probes import PUSHED, Check, Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import (
     OWNED_NAMES,
@@ -41,6 +42,7 @@ from trio_supervisor.spec.process import (
     Window,
     is_owned,
 )
+from trio_supervisor.spec.remote import Address, RemoteSpec, SecretHeader, as_socket, as_web
 from trio_supervisor.spec.signs import Call, File, Log, Notify
 from trio_supervisor.spec.stop import (
     AskStep,
@@ -62,11 +64,12 @@ __all__ = [
     "FLEET_CRASHES",
     "OWNED_NAMES",
     "OWNED_PREFIXES",
-    "PRESETS",
     "PUSHED",
     "RLIMITS",
     "UNLIMITED",
     "Account",
+    "Address",
+    "AgentCore",
     "AskStep",
     "AtBudget",
     "Budget",
@@ -80,6 +83,10 @@ __all__ = [
     "File",
     "Grpc",
     "Health",
+    "Hook",
+    "HookCall",
+    "HookKind",
+    "Hooks",
     "Http",
     "HttpStep",
     "Idle",
@@ -91,20 +98,23 @@ __all__ = [
     "LogFile",
     "LogFormat",
     "LogStream",
+    "Mcp",
     "Notify",
     "Port",
-    "Preset",
     "Probe",
     "ProcessSpec",
     "Progress",
     "Quota",
     "Rate",
     "Readiness",
+    "Redis",
+    "RemoteSpec",
     "RingLimits",
     "Secret",
     "SecretCommand",
     "SecretEnv",
     "SecretFile",
+    "SecretHeader",
     "SendStep",
     "SignalStep",
     "SignalTo",
@@ -117,7 +127,10 @@ __all__ = [
     "Tcp",
     "Then",
     "Unix",
+    "WebSocket",
     "Window",
+    "as_socket",
+    "as_web",
     "check_id",
     "expand",
     "is_owned",

@@ -19,11 +19,12 @@ def split_address(text: str, name: str = "tcp") -> tuple[str, int]:
     host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
     if not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
         raise SpecError(f"{name} {text!r}: the port must be {{port}} or a number within 1 to 65535")
-    _check_host(name, host)
+    check_host(name, host)
     return host, int(port)
 
 
-def _check_host(name: str, host: str) -> None:
+def check_host(name: str, host: str) -> None:
+    """Raise SpecError unless `host` can be a name or an address."""
     if not host or any(char.isspace() or not char.isprintable() or char in "/@[]?#" for char in host):
         raise SpecError(f"{name}: {host!r} is not a host name or address")
 
@@ -48,12 +49,13 @@ def check_method(method: str, name: str = "http") -> None:
         raise SpecError(f"{name}: {method!r} is not a method")
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
+def check_headers(headers: Mapping[str, str], kind: str = "http") -> None:
+    """Raise SpecError unless HTTP could have such headers; `kind` begins the message."""
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
-            raise SpecError(f"http: headers: {name!r} is not the name of a header")
+            raise SpecError(f"{kind}: headers: {name!r} is not the name of a header")
         if not _HEADER_VALUE.fullmatch(value):
-            raise SpecError(f"http: headers: {name}: the value {value!r} must be printable ASCII")
+            raise SpecError(f"{kind}: headers: {name}: the value {value!r} must be printable ASCII")
 
 
 @frozen
@@ -76,12 +78,12 @@ class Http:
     def __attrs_post_init__(self) -> None:
         check_url(self.http)
         check_method(self.method)
-        _check_headers(self.headers)
+        check_headers(self.headers)
         if not self.status or not all(100 <= code <= 599 for code in self.status):
             raise SpecError(f"http: status must be codes within 100 to 599, not {list(self.status)}")
         if self.body is not None:
             check_pattern(self.body, "http: body")
-        _check_host("http: host", self.host)
+        check_host("http: host", self.host)
 
 
 @frozen
@@ -94,7 +96,7 @@ class A2A:
     def __attrs_post_init__(self) -> None:
         if not self.a2a:
             raise SpecError("a2a must be true; without a probe leave it out")
-        _check_host("a2a: host", self.host)
+        check_host("a2a: host", self.host)
 
 
 @frozen

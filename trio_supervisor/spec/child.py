@@ -20,11 +20,14 @@ from trio_supervisor.core.policy import (
 )
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.accounts import Account, Quota
+from trio_supervisor.spec.checks import Exec
+from trio_supervisor.spec.hooks import Hooks
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
 from trio_supervisor.spec.probes import Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import Limits, ProcessSpec, Stdin, TaskSpec
-from trio_supervisor.spec.signs import Notify
+from trio_supervisor.spec.remote import RemoteSpec
+from trio_supervisor.spec.signs import Log, Notify
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
 
@@ -71,7 +74,7 @@ class ChildSpec:
     """A child of a supervisor. Where a default says "by profile", see `Profile`."""
 
     id: str = field(converter=check_id)
-    run: "ProcessSpec | TaskSpec | SupervisorSpec"
+    run: "ProcessSpec | TaskSpec | RemoteSpec | SupervisorSpec"
     restart: Restart = Restart.PERMANENT
     significant: bool = False
     """Whether its own end counts for the supervisor's `auto_shutdown`; not for permanent children."""
@@ -108,6 +111,10 @@ class ChildSpec:
     for supervisors.
     """
     startup: Startup | None = None
+    protocol: str | None = None
+    """What it speaks, for those who look for it (`endpoints`); None: by its probes."""
+    hooks: Hooks | None = None
+    """What is called when it fails, and when it is well again."""
     exit_codes: ExitCodes | None = None
     """What exit codes mean. None: by profile (fleet: 0 success, 75 restart, 78 hold; otp: 0 success)."""
     startup_crashes: int | None = None
@@ -147,9 +154,19 @@ class ChildSpec:
             raise SpecError(f"child {self.id!r}: tails is for the top supervisor: it holds for the whole tree")
         if not isinstance(self.run, ProcessSpec) and any(isinstance(each.check, Notify) for each in self.probes):
             raise SpecError(f"child {self.id!r}: notify is for children that are processes")
+        if isinstance(self.run, RemoteSpec):
+            self._check_remote()
         reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
             raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe or pty")
+
+    def _check_remote(self) -> None:
+        if not (self.readiness or self.health):
+            raise SpecError(f"child {self.id!r}: a remote needs readiness or health: nothing else tells how it is")
+        if self.port is not None:
+            raise SpecError(f"child {self.id!r}: port is for children that run here; that of a remote is in its URL")
+        if any(isinstance(each.check, Log | Exec) for each in self.probes):
+            raise SpecError(f"child {self.id!r}: log and exec are for children that run here, not for a remote")
 
     @property
     def probes(self) -> tuple[Probe, ...]:

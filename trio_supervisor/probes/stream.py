@@ -1,4 +1,4 @@
-"""A connection for a gRPC call, with TLS or without, that is closed at once when the call is over."""
+"""A connection for one call of what is not plain HTTP, with TLS or without, that is closed at once when it is over."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -11,8 +11,11 @@ from trio_supervisor.probes.network import Place, connect
 
 
 @asynccontextmanager
-async def open_stream(places: list[Place], tls_host: str | None) -> AsyncIterator[trio.abc.Stream]:
-    """Connect to the first place that takes a connection. `tls_host`: speak TLS, and expect its certificate.
+async def open_stream(
+    places: list[Place], tls_host: str | None, protocol: str = "h2"
+) -> AsyncIterator[trio.abc.Stream]:
+    """Connect to the first place that takes a connection. `tls_host`: speak TLS, and expect its certificate;
+    `protocol` is what is offered in ALPN.
 
     Raises:
         OSError: none takes one, or TLS fails.
@@ -23,7 +26,7 @@ async def open_stream(places: list[Place], tls_host: str | None) -> AsyncIterato
         if tls_host is None:
             yield raw
         else:
-            stream = trio.SSLStream(raw, _tls(), server_hostname=tls_host, https_compatible=True)
+            stream = trio.SSLStream(raw, _tls(protocol), server_hostname=tls_host, https_compatible=True)
             try:
                 await stream.do_handshake()
             except trio.BrokenResourceError as error:
@@ -35,8 +38,8 @@ async def open_stream(places: list[Place], tls_host: str | None) -> AsyncIterato
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """One for all: what the system trusts, HTTP/2 only (RFC 9113, 3.2)."""
+def _tls(protocol: str) -> ssl.SSLContext:
+    """One for all: what the system trusts. For gRPC HTTP/2 only (RFC 9113, 3.2)."""
     context = ssl.create_default_context()
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols([protocol])
     return context

@@ -1,0 +1,130 @@
+"""The probes of presets ask real programs, and leave nothing behind in them."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.runtimes.process_helpers import eventually
+from trio_supervisor import ChildSpec, Health, State, Supervisor, process, remote
+from trio_supervisor.spec.presets import PRESETS
+from trio_supervisor.system.procfs import processes
+
+pytestmark = [pytest.mark.subjects, pytest.mark.slow]
+
+PATIENCE = 90.0
+
+
+def often(preset: str) -> Health:
+    """Its health probe, asked many times in a short test."""
+    health = PRESETS[preset].health
+    assert health is not None
+    return Health(health.check, period=0.05, timeout=10.0)
+
+
+async def asked_often(child: ChildSpec, times: int = 40) -> tuple[str, object, int]:
+    """Run it until it was asked so often, always with success: its protocol, its card, and its processes at the end."""
+    async with Supervisor(child) as tree:
+        stream = tree.events()
+        with trio.fail_after(PATIENCE):
+            await tree[child.id].wait_ready()
+            before = family(tree[child.id].snapshot().pid)
+            await trio.sleep(times * 0.05)
+            (endpoint,) = tree.endpoints()
+            after = family(tree[child.id].snapshot().pid)
+        assert tree[child.id].state is State.READY
+        stream.close()
+        return endpoint.protocol, endpoint.card, after - before
+
+
+def family(leader: int | None) -> int:
+    """So many processes a leader and its descendants are."""
+    parents = {each.pid: each.parent for each in processes()}
+    found = {leader}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return len(found)
+
+
+async def test_an_a2a_agent(subjects_python: Path, programs: Path) -> None:
+    child = process(
+        "echo", [str(subjects_python), str(programs / "a2a_hello.py")], port="auto", preset="a2a", health=often("a2a")
+    )
+
+    protocol, card, _ = await asked_often(child)
+
+    assert protocol == "a2a"
+    assert isinstance(card, dict)
+    assert card["name"] == "echo"
+
+
+async def test_a_remote_a2a_agent_is_lost_and_found_again(subjects_python: Path, programs: Path) -> None:
+    """The agent runs elsewhere (here: under another supervisor); its end is an outage, not a restart."""
+    command = [str(subjects_python), str(programs / "a2a_hello.py")]
+    async with Supervisor(process("echo", command, port="auto", preset="a2a")) as elsewhere:
+        with trio.fail_after(PATIENCE):
+            await elsewhere["echo"].wait_ready()
+            (endpoint,) = elsewhere.endpoints()
+            judge = remote("judge", endpoint.url, preset="a2a", health=often("a2a"))
+            async with Supervisor(judge) as tree:
+                await tree["judge"].wait_ready()
+                await elsewhere["echo"].stop()
+                await eventually(lambda: tree["judge"].state is State.UNHEALTHY, PATIENCE)
+                await elsewhere["echo"].restart()
+                await eventually(lambda: tree["judge"].state is State.READY, PATIENCE)
+                assert (tree["judge"].snapshot().restarts, tree["judge"].snapshot().generation) == (0, 1)
+
+
+async def test_an_mcp_server_of_2_x(subjects_python: Path, programs: Path) -> None:
+    command = [str(subjects_python), str(programs / "mcp_server.py"), "http"]
+    child = process("tools", command, port="auto", preset="mcp-http", health=often("mcp-http"))
+
+    assert await asked_often(child) == ("mcp", None, 0)
+
+
+@pytest.mark.parametrize("transport", ["http", "http-stateless"])
+async def test_an_mcp_server_of_1_x(mcp1_python: Path, programs: Path, transport: str) -> None:
+    command = [str(mcp1_python), str(programs / "mcp1_server.py"), transport]
+    child = process("tools", command, port="auto", preset="mcp-http", health=often("mcp-http"))
+
+    assert await asked_often(child) == ("mcp", None, 0)
+
+
+@pytest.mark.parametrize("mode", [[], ["--stateful"]])
+async def test_an_mcp_server_behind_a_gateway_and_no_process_is_left_by_a_probe(
+    supergateway: str, subjects_python: Path, programs: Path, mode: list[str]
+) -> None:
+    """20 probes by `initialize` left 40 processes in it; these leave none."""
+    stdio = f"{subjects_python} {programs / 'mcp_server.py'} stdio"
+    command = [supergateway, "--stdio", stdio, "--outputTransport", "streamableHttp", "--port", "{port}", *mode]
+    child = process("tools", command, port="auto", preset="mcp-http", health=often("mcp-http"))
+    async with Supervisor(child) as tree:
+        with trio.fail_after(PATIENCE):
+            await tree["tools"].wait_ready()
+            await trio.sleep(3)
+            pid = tree["tools"].snapshot().pid
+            # What a stateless gateway starts for a request ends with it.
+            await eventually(lambda: family(pid) <= 4, PATIENCE)
+            assert tree["tools"].state is State.READY
+            assert tree["tools"].snapshot().restarts == 0
+
+
+async def test_redis(redis_server: str, tmp_path: Path) -> None:
+    command = [redis_server, "--port", "{port}", "--dir", str(tmp_path), "--save", ""]
+    child = process("db", command, port="auto", preset="redis", health=often("redis"))
+
+    assert await asked_often(child) == ("redis", None, 0)
+
+
+async def test_redis_with_a_password(redis_server: str, tmp_path: Path) -> None:
+    command = [redis_server, "--port", "{port}", "--dir", str(tmp_path), "--save", "", "--requirepass", "secret"]
+    child = process("db", command, port="auto", preset="redis", health=often("redis"))
+
+    assert (await asked_often(child))[0] == "redis"
+
+
+async def test_grpc(subjects_python: Path, programs: Path) -> None:
+    command = [str(subjects_python), str(programs / "grpc_server.py")]
+    child = process("rpc", command, port="auto", preset="grpc", health=often("grpc"))
+
+    assert await asked_often(child) == ("grpc", None, 0)
