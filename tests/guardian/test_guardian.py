@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,32 @@ def test_it_tells_a_failed_birth_and_goes_on(guardian: Guarding, umask: int | No
     assert failed[0][:4] == ("failed", 1, "exec", 2)
     assert born[0][:2] == ("born", 2)
     os.close(born[1][0])
+
+
+@contextmanager
+def first_served(pid: int, priority: int) -> Iterator[None]:
+    """A process, but none that it forks, runs on one processor as soon as it can, before all with a lower priority."""
+    before = os.sched_getaffinity(pid)
+    try:
+        os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    except PermissionError:
+        pytest.skip("real-time scheduling needs CAP_SYS_NICE")
+    os.sched_setaffinity(pid, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setaffinity(pid, before)
+
+
+def test_who_was_not_born_is_gone_before_that_is_told(guardian: Guarding) -> None:
+    # So each goes on the moment it hears something, and who is about to exit stays there.
+    with first_served(guardian.pid, 1), first_served(os.getpid(), 2):
+        guardian.spawn(1, "/no/such/program", umask=0o22)
+        assert guardian.hear()[0][0] == "failed"
+        left = [each for each in processes() if each.parent == guardian.pid and each.alive]
+
+    assert not left, "it would be killed in the end as one that has left its tree"
 
 
 def test_births_are_answered_in_order(guardian: Guarding) -> None:

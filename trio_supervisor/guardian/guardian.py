@@ -186,6 +186,8 @@ class Guardian:
         with open(told, "rb") as file:
             failure = file.read()
         if failure:
+            # It has closed its descriptors and may still be there: the search for what is left would find it.
+            os.waitid(os.P_PID, ward.pid, os.WEXITED | os.WNOWAIT)
             self._remove(ward.pid)
             self._say(("failed", number, *marshal.loads(failure)))
         else:
