@@ -2,9 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from trio_supervisor.cli.control_arguments import add_control
+from trio_supervisor.cli.control_arguments import CONTROL, Commands, add_control
 
 DEFAULT_FILE = "supervisor.yaml"
 
@@ -34,8 +34,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The parser of all commands; the chosen one is in `command`.
 
-    `words`: the command, if it is known already; then those for a running supervisor get options only if it is theirs.
+    `words`: the command, if it is known already: then there are no others, as to make them takes longer than all else.
     """
+    chosen = words[0] if words and words[0] in {*_COMMANDS, *CONTROL} else None
     parser = argparse.ArgumentParser(
         prog="trio-supervisor",
         description="One supervision tree for every agent you run.",
@@ -43,15 +44,12 @@ def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         "or another one holds the file, 4 unknown agent, 5 something could not be killed.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_run(commands)
-    _add_check(commands)
-    _add_init(commands)
-    add_control(commands, words[0] if words else None)
-    commands.add_parser("schema", help="print the JSON Schema of the file, for editors")
-    _add_events(commands)
-    completion = commands.add_parser("completion", help="print the completion script of a shell")
-    completion.add_argument("shell", choices=["bash", "fish", "zsh"])
+    # With `prog` given it need not be formatted, which would import a dozen modules.
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=parser.prog)
+    for name, add in _COMMANDS.items():
+        if chosen in (None, name):
+            add(commands)
+    add_control(commands, chosen)
     return parser
 
 
@@ -59,7 +57,7 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", default=DEFAULT_FILE, metavar="FILE", help=f"default: {DEFAULT_FILE}")
 
 
-def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     run = commands.add_parser(
         "run",
         help="run the agents of a file until they are done or you stop them",
@@ -85,7 +83,7 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
 
 
-def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
     check = commands.add_parser("check", help="check a file, and say everything that is wrong with it")
     _add_file(check)
     check.add_argument(
@@ -93,13 +91,13 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
 
 
-def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_init(commands: "Commands[argparse.ArgumentParser]") -> None:
     init = commands.add_parser("init", help="write a commented file to start from")
     _add_file(init)
     init.add_argument("--force", action="store_true", help="overwrite the file if it is there")
 
 
-def _add_events(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_events(commands: "Commands[argparse.ArgumentParser]") -> None:
     events = commands.add_parser(
         "events",
         help="print what has happened: changes of state, exits, orders",
@@ -111,3 +109,23 @@ def _add_events(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     events.add_argument("--json", action="store_true", help="one object per line")
     events.add_argument("--file", metavar="FILE", default=DEFAULT_FILE, help=f"default: {DEFAULT_FILE}")
     events.add_argument("--state-dir", metavar="DIR", help="where its run keeps its state, as for run")
+
+
+def _add_schema(commands: "Commands[argparse.ArgumentParser]") -> None:
+    commands.add_parser("schema", help="print the JSON Schema of the file, for editors")
+
+
+def _add_completion(commands: "Commands[argparse.ArgumentParser]") -> None:
+    completion = commands.add_parser("completion", help="print the completion script of a shell")
+    completion.add_argument("shell", choices=["bash", "fish", "zsh"])
+
+
+_COMMANDS: dict[str, Callable[["Commands[argparse.ArgumentParser]"], None]] = {
+    "run": _add_run,
+    "check": _add_check,
+    "init": _add_init,
+    "schema": _add_schema,
+    "events": _add_events,
+    "completion": _add_completion,
+}
+"""Those that ask no supervisor."""

@@ -53,6 +53,10 @@ Cursor = tuple[str, Stream] | None
 class Format(Protocol):
     """How things look. Has no memory of what was written: it is told where the cursor is."""
 
+    @property
+    def dull_too(self) -> bool:
+        """Whether it writes what is dull, too."""
+
     def record(self, record: Record, cursor: Cursor, /) -> tuple[bytes, Cursor]:
         """What to write for the record, and where the cursor is afterwards."""
 
@@ -99,8 +103,9 @@ class Console:
         about = About(now, memory.started_at, memory.was_ready, memory.reason, memory.restarts, port, pid)
         at = time.time()
         next_at = at + notice.next_at - now if notice.next_at is not None and isfinite(notice.next_at) else None
-        text, tone, dull = wording.describe(notice, about), wording.tone(notice, about), wording.is_dull(notice, about)
-        self._event(Event(at, text, tone, notice.child, dull, notice, next_at))
+        if not (dull := wording.is_dull(notice, about)) or self.format.dull_too:
+            text, tone = wording.describe(notice, about), wording.tone(notice, about)
+            self._event(Event(at, text, tone, notice.child, dull, notice, next_at))
         memory.was_ready |= notice.new is State.READY
         memory.reason = notice.reason
         memory.restarts = notice.restarts

@@ -4,15 +4,14 @@ import argparse
 from collections.abc import Callable
 
 DEFAULT_FILE = "supervisor.yaml"
-CANNED = frozenset({"run", "check", "init", "schema", "completion"})
-"""The commands that ask no supervisor."""
+Commands = argparse._SubParsersAction  # which knows its type for type checkers only
 
 
-def add_control(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", chosen: str | None) -> None:
-    """Add all of them. Where another command is chosen they stay without options, which would cost it time."""
-    for name, (text, add) in _TABLE.items():
-        parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        if chosen in (None, name) or chosen not in {*_TABLE, *CANNED}:
+def add_control(commands: "Commands[argparse.ArgumentParser]", chosen: str | None) -> None:
+    """Add all of them, or the chosen one if it is among them."""
+    for name, (text, add) in CONTROL.items():
+        if chosen in (None, name):
+            parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
             _add_place(parser)
             add(parser)
 
@@ -103,7 +102,7 @@ def _shutdown(parser: argparse.ArgumentParser) -> None:
     _patience(parser)
 
 
-_TABLE: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+CONTROL: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "status": ("show the agents of a running supervisor", _status),
     "ps": ("the same as status", _status),
     "start": ("have agents up", _order_with_reason),
@@ -120,6 +119,7 @@ _TABLE: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "send": ("write to the standard input of an agent", _send),
     "shutdown": ("stop everything", _shutdown),
 }
+"""Those for a supervisor that runs: what each does, and its options."""
 
 
 def seconds(text: str) -> float:

@@ -26,6 +26,8 @@ _C1 = re.compile("[\x7f-\x9f]")
 class JsonFormat:
     """One object per line; partial lines are objects of their own, so the cursor is never in a line."""
 
+    dull_too = True
+
     def __init__(self) -> None:
         self._middles: dict[tuple[str, Stream], str] = {}
         self._logged: dict[str, str | None] = {}

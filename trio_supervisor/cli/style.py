@@ -44,6 +44,7 @@ class Palette:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._of: dict[str, str] = {}
+        self._free = set(_COLOURS)
         # Sorted, so that the order in a file does not matter.
         for name in sorted(names):
             self.code(name)
@@ -57,6 +58,9 @@ class Palette:
 
     def _choose(self, name: str) -> str:
         first = zlib.crc32(name.encode()) % len(_COLOURS)
+        if not self._free:
+            return _COLOURS[first]
         order = _COLOURS[first:] + _COLOURS[:first]
-        taken = set(self._of.values())
-        return next((code for code in order if code not in taken), order[0])
+        code = next(code for code in order if code in self._free)
+        self._free.remove(code)
+        return code

@@ -25,6 +25,8 @@ _TONES = {Tone.QUIET: "2", Tone.GOOD: "32", Tone.WARNING: "33", Tone.BAD: "31"}
 class TextFormat:
     """`names`: those that are known from the start; a longer one that comes later widens the column from then on."""
 
+    dull_too = False
+
     def __init__(self, style: Style, names: Iterable[str] = ()) -> None:
         names = tuple(names)
         self._style = style

@@ -43,7 +43,8 @@ class History:
         assert event.seq == self.last + 1
         self.last = event.seq
         self._events.append(event)
-        self._readers.unpark_all()
+        if self._readers:
+            self._readers.unpark_all()
 
     def close(self) -> None:
         """Nothing more will happen: those who wait come to an end."""

@@ -283,9 +283,9 @@ class LocalControl:
             listener(remark)
 
     def _tell(self, path: str, notice: Notice) -> None:
-        if isinstance(notice, Judged | StatusTold):
-            self._remark(path, notice)
         if not isinstance(notice, StateChanged):
+            if isinstance(notice, (Judged, StatusTold)):
+                self._remark(path, notice)
             return
         now = trio.current_time()
         agent = f"{path}/{notice.child}" if path else notice.child

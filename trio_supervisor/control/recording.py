@@ -37,13 +37,13 @@ class Recorder:
     def _changed(self, event: Event) -> None:
         change = event.change
         # A supervisor that begins a new life has its children from the spec again.
-        if change.new is State.STARTING:
+        if self._ending and change.new is State.STARTING:
             self._ending = {path for path in self._ending if not f"{path}/".startswith(f"{change.child}/")}
         values: dict[Key, Plain] = {}
         path, _, name = change.child.rpartition("/")
         supervisor = find(self._supervisor, path)
         child = supervisor.children.get(name) if supervisor else None
-        if not self._ends(path):
+        if not (self._ending and self._ends(path)):
             self._note_wish(values, event, child)
             self._note_restarts(values, event, child)
         next_in = event.next_in

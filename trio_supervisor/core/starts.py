@@ -40,7 +40,7 @@ def want_start(tree: Tree, child: Child, now: float, why: str, exit: Exit | None
 def ask(tree: Tree, child: Child) -> tuple[Answer, str]:
     """Whether a child may start, and what is in the way."""
     answer, obstacle = tree.graph.ask(child.id, tree.state_of)
-    if answer is Answer.YES and (bound := tree.alive(tree.graph.bound_by(child.id))):
+    if answer is Answer.YES and (names := tree.graph.bound_by(child.id)) and (bound := tree.alive(names)):
         # Stopped and started together means: down together first.
         return Answer.NOT_YET, f"waiting for {bound[0].id!r}, which is bound to it, to end"
     return answer, obstacle
@@ -53,13 +53,14 @@ def look_around(tree: Tree, name: str, now: float) -> None:
     elif tree.shutting_down:
         _let_go(tree, name, now)
     else:
-        _take_bound_down(tree, name, now)
-        for concerned in (name, *tree.graph.needed_by(name), *_bonds_of(tree, name)):
+        if bound := tree.graph.bound_by(name):
+            _take_bound_down(tree, name, bound, now)
+        for concerned in _concerned(tree, name):
             child = tree.children.get(concerned)
             if child and (child.state is State.WAITING or child.blocked):
                 _consider_start(tree, child, now)
         _note_first_start(tree, name)
-    if tree.state_of(name) is State.REMOVED:
+    if name not in tree.children:
         tree.graph.remove(name)
 
 
@@ -70,14 +71,15 @@ def _let_go(tree: Tree, name: str, now: float) -> None:
                 stop_in_turn(tree, child, now)
 
 
-def _bonds_of(tree: Tree, name: str) -> tuple[str, ...]:
+def _concerned(tree: Tree, name: str) -> tuple[str, ...]:
     child = tree.children.get(name)
-    return child.policy.binds_to if child else ()
+    bonds = child.policy.binds_to if child else ()
+    return (name, *tree.graph.needed_by(name), *bonds)
 
 
-def _take_bound_down(tree: Tree, name: str, now: float) -> None:
+def _take_bound_down(tree: Tree, name: str, bound: tuple[str, ...], now: float) -> None:
     if tree.state_of(name) in _DOWN_FOR_BOUND:
-        for child in tree.alive(tree.graph.bound_by(name)):
+        for child in tree.alive(bound):
             if child.up and child.state is not State.STOPPING:
                 # It stays desired as it is: once down it waits for what it is bound to.
                 child.restart_reason = f"bound to {name!r}"
@@ -101,8 +103,10 @@ def _consider_start(tree: Tree, child: Child, now: float) -> None:
 
 
 def _note_first_start(tree: Tree, name: str) -> None:
+    if name not in tree.unstarted:
+        return
     state = tree.state_of(name)
-    if name in tree.unstarted and (state in _START_OVER or state.resting):
+    if state in _START_OVER or state.resting:
         tree.unstarted.remove(name)
         if not tree.unstarted:
             tree.say(TreeStarted())

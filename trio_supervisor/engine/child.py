@@ -119,7 +119,7 @@ class ChildLife:
         """What each meter that counts in all has told last."""
         self._start_scope = trio.CancelScope()
         self._probers: trio.Nursery | None = None
-        self._startup = trio.CancelScope()
+        self._startup = trio.CancelScope() if Role.STARTUP in self._probes else None
         self._stop_begun = False
         self._started = trio.Event()
         """Set when it is started, or over without that."""
@@ -183,6 +183,7 @@ class ChildLife:
 
     def pass_startup(self) -> None:
         """Ask the startup probe no more, and begin to ask the readiness probe."""
+        assert self._startup is not None
         self._startup.cancel()
         self._ask(Role.READINESS)
 
@@ -351,7 +352,7 @@ class ChildLife:
         target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address)
         pace = self._paces.get(role)
         asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace)
-        with self._startup if role is Role.STARTUP else nullcontext():
+        with self._startup if role is Role.STARTUP and self._startup is not None else nullcontext():
             await keep_asking(asked, self._world.probe)
 
 
@@ -365,5 +366,7 @@ def _paces_of(spec: ChildSpec, draw: Callable[[], float]) -> "dict[Role, Pace]":
 
 
 def _probes_of(spec: ChildSpec) -> dict[Role, Probe]:
+    if not spec.probes:
+        return {}
     found = {Role.STARTUP: spec.startup, Role.READINESS: spec.readiness, Role.HEALTH: spec.health}
     return {role: probe for role, probe in found.items() if probe is not None}

@@ -65,6 +65,7 @@ def child_policy(
         ready_by = ReadyBy.ITSELF
     if spec.startup is not None:
         deadline = spec.startup.deadline
+    limits = spec.limits
     return ChildPolicy(
         restart=spec.restart,
         backoff=spec.backoff or (NO_BACKOFF if profile is Profile.OTP else Backoff()),
@@ -82,10 +83,10 @@ def child_policy(
         exit_codes=spec.exit_codes or codes,
         startup_crashes=crashes if spec.startup_crashes is None else spec.startup_crashes,
         same_exits=crashes if spec.same_exits is None else spec.same_exits,
-        lifetime=spec.limits.lifetime,
-        idle=spec.limits.idle,
-        progress=spec.limits.progress,
-        drain=spec.limits.drain,
+        lifetime=limits.lifetime,
+        idle=limits.idle,
+        progress=limits.progress,
+        drain=limits.drain,
         budget=spec.budget,
         silent_meter=_silent_meter(spec.budget, None if account is None else account.budget),
         startup=None if spec.startup is None else _startup(spec.startup),

@@ -457,10 +457,18 @@ class Supervisor:
         if _wants_up(fact) and (kept := self._kept.get(fact.child)):
             kept.seat.approve()
         for output in self._machine.handle(fact, trio.current_time()):
-            if isinstance(output, _NOTICES):
+            if isinstance(output, StateChanged):
+                self._note_change(output)
+            elif isinstance(output, _NOTICES):
                 self._note(output)
             else:
                 self._obey(output)
+
+    def _note_change(self, change: StateChanged) -> None:
+        self._call_hooks(change)
+        self._tell(self.path, change)
+        if change.exit is not None:
+            self._count_restart(change)
 
     def _note(self, notice: Notice) -> None:
         if isinstance(notice, TreeEnding):
@@ -470,13 +478,9 @@ class Supervisor:
         elif isinstance(notice, Report) and self._killed:
             # Who was killed reports nothing any more.
             return
-        if isinstance(notice, StateChanged):
-            self._call_hooks(notice)
         if isinstance(notice, Warned) and (life := self._lives.get(notice.child)):
             life.say(notice.reason)
         self._tell(self.path, notice)
-        if isinstance(notice, StateChanged) and notice.exit is not None:
-            self._count_restart(notice)
         if isinstance(notice, TreeStarted):
             for started in self._started_listeners:
                 started()

@@ -7,10 +7,10 @@ happens.
 """
 
 import logging
-import selectors
+import select
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import Enum, auto
 
 import trio
@@ -76,54 +76,81 @@ async def always_room() -> None:
     """A `Room` that never waits."""
 
 
+class _Watches:
+    """The descriptors that one task watches, each with what is called for it."""
+
+    # `selectors` does the same for every system, at three times the cost: two such calls are a part of each birth.
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._of: dict[int, _Watch] = {}
+
+    def add(self, fd: int, watch: _Watch) -> None:
+        self._epoll.register(fd, select.EPOLLIN)
+        self._of[fd] = watch
+
+    def remove(self, fd: int) -> None:
+        if self._of.pop(fd, None) is not None and not self._epoll.closed:
+            self._epoll.unregister(fd)
+
+    def holds(self, fd: int, watch: _Watch) -> bool:
+        return self._of.get(fd) is watch
+
+    async def ready(self) -> list[tuple[int, _Watch]]:
+        """Wait until there are some."""
+        await trio.lowlevel.wait_readable(self._epoll.fileno())
+        return [(fd, self._of[fd]) for fd, _ in self._epoll.poll(0, max(1, len(self._of)))]
+
+    def close(self) -> None:
+        self._epoll.close()
+        self._of.clear()
+
+
 class Reactor:
     """Calls back for descriptors that became readable."""
 
     def __init__(self) -> None:
-        self._exits = selectors.DefaultSelector()
-        self._outputs = selectors.DefaultSelector()
+        self._exits = _Watches()
+        self._outputs = _Watches()
 
     def watch_exit(self, fd: int, readable: Readable) -> None:
         """Call `readable(fd)` as soon as `fd`, which tells an exit, can be read."""
-        self._exits.register(fd, selectors.EVENT_READ, _Watch(readable, always_room))
+        self._exits.add(fd, _Watch(readable, always_room))
 
     def watch_output(self, fd: int, readable: Readable, room: Room = always_room) -> None:
         """Call `readable(fd)` whenever `fd`, which carries output, can be read and there is `room`.
 
         The descriptors take turns.
         """
-        self._outputs.register(fd, selectors.EVENT_READ, _Watch(readable, room))
+        self._outputs.add(fd, _Watch(readable, room))
 
     def forget(self, fd: int) -> None:
         """Never call back for `fd` again; to be called before it is closed. Harmless when it is not watched."""
-        for selector in (self._exits, self._outputs):
-            if fd in (selector.get_map() or ()):  # nothing, after the run
-                selector.unregister(fd)
+        self._exits.remove(fd)
+        self._outputs.remove(fd)
 
     async def serve_exits(self) -> None:
         """Tell exits until cancelled."""
-        with self._exits:
+        with closing(self._exits):
             while True:
-                await trio.lowlevel.wait_readable(self._exits.fileno())
-                for key, _ in self._exits.select(0):
-                    self._call(self._exits, key)
+                for fd, watch in await self._exits.ready():
+                    self._call(self._exits, fd, watch)
 
     async def serve_outputs(self) -> None:
         """Tell output until cancelled."""
-        with self._outputs:
+        with closing(self._outputs):
             while True:
-                await trio.lowlevel.wait_readable(self._outputs.fileno())
-                if breath := await self._one_turn_each(self._outputs.select(0)):
+                if breath := await self._one_turn_each(await self._outputs.ready()):
                     await trio.sleep(breath)
 
-    async def _one_turn_each(self, ready: list[tuple[selectors.SelectorKey, int]]) -> float:
+    async def _one_turn_each(self, ready: list[tuple[int, _Watch]]) -> float:
         """Returns how long it is best to let more come before the next turn."""
         until = time.perf_counter() + SLICE
         flows: set[Flow | None] = set()
-        for key, _ in ready:
-            with self._kept_going(key):
-                await key.data.room()
-            flows.add(self._call(self._outputs, key))
+        for fd, watch in ready:
+            with self._kept_going(fd):
+                await watch.room()
+            flows.add(self._call(self._outputs, fd, watch))
             if time.perf_counter() >= until:
                 await trio.lowlevel.checkpoint()
                 until = time.perf_counter() + SLICE
@@ -133,19 +160,18 @@ class Reactor:
             return LONG_BREATH
         return BREATH if Flow.FLOOD in flows else 0.0
 
-    def _call(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> Flow | None:
-        # It may be forgotten since it was selected, and the number belong to something else by now.
-        if selector.get_map().get(key.fd) is key:
-            watch: _Watch = key.data
-            with self._kept_going(key):
-                return watch.readable(key.fd)
+    def _call(self, watches: _Watches, fd: int, watch: _Watch) -> Flow | None:
+        # It may be forgotten since it was found ready, and the number belong to something else by now.
+        if watches.holds(fd, watch):
+            with self._kept_going(fd):
+                return watch.readable(fd)
         return None
 
     @contextmanager
-    def _kept_going(self, key: selectors.SelectorKey) -> Iterator[None]:
+    def _kept_going(self, fd: int) -> Iterator[None]:
         try:
             yield
         except Exception:
             # Asked again, it would most likely raise again, for ever.
-            _log.exception("a callback for descriptor %d failed; it is not watched any more", key.fd)
-            self.forget(key.fd)
+            _log.exception("a callback for descriptor %d failed; it is not watched any more", fd)
+            self.forget(fd)

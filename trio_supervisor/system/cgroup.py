@@ -41,6 +41,8 @@ class Cgroup:
     @property
     def join_files(self) -> tuple[str, ...]:
         """Where a process with one thread writes "0", before exec, to be born in the groups."""
+        if self.tree is not None and self.memory is None and self.pids is None:
+            return (self.tree + "/cgroup.procs",)  # that of nearly all
         # `tasks` means the same to it as `cgroup.procs`, but takes no lock that all forks of the machine wait for.
         return tuple(path + ("/cgroup.procs" if path == self.tree else "/tasks") for path in self.directories)
 

@@ -149,6 +149,8 @@ def not_held(limits: Limits, cgroups: Slice) -> str:
 
     To be told once by a supervisor, with the first child that this is said of.
     """
+    if limits.memory is None and limits.pids is None:
+        return ""
     wanted = {"memory": limits.memory is not None, "pids": limits.pids is not None}
     reasons = {what: cgroups.without(what) for what, is_wanted in wanted.items() if is_wanted}
     missing = [what for what, reason in reasons.items() if reason]
