@@ -295,7 +295,7 @@ async def test_what_reads_the_null_device_can_not_be_sent_anything_and_keeps_no_
 
 async def test_a_signal_to_the_leader_reaches_nobody_else() -> None:
     other = "trap 'echo other' TERM; echo ready; while :; do sleep 0.02; done"
-    script = f'sh -c "{other}" & trap "echo leader; exit" TERM; while :; do sleep 0.02; done'
+    script = f'trap "echo leader; exit" TERM; sh -c "{other}" & while :; do sleep 0.02; done'
     life, heard = born(*shell(script))
     await life.start()
     await heard.wait_said(b"ready\n")
