@@ -13,7 +13,7 @@ from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.probes.base import Answer
 from trio_supervisor.spec import ChildSpec, Health, ProcessSpec, Readiness, SignalStep, SupervisorSpec, Tcp
-from trio_supervisor.testing import Script, ScriptedWorld
+from trio_supervisor.testing import Script, ScriptedLife, ScriptedWorld
 
 GOOD = Answer(True, "fine")
 BAD = Answer(False, "refused")
@@ -101,6 +101,16 @@ async def test_a_child_that_ignores_the_stop_is_killed_after_its_grace(autojump_
         (5, "killed #1"),
         (5, "ended (signal SIGKILL) #1"),
     ]
+
+
+async def test_nobody_is_killed_who_has_ended(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[str] = []
+    monkeypatch.setattr(ScriptedLife, "kill", lambda life: killed.append(str(life)))
+    world = ScriptedWorld({"a": [Script(lifetime=1)]})
+
+    await run_for(tree(child("a", restart=Restart.TEMPORARY), child("b")), world, 3)
+
+    assert not killed, "each costs some system calls, in the end of a thousand"
 
 
 async def test_children_stop_in_parallel_when_nothing_orders_them(autojump_clock: MockClock) -> None:

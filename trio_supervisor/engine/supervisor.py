@@ -427,7 +427,8 @@ class Supervisor:
             finally:
                 # Only if the machine itself failed is anybody left here.
                 for life in self._lives.values():
-                    life.life.kill()
+                    if not life.over.is_set():
+                        life.life.kill()
 
     def _close(self) -> None:
         for kept in self._kept.values():
