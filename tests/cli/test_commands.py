@@ -1,8 +1,10 @@
 """The commands that do not supervise: `check`, `init`, `schema`, `completion`, `--version`."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,32 @@ def test_init_into_a_directory_that_is_not_there_says_so(tmp_path: Path, capsys:
 def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["properties"]["agents"]
+
+
+def in_shell(command: str) -> subprocess.CompletedProcess[str]:
+    """Run by bash; `$ts` is the program."""
+    environment = {**os.environ, "ts": f"{sys.executable} -m trio_supervisor"}
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
+
+
+def test_who_has_read_enough_is_not_told_of_it() -> None:
+    done = in_shell("$ts schema | head -1; echo ${PIPESTATUS[0]}")
+
+    assert done.stdout.splitlines() == ["{", "141"]
+    assert not done.stderr
+
+
+def test_a_full_disk_is_named() -> None:
+    done = in_shell("$ts schema > /dev/full")
+
+    assert done.returncode == 1
+    assert done.stderr == "standard output can't be written: No space left on device\n"
+
+
+def test_standard_output_may_be_closed() -> None:
+    done = in_shell("$ts schema >&-")
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

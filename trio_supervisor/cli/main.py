@@ -3,6 +3,7 @@
 What a command needs is imported when it runs: most of the time of a short command is imports.
 """
 
+import errno
 import gc
 import os
 import sys
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from trio_supervisor.guardian.launch import Launched
 
 INTERRUPTED = 130
+"""As shells tell SIGINT."""
+UNREAD = 141
+"""As shells tell SIGPIPE."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,14 +29,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] == ["run"]:
         hold_back()
     try:
-        return _main(words)
+        code = _main(words)
+        # Here, as at the end of the program nobody could say anything to a failure.
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        return _unread(error)
     except BaseExceptionGroup as group:
         # A task has raised it; by now everything is down.
         if group.split(KeyboardInterrupt)[1] is not None:
             raise
         return INTERRUPTED
+    return code
+
+
+def _unread(error: OSError) -> int:
+    """What we have printed has not got through; returns the exit code."""
+    # What is still in the buffer would raise once more, at the end of the program.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return UNREAD  # whoever reads it (head, less) has seen enough
+    sys.stderr.write(f"standard output can't be written: {error.strerror}\n")
+    return 1
 
 
 def _main(words: list[str]) -> int:
@@ -106,3 +127,7 @@ def _fill_standard_descriptors() -> None:
     while descriptor <= 2:
         descriptor = os.dup(descriptor)
     os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        # Python has none where the descriptor was closed when it began.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 -- to the end of the program
