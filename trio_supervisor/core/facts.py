@@ -8,9 +8,10 @@ from enum import Enum
 
 from trio_supervisor.core.answers import Verb
 from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.grounds import Ground
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.core.spending import Exported
-from trio_supervisor.record import record
+from trio_supervisor.record import record, unseen
 
 
 class Role(Enum):
@@ -54,6 +55,8 @@ class RestartAsked:
 
     child: str
     reason: str = "restarted by hand"
+    ground: Ground | None = unseen(default=None)
+    """The rule that asks for it; None: a person does."""
 
 
 @record
@@ -72,6 +75,8 @@ class HoldAsked:
     reason: str = "held by hand"
     until: float = math.inf
     """When it is resumed by itself."""
+    ground: Ground | None = unseen(default=None)
+    """The rule that asks for it; None: a person does."""
 
 
 @record
@@ -80,6 +85,8 @@ class ResumeAsked:
 
     child: str
     reason: str = "resumed by hand"
+    ground: Ground | None = unseen(default=None)
+    """The rule that asks for it; None: a person does."""
 
 
 @record
@@ -92,6 +99,8 @@ class HeldByRule:
     reason: str
     until: float = math.inf
     """When it is resumed by itself."""
+    ground: Ground | None = unseen(default=None)
+    """The rule, with its numbers."""
 
 
 @record

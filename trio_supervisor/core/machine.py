@@ -47,8 +47,10 @@ from trio_supervisor.core.facts import (
     Told,
     TreeStartAsked,
 )
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import in_words
 from trio_supervisor.core.lives import decide, lived
+from trio_supervisor.core.look import Look, look_at
 from trio_supervisor.core.notices import Cause, Output, TreeStarted
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
@@ -60,6 +62,7 @@ from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import end, make_haste
 from trio_supervisor.core.tree import TREE, Tree
 
+_OVER = Ground(Rule.HOLD, "the hold was until now")
 _LOOKS = frozenset({Verb.WHICH, Verb.COUNT, Verb.SPEC})
 
 
@@ -102,6 +105,10 @@ class Machine:
     def deadline_of(self, child: str) -> float | None:
         """When the machine will act on a child by itself; None if it will not."""
         return self._tree.timers.get(child)
+
+    def look_at(self, child: str, now: float) -> Look:
+        """How a child stands with its rules, what it needs, and what comes next. Raises KeyError."""
+        return look_at(self._tree, self._tree.children[child], now)
 
     def next_name(self, base: str) -> str:
         """A name for a new child of a dynamic supervisor: `base-1`, `base-2`, ...; without a template `base`, if that
@@ -204,7 +211,7 @@ class Machine:
                 continue
             child = tree.children[key]
             if child.state is State.HELD:
-                ask_in_turn(tree, child, ResumeAsked(key, "the hold is over"), now)
+                ask_in_turn(tree, child, ResumeAsked(key, "the hold is over", _OVER), now)
             elif child.state is State.DRAINING:
                 drained(tree, child, f"; not done within {in_words(child.policy.drain)}", now)
             elif child.state is not State.BACKOFF:

@@ -6,9 +6,10 @@ from trio_supervisor.core.budget import Meter
 from trio_supervisor.core.commands import Command
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.facts import Role
+from trio_supervisor.core.grounds import Ground
 from trio_supervisor.core.limits import LimitKind
 from trio_supervisor.core.state import State
-from trio_supervisor.record import record
+from trio_supervisor.record import record, unseen
 
 
 @record
@@ -26,6 +27,8 @@ class StateChanged:
     restarts: int = 0
     exit: Exit | None = None
     """The end of the life that this change comes from, if it does."""
+    grounds: tuple[Ground, ...] = unseen(default=())
+    """The rules behind it, with their numbers; no part of the value."""
 
 
 class Judgement(Enum):
