@@ -12,6 +12,8 @@ from trio_supervisor.core.state import Desired, State
 from trio_supervisor.record import record
 
 if TYPE_CHECKING:
+    from trio_supervisor.control.insights import Endpoint, EndpointChange, Explanation, Node, Probed
+    from trio_supervisor.core.facts import Role
     from trio_supervisor.output.selection import Selection
     from trio_supervisor.spec import ChildSpec
 
@@ -32,6 +34,7 @@ __all__ = [
     "State",
     "StateChanged",
     "StatusTold",
+    "Usage",
     "Verb",
     "patience",
 ]
@@ -78,6 +81,16 @@ class Remark:
 
 
 @record
+class Usage:
+    """What an agent uses, with all that it has started."""
+
+    cpu_seconds: float
+    """CPU time since its life began."""
+    memory_bytes: int
+    processes: int
+
+
+@record
 class Snapshot:
     """A child as it is. Wall times are seconds since the epoch."""
 
@@ -99,6 +112,8 @@ class Snapshot:
     """When the first failed answer to a probe came that is not made up for yet: since when an agent is down that is
     `unhealthy`. Not when the state began: that is `since`.
     """
+    usage: Usage | None = None
+    """What it uses, where that was asked for (`Control.measured`) and can be told."""
 
 
 @record
@@ -191,6 +206,29 @@ class Control(Protocol):
 
     def agent(self, agent: str) -> Snapshot:
         """One child as it is now. Raises UnknownAgentError."""
+
+    async def measured(self) -> tuple[Snapshot, ...]:
+        """The same with what each uses, which takes a look at all processes of the machine."""
+
+    def explain(self, agent: str) -> "Explanation":
+        """Why it is as it is, and what comes next. Raises UnknownAgentError."""
+
+    def tree(self) -> "tuple[Node, ...]":
+        """The tree with its rules: the top first, each supervisor before its children."""
+
+    def endpoints(self) -> "tuple[Endpoint, ...]":
+        """Which agents are ready, and where."""
+
+    def endpoint_changes(self) -> "AsyncIterator[EndpointChange]":
+        """First each endpoint that is there; then those that come and go, until the tree has ended. A slow reader gets
+        only the last news of each agent.
+        """
+
+    async def probe(self, agent: str, role: "Role | None" = None) -> "tuple[Probed, ...]":
+        """Ask its probes now, all or one. Nothing follows from the answers. Raises UnknownAgentError, ConflictError."""
+
+    async def metrics(self, *, openmetrics: bool = False) -> bytes:
+        """All figures as Prometheus reads them: its text format, or OpenMetrics."""
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""

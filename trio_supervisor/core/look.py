@@ -1,8 +1,9 @@
 """A look at one child: all that the machine knows of why it is as it is. It changes nothing."""
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.grounds import Ground, by_intensity
+from trio_supervisor.core.grounds import Ground
 from trio_supervisor.core.outlook import outlook
+from trio_supervisor.core.reasons import by_intensity
 from trio_supervisor.core.restarts import windows_of
 from trio_supervisor.core.standing import Need, needs, standing
 from trio_supervisor.core.tree import Tree

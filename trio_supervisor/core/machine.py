@@ -55,6 +55,7 @@ from trio_supervisor.core.notices import Cause, Output, TreeStarted
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
 from trio_supervisor.core.probes import start_overdue
+from trio_supervisor.core.reasons import by_intensity
 from trio_supervisor.core.restarts import retry
 from trio_supervisor.core.restored import restored
 from trio_supervisor.core.starts import begin, look_around, want_start
@@ -109,6 +110,10 @@ class Machine:
     def look_at(self, child: str, now: float) -> Look:
         """How a child stands with its rules, what it needs, and what comes next. Raises KeyError."""
         return look_at(self._tree, self._tree.children[child], now)
+
+    def look_at_limit(self, now: float) -> Ground:
+        """The limit of restarts that all children share, and how much of it is used up."""
+        return by_intensity(self._tree.window, now, shared=True)
 
     def next_name(self, base: str) -> str:
         """A name for a new child of a dynamic supervisor: `base-1`, `base-2`, ...; without a template `base`, if that

@@ -8,10 +8,11 @@ from trio_supervisor.core import expiry
 from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.commands import PassStartup, Repace, WatchHealth
 from trio_supervisor.core.facts import ProbeAnswered, Role
-from trio_supervisor.core.grounds import Ground, Rule, by_deadline, by_probe
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.health import Edge, Health
 from trio_supervisor.core.notices import Judged, Judgement
 from trio_supervisor.core.policy import ReadyBy
+from trio_supervisor.core.reasons import by_deadline, by_probe
 from trio_supervisor.core.reports import tell_progress
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop

@@ -5,18 +5,11 @@ from trio_supervisor.core.child import Child, Ended
 from trio_supervisor.core.crashes import with_last_lines
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.expenses import refuse_restart
-from trio_supervisor.core.grounds import (
-    Ground,
-    Rule,
-    by_backoff,
-    by_crashes,
-    by_exit_code,
-    by_intensity,
-    by_pause,
-)
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import Cause
 from trio_supervisor.core.plan import Plan, Purpose, Retry
 from trio_supervisor.core.policy import AtLimit, AutoShutdown, Restart
+from trio_supervisor.core.reasons import by_backoff, by_crashes, by_exit_code, by_intensity, by_pause
 from trio_supervisor.core.reports import tell_end, tell_limit
 from trio_supervisor.core.starts import want_start
 from trio_supervisor.core.state import State

@@ -8,9 +8,10 @@ from trio_supervisor.core.child import Child
 from trio_supervisor.core.clocks import Clock
 from trio_supervisor.core.dependencies import Answer, answer
 from trio_supervisor.core.expenses import by_budget
-from trio_supervisor.core.grounds import Ground, Rule, by_crashes, by_intensity, by_probe
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import LimitKind, in_words
 from trio_supervisor.core.policy import AtLimit, Restart
+from trio_supervisor.core.reasons import by_crashes, by_intensity, by_probe
 from trio_supervisor.core.restarts import windows_of
 from trio_supervisor.core.state import State
 from trio_supervisor.core.tree import Tree
