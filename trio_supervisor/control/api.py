@@ -7,12 +7,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import Judged, Judgement, StateChanged, StatusTold
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.record import record
 
 if TYPE_CHECKING:
-    from trio_supervisor.control.insights import Endpoint, EndpointChange, Explanation, Node, Probed
+    from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed
     from trio_supervisor.core.facts import Role
     from trio_supervisor.output.selection import Selection
     from trio_supervisor.spec import ChildSpec
@@ -22,7 +23,9 @@ __all__ = [
     "Desired",
     "Event",
     "Exit",
+    "Explanation",
     "Gap",
+    "Ground",
     "How",
     "Judged",
     "Judgement",
@@ -30,6 +33,7 @@ __all__ = [
     "Operation",
     "Phase",
     "Remark",
+    "Rule",
     "Snapshot",
     "State",
     "StateChanged",
@@ -128,6 +132,19 @@ class Gap:
 
 
 @record
+class Explanation:
+    """Why an agent is as it is."""
+
+    agent: Snapshot
+    outlook: str
+    """What comes next, in words."""
+    standing: tuple[Ground, ...]
+    """Each rule that it is subject to, with its numbers as they are now."""
+    decisions: tuple[Event, ...]
+    """The last changes of state that decided something, the latest last; `change.grounds` tells by what."""
+
+
+@record
 class LogLine:
     """A line that a child has said."""
 
@@ -210,7 +227,7 @@ class Control(Protocol):
     async def measured(self) -> tuple[Snapshot, ...]:
         """The same with what each uses, which takes a look at all processes of the machine."""
 
-    def explain(self, agent: str) -> "Explanation":
+    def explain(self, agent: str) -> Explanation:
         """Why it is as it is, and what comes next. Raises UnknownAgentError."""
 
     def tree(self) -> "tuple[Node, ...]":
@@ -219,7 +236,7 @@ class Control(Protocol):
     def endpoints(self) -> "tuple[Endpoint, ...]":
         """Which agents are ready, and where."""
 
-    def endpoint_changes(self) -> "AsyncIterator[EndpointChange]":
+    def endpoint_changes(self) -> "AbstractAsyncContextManager[AsyncIterator[EndpointChange]]":
         """First each endpoint that is there; then those that come and go, until the tree has ended. A slow reader gets
         only the last news of each agent.
         """

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from trio_supervisor.control.api import Event, State
-from trio_supervisor.control.insights import Explanation, Ground, Need, Node, Role, Use
+from trio_supervisor.control.api import Event, Explanation, Ground, Rule, State
+from trio_supervisor.control.insights import Need, Node, Role, Use
 from trio_supervisor.control.looks import snapshot_of
 from trio_supervisor.core import standing
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.policy import AtLimit
+from trio_supervisor.core.policy import AtLimit, AutoShutdown
 from trio_supervisor.engine.policies import tree_policy
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.record import changed
@@ -29,8 +29,9 @@ class Decisions:
         change = event.change
         if change.new is State.REMOVED:
             self.forget(change.child)
-        elif not _is_step(event):
-            kept = self._of.setdefault(change.child, [])
+            return
+        kept = self._of.setdefault(change.child, [])
+        if not _is_step(event, kept[-1] if kept else None):
             kept.append(event)
             if len(kept) > MOST_DECISIONS:
                 del kept[0]
@@ -47,23 +48,48 @@ class Decisions:
         return tuple(self._of.get(agent, ()))
 
 
-def _is_step(event: Event) -> bool:
+def _is_step(event: Event, before: Event | None) -> bool:
+    """Whether it follows from the decision before, and tells nothing new."""
     change = event.change
+    if change.old is State.UNHEALTHY and change.new is State.STOPPING:
+        return before is not None and before.change.reason == change.reason
     if change.grounds or change.exit is not None:
         return False
-    if change.new is State.STARTING:
-        return True
-    return change.new is State.RUNNING and change.old is State.STARTING
+    match change.new:
+        case State.STARTING:
+            return True
+        case State.RUNNING:
+            return change.old is State.STARTING
+        case State.WAITING:
+            return change.reason in ("", "" if before is None else before.change.reason)
+        case _:
+            return False
 
 
 def explanation(supervisor: Supervisor, child: Child, decisions: Iterable[Event], to_wall: float) -> Explanation:
     """Why a child is as it is; `to_wall`: seconds from Trio's clock to the wall's."""
     look, kept = supervisor.look_at(child.id), supervisor.kept(child.id)
     grounds = [*look.standing, *(() if kept is None else kept.seat.standing())]
+    inner, life = supervisor.inner(child.id), supervisor.life(child.id)
+    if inner is not None:
+        grounds[:0] = _of_supervisor(inner)
+    if life is not None and child.state is State.STOPPING and life.stop_progress:
+        grounds.insert(0, Ground(Rule.STOP, life.stop_progress))
     probes = {} if kept is None else probes_of(kept.spec)
     grounds = [_with_question(ground, probes) for ground in grounds]
     told = tuple(decisions)
     return Explanation(snapshot_of(supervisor, child, to_wall), look.outlook, tuple(grounds), told)
+
+
+def _of_supervisor(inner: Supervisor) -> Iterator[Ground]:
+    """The rules by which a child goes that is a supervisor itself."""
+    policy = tree_policy(inner.spec)
+    yield Ground(Rule.STRATEGY, f"{policy.strategy.value} for what is in it")
+    if policy.at_limit is not AtLimit.HOLD:
+        ground = inner.look_at_limit()
+        yield Ground(ground.rule, f"in it: {ground.text}; over that: {policy.at_limit.value}", ground.numbers)
+    if policy.auto_shutdown is not AutoShutdown.NEVER:
+        yield Ground(Rule.SIGNIFICANT, f"auto_shutdown: {policy.auto_shutdown.value}")
 
 
 def _with_question(ground: Ground, probes: dict[Role, Probe]) -> Ground:
@@ -72,7 +98,7 @@ def _with_question(ground: Ground, probes: dict[Role, Probe]) -> Ground:
     if role is None:
         return ground
     probe = probes[role]
-    text = f"{in_words(probe.check)} every {probe.period:g} s: {ground.text.partition(': ')[2]}"
+    text = f"{in_words(probe.check)} every {probe.period:g} s: {ground.text}"
     return Ground(ground.rule, text, (*ground.numbers, ("period", probe.period), ("timeout", probe.timeout)))
 
 

@@ -1,25 +1,10 @@
-"""What can be seen of a tree beyond snapshots: explanations, nodes, answers of probes, endpoints. Records."""
+"""What can be seen of a tree beyond snapshots and explanations: nodes, answers of probes, endpoints. Records."""
 
-from trio_supervisor.control.api import Event, Snapshot
 from trio_supervisor.core.facts import Role
-from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.state import State
 from trio_supervisor.record import record
 
-__all__ = ["Endpoint", "EndpointChange", "Explanation", "Ground", "Need", "Node", "Probed", "Role", "Rule", "Use"]
-
-
-@record
-class Explanation:
-    """Why an agent is as it is."""
-
-    agent: Snapshot
-    outlook: str
-    """What comes next, in words."""
-    standing: tuple[Ground, ...]
-    """Each rule that it is subject to, with its numbers as they are now."""
-    decisions: tuple[Event, ...]
-    """The last changes of state that decided something, the latest last; `change.grounds` tells by what."""
+__all__ = ["Endpoint", "EndpointChange", "Need", "Node", "Probed", "Role", "Use"]
 
 
 @record

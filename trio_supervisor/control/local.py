@@ -3,17 +3,28 @@
 import signal as signals
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 
 import trio
 
 from trio_supervisor.control import asking, scaling, talking
-from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Remark, Snapshot, Verb, Wait, patience
+from trio_supervisor.control.api import (
+    Event,
+    Explanation,
+    Gap,
+    LogLine,
+    Operation,
+    Remark,
+    Snapshot,
+    Verb,
+    Wait,
+    patience,
+)
 from trio_supervisor.control.endpoints import EndpointFollower, endpoints
 from trio_supervisor.control.explaining import Decisions, explanation, nodes
 from trio_supervisor.control.history import Follower, History
-from trio_supervisor.control.insights import Endpoint, Explanation, Node, Probed, Role
+from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed, Role
 from trio_supervisor.control.logs import Reading, Source, merged
 from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots
 from trio_supervisor.control.measuring import measured
@@ -85,12 +96,12 @@ class LocalControl:
         """Which agents are ready, and where."""
         return tuple(endpoints(self._supervisor, _to_wall()))
 
-    def endpoint_changes(self) -> EndpointFollower:
-        """What is there, then what comes and goes; see `Control`. To be closed by who stops reading."""
+    def endpoint_changes(self) -> AbstractAsyncContextManager[AsyncIterator[EndpointChange]]:
+        """What is there, then what comes and goes; see `Control`."""
         follower = EndpointFollower(self._supervisor, _to_wall, self._readers_of_endpoints)
         if self._history.closed:
             follower.end()
-        return follower
+        return aclosing(follower)
 
     async def probe(self, agent: str, role: Role | None = None) -> tuple[Probed, ...]:
         """Ask its probes now, all or one. Raises UnknownAgentError, ConflictError."""

@@ -56,7 +56,7 @@ def at_budget(verdict: Verdict, then: AtBudget) -> tuple[str, float]:
 def by_budget(verdict: Verdict) -> Ground:
     """How much of a budget is used up."""
     numbers = (("used", verdict.used), ("limit", verdict.rate.amount), ("within", verdict.rate.within))
-    return Ground(Rule.BUDGET, f"{verdict} used", numbers)
+    return Ground(Rule.BUDGET, f"{str(verdict).removeprefix('budget: ')} used", numbers)
 
 
 def _warn(tree: Tree, child: Child, verdict: Verdict) -> None:

@@ -32,6 +32,8 @@ class Rule(Enum):
     BINDS_TO = "binds_to"
     MAX_PARALLEL_STARTS = "max_parallel_starts"
     HOLD = "hold"
+    STOP = "stop"
+    SIGNIFICANT = "significant"
 
 
 @record

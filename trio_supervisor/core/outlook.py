@@ -4,7 +4,7 @@ import math
 
 from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.expiry import acts_by
-from trio_supervisor.core.limits import in_words
+from trio_supervisor.core.limits import span
 from trio_supervisor.core.policy import ReadyBy
 from trio_supervisor.core.starts import ask
 from trio_supervisor.core.state import Desired, State
@@ -40,11 +40,11 @@ def _next(tree: Tree, child: Child, now: float) -> str:
         case State.STOPPED | State.FINISHED:
             return "it stays down until somebody starts it" + _or_its_group(tree)
         case State.FAILED if child.blocked:
-            return f"it starts when that is mended: {ask(tree, child)[1]}"
+            return f"it starts by itself as soon as that changes: {ask(tree, child)[1]}"
         case State.FAILED:
             return "it stays down until somebody starts it" + _or_its_group(tree)
         case State.HELD if child.resume_at < math.inf:
-            return f"it is resumed by itself in {in_words(child.resume_at - now)}, or when somebody resumes it"
+            return f"it is resumed by itself in {span(child.resume_at - now)}, or when somebody resumes it"
         case State.HELD:
             return "it stays down until somebody resumes it"
         case State.REMOVED:
@@ -54,7 +54,7 @@ def _next(tree: Tree, child: Child, now: float) -> str:
 def _waiting(tree: Tree, child: Child) -> str:
     obstacle = ask(tree, child)[1]
     if obstacle:
-        return f"it starts when that is over: {obstacle}"
+        return f"it starts after {obstacle}"
     if tree.places.full:
         return f"it starts when fewer than {tree.policy.max_parallel_starts} others start"
     return "it starts in its turn"
@@ -76,7 +76,7 @@ def _starting(tree: Tree, child: Child, now: float) -> str:
     if due is None:
         return by
     failed = "is called unhealthy" if child.policy.remote else "counts as a failed start and is stopped"
-    return f"{by}; if not within {in_words(due - now)}, it {failed}"
+    return f"{by}; if not within {span(due - now)}, it {failed}"
 
 
 def _if_unhealthy(child: Child) -> str:
@@ -100,14 +100,14 @@ def _ready(child: Child, now: float) -> str:
         if clock.paused or clock.done:
             continue
         rest = max(clock.since + clock.within - now, 0.0)
-        words += f"; {acts_by(child, clock)} in {in_words(rest)} by its limit of {clock.kind.value}"
+        words += f"; {acts_by(child, clock)} in {span(rest)} by its {clock.kind.value} limit"
         words += "" if clock.kind.value == "lifetime" else ", if nothing comes until then"
     return words
 
 
 def _at_the_latest(tree: Tree, child: Child, now: float) -> str:
     due = tree.timers.get(child.id)
-    return "soon" if due is None else f"in {in_words(max(due - now, 0.0))} at the latest"
+    return "soon" if due is None else f"in {span(max(due - now, 0.0))} at the latest"
 
 
 def _after_stop(child: Child) -> str:
@@ -126,7 +126,7 @@ def _backoff(tree: Tree, child: Child, now: float) -> str:
         return "it is restarted with its group, or in its turn"
     others = [f"{name!r}" for name in child.group if name != child.id]
     together = f", with {', '.join(others)}" if others else ""
-    return f"restart {child.restarts} in {in_words(max(due - now, 0.0))}{together}"
+    return f"restart {child.restarts} in {span(max(due - now, 0.0))}{together}"
 
 
 def _or_its_group(tree: Tree) -> str:

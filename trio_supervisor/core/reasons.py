@@ -7,7 +7,7 @@ from trio_supervisor.core.crashes import PATIENCE, Crashes
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.health import Health
-from trio_supervisor.core.limits import in_words
+from trio_supervisor.core.limits import in_words, span
 from trio_supervisor.core.policy import Backoff, ChildPolicy, ExitCodes
 from trio_supervisor.core.verdict import Meaning
 from trio_supervisor.core.window import Window
@@ -33,7 +33,7 @@ def by_intensity(window: Window, now: float, *, shared: bool) -> Ground:
 
 def by_pause(seconds: float) -> Ground:
     """The limit was reached, and nothing is restarted for a while."""
-    return Ground(Rule.AT_LIMIT, f"pause: no restart for {in_words(seconds)}", (("pause", seconds),))
+    return Ground(Rule.AT_LIMIT, f"pause: no restart for {span(seconds)}", (("pause", seconds),))
 
 
 def by_backoff(policy: Backoff, attempt: int, draw: float) -> Ground:
@@ -56,7 +56,7 @@ def by_crashes(policy: ChildPolicy, crashes: Crashes, now: float) -> tuple[Groun
     grounds = []
     if policy.startup_crashes and crashes.startups:
         age = now - crashes.first_at
-        text = f"{crashes.startups} of {policy.startup_crashes} startup crashes in a row, the first {in_words(age)} ago"
+        text = f"{crashes.startups} of {policy.startup_crashes} startup crashes in a row, the first {span(age)} ago"
         if age < PATIENCE:
             text += f" (it is held no sooner than {PATIENCE:g} s after the first)"
         numbers = (("crashes", crashes.startups), ("limit", policy.startup_crashes), ("age", age))
@@ -75,9 +75,9 @@ def by_probe(rule: Rule, health: Health, now: float) -> Ground:
         of = "" if limits.failures == math.inf else f" of {limits.failures:g}"
         text = f"{failed}{of} failed in a row"
         if failed > limits.failures:
-            text = f"{failed} failed in a row, {limits.failures:g} are enough"
+            text = f"{failed} failed in a row ({limits.failures:g} are enough)"
         if health.failing_since is not None:
-            text += f", the first {in_words(now - health.failing_since)} ago"
+            text += f", the first {span(now - health.failing_since)} ago"
     elif health.good and not health.run:
         text = "good"
     else:
@@ -85,7 +85,7 @@ def by_probe(rule: Rule, health: Health, now: float) -> Ground:
     if health.said:
         text += f"; the last answer: {health.said}"
     numbers = (("failed", failed), ("failures", limits.failures), ("worked", worked), ("successes", limits.successes))
-    return Ground(rule, f"{rule.value} probe: {text}", numbers)
+    return Ground(rule, text, numbers)
 
 
 def by_deadline(seconds: float, probe_failure: str) -> Ground:

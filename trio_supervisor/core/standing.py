@@ -9,7 +9,7 @@ from trio_supervisor.core.clocks import Clock
 from trio_supervisor.core.dependencies import Answer, answer
 from trio_supervisor.core.expenses import by_budget
 from trio_supervisor.core.grounds import Ground, Rule
-from trio_supervisor.core.limits import LimitKind, in_words
+from trio_supervisor.core.limits import LimitKind, in_words, span
 from trio_supervisor.core.policy import AtLimit, Restart
 from trio_supervisor.core.reasons import by_crashes, by_intensity, by_probe
 from trio_supervisor.core.restarts import windows_of
@@ -71,14 +71,15 @@ def _holds(tree: Tree, child: Child, now: float) -> Iterator[Ground]:
         yield Ground(Rule.HOLD, f"is to be held: {child.hold}")
     if tree.paused_until > now:
         seconds = tree.paused_until - now
-        yield Ground(Rule.AT_LIMIT, f"pause: no restart for another {in_words(seconds)}", (("pause", seconds),))
+        yield Ground(Rule.AT_LIMIT, f"pause: no restart for another {span(seconds)}", (("pause", seconds),))
 
 
 def _dependencies(tree: Tree, child: Child) -> Iterator[Ground]:
     for need in needs(tree, child):
-        is_it = "is there" if need.state == need.condition else f"is {need.state}"
-        state = "there is no such child" if need.state == State.REMOVED.value else f"it {is_it}"
-        met = "" if need.met else ", which keeps it from starting"
+        state = "there is no such child" if need.state == State.REMOVED.value else f"it is {need.state}"
+        # Who is up stays up, whatever becomes of what it depends on; what it is bound to takes it down.
+        keeps = "would keep it" if child.state.alive or (child.state.resting and not child.blocked) else "keeps it"
+        met = "" if need.met else f", which {keeps} from starting"
         rule = Rule.BINDS_TO if need.child in child.policy.binds_to else Rule.DEPENDS_ON
         yield Ground(rule, f"needs {need.child!r} to be {need.condition}: {state}{met}", (("met", need.met),))
     if child.state is State.WAITING and tree.places.full:
@@ -102,7 +103,7 @@ def _deadline(tree: Tree, child: Child, now: float) -> Iterator[Ground]:
     due = tree.timers.get(child.id)
     if child.state in (State.STARTING, State.RUNNING) and due is not None:
         whole, left = child.policy.start_deadline, due - now
-        text = f"must be ready in {in_words(left)}, {in_words(whole)} after its start"
+        text = f"must be ready in {span(left)}, {in_words(whole)} after its start"
         yield Ground(Rule.DEADLINE, text, (("left", left), ("deadline", whole)))
 
 
@@ -121,7 +122,7 @@ def _clock(clock: Clock, now: float) -> str:
     }[clock.kind]
     paused = "; that does not count now" if clock.paused else ""
     acted = "; that limit has acted" if clock.done else ""
-    return f"{in_words(now - clock.since)} of {in_words(clock.within)} {what}{paused}{acted}"
+    return f"{span(now - clock.since)} of {in_words(clock.within)} {what}{paused}{acted}"
 
 
 def _clock_numbers(clock: Clock, now: float) -> tuple[tuple[str, float], ...]:
@@ -131,7 +132,7 @@ def _clock_numbers(clock: Clock, now: float) -> tuple[tuple[str, float], ...]:
 def _restarts(tree: Tree, child: Child, now: float) -> Iterator[Ground]:
     yield Ground(Rule.RESTART, _RESTART[child.policy.restart])
     codes = child.policy.exit_codes
-    named = ((codes.success, "a clean end"), (codes.restart, "a wish to be restarted"), (codes.hold, "held"))
+    named = ((codes.success, "success"), (codes.restart, "restart"), (codes.hold, "hold"))
     words = [f"{', '.join(map(str, numbers))}: {word}" for numbers, word in named if numbers]
     if codes.restart or codes.hold or codes.success != (0,):
         yield Ground(Rule.EXIT_CODES, "; ".join(words))
@@ -142,7 +143,7 @@ def _restarts(tree: Tree, child: Child, now: float) -> Iterator[Ground]:
         ground = by_intensity(window, now, shared=window is tree.window)
         text = f"{ground.text}; {_AT_LIMIT[tree.policy.at_limit]}"
         if window.used(now):
-            text += f"; one less counts in {in_words(window.frees_at() - now)}"
+            text += f"; one less counts in {span(window.frees_at() - now)}"
         yield Ground(ground.rule, text, ground.numbers)
     yield _backoff(child, now)
 
@@ -154,10 +155,11 @@ def _backoff(child: Child, now: float) -> Ground:
     if policy.initial == 0:
         return Ground(Rule.BACKOFF, "none: a restart is immediate", numbers)
     jitter = f" +-{policy.jitter:.0%}" if next_ and policy.jitter else ""
-    then = "without delay" if next_ == 0 else f"after {in_words(next_)}{jitter}"
-    text = f"{attempts} failures in a row; after another one it is restarted {then}"
+    then = "without delay" if next_ == 0 else f"after {span(next_)}{jitter}"
+    many = "1 failure" if attempts == 1 else f"{attempts or 'no'} failures"
+    text = f"{many} in a row; after another one it is restarted {then}"
     if attempts and policy.reset_after < math.inf:
         text += f"; the row ends after {in_words(policy.reset_after)} of readiness"
         if child.ready_since is not None:
-            text += f", {in_words(now - child.ready_since)} of which are over"
+            text += f", {span(now - child.ready_since)} of which are over"
     return Ground(Rule.BACKOFF, text, numbers)

@@ -226,6 +226,11 @@ class ChildLife:
             detail += ": a task that ignores its cancellation"
         self._post(Exited(self._kept.spec.id, self._generation, Exit(How.UNKILLABLE, detail=detail)))
 
+    @property
+    def stop_progress(self) -> str:
+        """What its stop does now, in words; "" when there is none under way."""
+        return self._stop.progress
+
     def cut_grace(self) -> None:
         """End the stop that is under way by force, at once."""
         self._stop.cut()

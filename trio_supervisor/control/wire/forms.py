@@ -17,6 +17,7 @@ from trio_supervisor.control.api import (
     Snapshot,
     State,
     StateChanged,
+    Usage,
     Verb,
 )
 from trio_supervisor.errors import NoSupervisorError
@@ -40,8 +41,8 @@ def timestamp(at: float | None) -> str | None:
 
 
 def snapshot_form(one: Snapshot) -> Form:
-    """A snapshot."""
-    return {
+    """A snapshot; with `usage` where it was measured."""
+    form: dict[str, object] = {
         "agent": one.agent,
         "state": one.state.value,
         "desired": one.desired.value,
@@ -54,7 +55,16 @@ def snapshot_form(one: Snapshot) -> Form:
         "port": one.port,
         "last_exit": exit_form(one.last_exit),
         "status": one.status,
+        "failing_since": timestamp(one.failing_since),
     }
+    if one.usage is not None:
+        used = one.usage
+        form["usage"] = {
+            "cpu_seconds": used.cpu_seconds,
+            "memory_bytes": used.memory_bytes,
+            "processes": used.processes,
+        }
+    return form
 
 
 def agents_form(agents: tuple[Snapshot, ...]) -> Form:
@@ -153,6 +163,17 @@ class Reader:
         """A value of that kind, or none."""
         return None if self._form.get(name) is None else self.get(name, kind)
 
+    def number(self, name: str) -> float:
+        """A number, whole or not."""
+        value = self._form.get(name)
+        if not isinstance(value, int | float):
+            raise _stranger(self._form)
+        return value
+
+    def maybe_number(self, name: str) -> float | None:
+        """A number, or none."""
+        return None if self._form.get(name) is None else self.number(name)
+
     def at(self, name: str) -> float:
         """A time, in seconds since the epoch."""
         try:
@@ -201,7 +222,16 @@ def snapshot_of(data: object) -> Snapshot:
         port=form.maybe("port", int),
         last_exit=_exit_of(form.maybe("last_exit", dict)),
         status=form.get("status", str),
+        failing_since=form.maybe_at("failing_since"),
+        usage=_usage_of(form.maybe("usage", dict)),
     )
+
+
+def _usage_of(data: object) -> Usage | None:
+    if data is None:
+        return None
+    form = Reader(data)
+    return Usage(form.number("cpu_seconds"), form.get("memory_bytes", int), form.get("processes", int))
 
 
 def agents_of(data: object) -> tuple[Snapshot, ...]:
@@ -238,7 +268,7 @@ def event_of(data: object) -> Event:
         at,
         change,
         None if next_at is None else next_at - at,
-        float(form.get("lasted", (int, float))),  # type: ignore[arg-type] # isinstance takes several kinds
+        float(form.number("lasted")),
         form.maybe("pid", int),
         form.maybe("port", int),
     )
