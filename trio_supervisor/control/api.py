@@ -14,7 +14,7 @@ from trio_supervisor.record import record
 
 if TYPE_CHECKING:
     from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed
-    from trio_supervisor.core.facts import Role
+    from trio_supervisor.core.role import Role
     from trio_supervisor.output.selection import Selection
     from trio_supervisor.spec import ChildSpec
 

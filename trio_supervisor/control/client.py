@@ -21,7 +21,7 @@ from trio_supervisor.errors import NoSupervisorError, RequestError
 if TYPE_CHECKING:
     from trio_supervisor.control.api import Explanation
     from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed
-    from trio_supervisor.core.facts import Role
+    from trio_supervisor.core.role import Role
 
 PATIENCE = 30.0
 """So many seconds an answer may take that waits for nothing."""

@@ -1,6 +1,6 @@
 """What can be seen of a tree beyond snapshots and explanations: nodes, answers of probes, endpoints. Records."""
 
-from trio_supervisor.core.facts import Role
+from trio_supervisor.core.role import Role
 from trio_supervisor.core.state import State
 from trio_supervisor.record import record
 

@@ -4,25 +4,14 @@ Every fact about a life carries its generation: what an older life says changes 
 """
 
 import math
-from enum import Enum
 
 from trio_supervisor.core.answers import Verb
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.grounds import Ground
 from trio_supervisor.core.policy import ChildPolicy
+from trio_supervisor.core.role import Role as Role
 from trio_supervisor.core.spending import Exported
 from trio_supervisor.record import record, unseen
-
-
-class Role(Enum):
-    """What a probe is asked for."""
-
-    STARTUP = "startup"
-    """Whether its start is over. Until then nothing else is asked."""
-    READINESS = "readiness"
-    """Whether it is offered to others."""
-    HEALTH = "health"
-    """Whether it must be restarted (Kubernetes' liveness)."""
 
 
 @record

@@ -13,7 +13,7 @@ from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.asks import ask_in_turn, asked, start_first
 from trio_supervisor.core.calls import add, answer_callers, called
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.commands import Reply
+from trio_supervisor.core.commands import Output, Reply
 from trio_supervisor.core.draining import drained
 from trio_supervisor.core.expenses import spent
 from trio_supervisor.core.expiry import clocks_due, give_back
@@ -51,7 +51,7 @@ from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import in_words
 from trio_supervisor.core.lives import decide, lived
 from trio_supervisor.core.look import Look, look_at
-from trio_supervisor.core.notices import Cause, Output, TreeStarted
+from trio_supervisor.core.notices import Cause, TreeStarted
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
 from trio_supervisor.core.probes import start_overdue

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Iterable
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.commands import ForgetChild
+from trio_supervisor.core.commands import ForgetChild, Output
 from trio_supervisor.core.dependencies import Graph
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.facts import Called
 from trio_supervisor.core.grounds import Ground
-from trio_supervisor.core.notices import Cause, Output, StateChanged
+from trio_supervisor.core.notices import Cause, StateChanged
 from trio_supervisor.core.places import Places
 from trio_supervisor.core.plan import DecideExit, Item, Plan
 from trio_supervisor.core.policy import Strategy, TreePolicy
