@@ -18,8 +18,8 @@ def by_exit_code(exit: Exit, said: Meaning, codes: ExitCodes) -> tuple[Ground, .
     named = {Meaning.GOOD: codes.success, Meaning.RESTART: codes.restart, Meaning.HOLD: codes.hold}.get(said, ())
     if exit.code is None or exit.code not in named or exit.code == 0:
         return ()
-    word = "success" if said is Meaning.GOOD else said.value
-    return (Ground(Rule.EXIT_CODES, f"exit code {exit.code} is one of {word}", (("code", exit.code),)),)
+    means = {Meaning.RESTART: "asks for a restart", Meaning.HOLD: "asks to be held"}.get(said, "counts as success")
+    return (Ground(Rule.EXIT_CODES, f"exit code {exit.code} {means}", (("code", exit.code),)),)
 
 
 def by_intensity(window: Window, now: float, *, shared: bool) -> Ground:
@@ -76,8 +76,8 @@ def by_probe(rule: Rule, health: Health, now: float) -> Ground:
         text = f"{failed}{of} failed in a row"
         if failed > limits.failures:
             text = f"{failed} failed in a row ({limits.failures:g} are enough)"
-        if health.failing_since is not None:
-            text += f", the first {span(now - health.failing_since)} ago"
+        since = now if health.failing_since is None else health.failing_since
+        text += f", the first {span(now - since)} ago"
     elif health.good and not health.run:
         text = "good"
     else:
