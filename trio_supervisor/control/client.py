@@ -94,7 +94,7 @@ class Client:
         """Why it is as it is, and what comes next. Raises UnknownAgentError."""
         from trio_supervisor.control.wire.insights import explanation_of  # noqa: PLC0415 -- few commands need it
 
-        return explanation_of(self._get(f"{_place(agent)}/explain"))
+        return explanation_of(self._get(_place(agent, "/v1/explain")))
 
     def tree(self) -> "tuple[Node, ...]":
         """The tree with its rules."""
@@ -294,8 +294,8 @@ class Client:
             raise NoSupervisorError(f"{self._path}: {str(error) or type(error).__name__}") from None
 
 
-def _place(agent: str) -> str:
-    return f"/v1/agents/{quote(agent, safe=_SAFE, errors='surrogateescape')}"
+def _place(agent: str, under: str = "/v1/agents") -> str:
+    return f"{under}/{quote(agent, safe=_SAFE, errors='surrogateescape')}"
 
 
 def _event_of(message: sse.Message) -> Event | Gap:

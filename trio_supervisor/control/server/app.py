@@ -40,7 +40,7 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
             Route("/v1/agents", service.guarded(service.agents), methods=get),
             Route("/v1/agents/{agent:path}/probe", service.guarded(service.probe), methods=post),
             Route("/v1/agents/{agent:path}/{verb}", service.guarded(service.command), methods=post),
-            Route("/v1/agents/{agent:path}/explain", service.guarded(service.explain), methods=get),
+            Route("/v1/explain/{agent:path}", service.guarded(service.explain), methods=get),
             Route("/v1/agents/{agent:path}/logs", service.guarded(service.logs), methods=get),
             Route("/v1/agents/{agent:path}", service.guarded(service.agent), methods=get),
             Route("/v1/tree", service.guarded(service.tree), methods=get),

@@ -1,6 +1,7 @@
 """What is told, as JSON: records to plain values and back. Times are RFC 3339 in UTC."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -10,10 +11,12 @@ from trio_supervisor.control.api import (
     Event,
     Exit,
     Gap,
+    Ground,
     How,
     LogLine,
     Operation,
     Phase,
+    Rule,
     Snapshot,
     State,
     StateChanged,
@@ -102,7 +105,14 @@ def event_form(event: Event) -> Form:
         "pid": event.pid,
         "port": event.port,
         "exit": exit_form(change.exit),
+        "grounds": [ground_form(each) for each in change.grounds],
     }
+
+
+def ground_form(ground: Ground) -> Form:
+    """A rule with its numbers; one that is infinite is left out."""
+    numbers = {name: value for name, value in ground.numbers if math.isfinite(value)}
+    return {"rule": ground.rule.value, "text": ground.text, "numbers": numbers}
 
 
 def gap_form(gap: Gap) -> Form:
@@ -262,6 +272,7 @@ def event_of(data: object) -> Event:
         None,
         form.get("restarts", int),
         _exit_of(form.maybe("exit", dict)),
+        form.each("grounds", ground_of),
     )
     return Event(
         form.get("seq", int),
@@ -272,6 +283,13 @@ def event_of(data: object) -> Event:
         form.maybe("pid", int),
         form.maybe("port", int),
     )
+
+
+def ground_of(data: object) -> Ground:
+    """A rule with its numbers."""
+    form = Reader(data)
+    numbers = form.get("numbers", dict)
+    return Ground(form.word("rule", Rule), form.get("text", str), tuple(numbers.items()))
 
 
 def gap_of(data: object) -> Gap:

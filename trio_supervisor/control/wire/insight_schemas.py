@@ -1,6 +1,6 @@
 """The schemas of what is told in depth; the twins of `insights`, to be kept in step with it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from trio_supervisor.control.api import Rule
 from trio_supervisor.control.insights import Role
@@ -27,15 +27,12 @@ def schemas(
                 "numbers": {"type": "object", "additionalProperties": {"type": ["number", "boolean"]}},
             }
         ),
-        "Decision": {
-            "allOf": [_ref("Event"), _open({"grounds": _list("Ground")}, ["grounds"])],
-        },
         "Explanation": whole(
             {
                 "agent": _ref("Agent"),
                 "next": {**words, "description": "what comes next"},
                 "standing": {**_list("Ground"), "description": "each rule, with its numbers as they are now"},
-                "decisions": {**_list("Decision"), "description": "the last ones, the latest last"},
+                "decisions": {**_list("Event"), "description": "the last ones, the latest last"},
             }
         ),
         "Use": use,
@@ -88,7 +85,3 @@ def _ref(name: str) -> Form:
 
 def _list(name: str) -> Form:
     return {"type": "array", "items": _ref(name)}
-
-
-def _open(properties: Mapping[str, Form], required: Sequence[str]) -> Form:
-    return {"type": "object", "properties": dict(properties), "required": list(required)}

@@ -2,13 +2,15 @@
 
 import math
 
-from trio_supervisor.control.api import Event, Explanation, Ground, Rule
+from trio_supervisor.control.api import Explanation
 from trio_supervisor.control.insights import Endpoint, EndpointChange, Need, Node, Probed, Role, Use
 from trio_supervisor.control.wire.forms import (
     Form,
     Reader,
     event_form,
     event_of,
+    ground_form,
+    ground_of,
     snapshot_form,
     snapshot_of,
     timestamp,
@@ -17,22 +19,13 @@ from trio_supervisor.core.state import State
 from trio_supervisor.record import changed
 
 
-def ground_form(ground: Ground) -> Form:
-    """A rule with its numbers; one that is infinite is left out."""
-    numbers = {name: value for name, value in ground.numbers if math.isfinite(value)}
-    return {"rule": ground.rule.value, "text": ground.text, "numbers": numbers}
-
-
 def explanation_form(one: Explanation) -> Form:
     """Why an agent is as it is."""
     return {
         "agent": snapshot_form(one.agent),
         "next": one.outlook,
         "standing": [ground_form(each) for each in one.standing],
-        "decisions": [
-            {**event_form(each), "grounds": [ground_form(ground) for ground in each.change.grounds]}
-            for each in one.decisions
-        ],
+        "decisions": [event_form(each) for each in one.decisions],
     }
 
 
@@ -129,13 +122,6 @@ def form_of(one: Explanation | Node | Probed | Endpoint | EndpointChange) -> For
 # And back
 
 
-def ground_of(data: object) -> Ground:
-    """A rule with its numbers."""
-    form = Reader(data)
-    numbers = form.get("numbers", dict)
-    return Ground(form.word("rule", Rule), form.get("text", str), tuple(numbers.items()))
-
-
 def explanation_of(data: object) -> Explanation:
     """Why an agent is as it is."""
     form = Reader(data)
@@ -143,13 +129,8 @@ def explanation_of(data: object) -> Explanation:
         snapshot_of(form.get("agent", dict)),
         form.get("next", str),
         form.each("standing", ground_of),
-        form.each("decisions", _decision_of),
+        form.each("decisions", event_of),
     )
-
-
-def _decision_of(data: object) -> Event:
-    event = event_of(data)
-    return changed(event, change=changed(event.change, grounds=Reader(data).each("grounds", ground_of)))
 
 
 def nodes_of(data: object) -> tuple[Node, ...]:

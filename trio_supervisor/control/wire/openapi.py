@@ -43,7 +43,7 @@ def _paths() -> Form:
         "/v1/agents/{agent}/logs": {
             "get": _operation("What it has said", lines, [_agent(), *_query(requests.LOGS)], 400, 404)
         },
-        "/v1/agents/{agent}/explain": {
+        "/v1/explain/{agent}": {
             "get": _operation("Why it is as it is, and what comes next", _ok("Explanation"), [_agent()], 404)
         },
         "/v1/agents/{agent}/probe": {
@@ -216,6 +216,7 @@ def _schemas() -> Mapping[str, Form]:
                 "pid": _or_null(_NUMBER),
                 "port": _or_null(_NUMBER),
                 "exit": _or_null(_ref("Exit")),
+                "grounds": _list("Ground"),
             }
         ),
         "Gap": _all({"seq": _NUMBER, "agents": _list("Agent")}),
