@@ -25,7 +25,7 @@ COLOURS = {
     State.UNHEALTHY: "31",
     State.FAILED: "31",
 }
-_TITLES = ("AGENT", "STATE", "SINCE", "NEXT", "RESTARTS", "PID", "PORT", "CPU", "MEMORY", "REASON")
+TITLES = ("AGENT", "STATE", "SINCE", "NEXT", "RESTARTS", "PID", "PORT", "CPU", "MEMORY", "REASON")
 _STATE = 1
 _OPTIONAL = ("PORT", "PID", "CPU", "MEMORY", "RESTARTS", "NEXT")
 """What a terminal that is not wide enough does without, in this order."""
@@ -72,7 +72,7 @@ def table(snapshots: Sequence[Snapshot], now: float, look: Style, width: int | N
     def paint(row: int, column: int) -> str:
         return COLOURS.get(snapshots[row].state, "") if column == _STATE else ""
 
-    return lines(_TITLES, rows, look, width, optional=_OPTIONAL, paint=paint)
+    return lines(TITLES, rows, look, width, optional=_OPTIONAL, paint=paint)
 
 
 def _row(one: Snapshot, now: float, *, tree: bool) -> tuple[str, ...]:
