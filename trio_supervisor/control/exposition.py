@@ -21,6 +21,16 @@ class Exposition:
         self._family(name, "gauge", text)
         self._samples(name, samples)
 
+    def states(
+        self, name: str, text: str, label: str, words: Sequence[str], samples: Iterable[tuple[Labels, str]]
+    ) -> None:
+        """A gauge for each word that something may be in, 1 for the one that it is in; `label` has the word."""
+        self._family(name, "gauge", text)
+        ends = [(word, f'{label}="{_escaped(word)}"}} ') for word in words]
+        for labels, present in samples:
+            begin = f"{name}{_braced(labels)[:-1]},"
+            self._lines += [begin + end + ("1" if word == present else "0") for word, end in ends]
+
     def counter(self, name: str, text: str, samples: Iterable[tuple[Labels, float]]) -> None:
         """What only grows; `name` without `_total`, which its samples have."""
         # OpenMetrics names the family without the suffix, the older format with it.

@@ -18,21 +18,26 @@ async def measured(top: Supervisor, snapshots: Iterable[Snapshot]) -> tuple[Snap
     found: dict[str, Usage] = {}
     async with trio.open_nursery() as nursery:
         for one in snapshots:
-            nursery.start_soon(_measure, top, one.agent, found)
+            if (life := _measurable(top, one.agent)) is not None:
+                nursery.start_soon(_measure, one.agent, life, found)
     inner = {one.agent for one in snapshots if _is_supervisor(top, one.agent)}
     sums = _sums(found, inner)
     return tuple([changed(one, usage=found.get(one.agent, sums.get(one.agent))) for one in snapshots])
 
 
-async def _measure(top: Supervisor, agent: str, found: dict[str, Usage]) -> None:
+def _measurable(top: Supervisor, agent: str) -> MeasuresItself | None:
     try:
         engine, child = locate(top, agent)
     except UnknownAgentError:  # it is gone by now
-        return
+        return None
     life = engine.life(child.id)
-    if life is None or life.over.is_set() or not isinstance(life.life, MeasuresItself):
-        return
-    used = await life.life.usage()
+    if life is None or life.over.is_set():
+        return None
+    return life.life if isinstance(life.life, MeasuresItself) else None
+
+
+async def _measure(agent: str, life: MeasuresItself, found: dict[str, Usage]) -> None:
+    used = await life.usage()
     if used is not None:
         found[agent] = Usage(used.cpu_seconds, used.memory_bytes, used.processes)
 

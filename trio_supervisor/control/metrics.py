@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import trio
+import trio.lowlevel
 
 from trio_supervisor.control.api import Snapshot, State
 from trio_supervisor.control.exposition import Exposition, Labels
@@ -69,6 +70,7 @@ async def scrape(top: Supervisor, snapshots: Sequence[Snapshot], *, openmetrics:
     lag = _Lag()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lag.watch)
+        await trio.lowlevel.checkpoint()
         for tell in _FAMILIES:
             tell(out, seen)
             await trio.lowlevel.checkpoint()
@@ -104,15 +106,12 @@ def _states(out: Exposition, seen: Sequence[_Seen]) -> None:
         "How many agents are in each state, supervisors among them.",
         [({"state": state.value}, count[state]) for state in State if state is not State.REMOVED],
     )
-    out.gauge(
+    out.states(
         f"{PREFIX}agent_state",
         "1 for the state that the agent is in, 0 for all others.",
-        [
-            ({"agent": one.snapshot.agent, "state": state.value}, int(state is one.snapshot.state))
-            for one in seen
-            for state in State
-            if state is not State.REMOVED
-        ],
+        "state",
+        [state.value for state in State if state is not State.REMOVED],
+        [(one.labels, one.snapshot.state.value) for one in seen],
     )
     out.gauge(
         f"{PREFIX}agent_state_change_timestamp_seconds",
@@ -132,6 +131,9 @@ def _restarts(out: Exposition, seen: Sequence[_Seen]) -> None:
         "How many of these were not its first, by reason: how the life before ended, the rule, or asked.",
         [({**one.labels, "reason": reason}, count) for one in seen for reason, count in one.child.lives_by.items()],
     )
+
+
+def _failures(out: Exposition, seen: Sequence[_Seen]) -> None:
     out.gauge(
         f"{PREFIX}agent_consecutive_failures",
         "How often the agent has failed in a row; the delay before the next restart follows from it.",
@@ -215,7 +217,8 @@ def _use(out: Exposition, seen: Sequence[_Seen]) -> None:
     )
 
 
-_FAMILIES: tuple[Callable[[Exposition, Sequence[_Seen]], None], ...] = (_states, _restarts, _probes, _output, _use)
+_Tell = Callable[[Exposition, Sequence[_Seen]], None]
+_FAMILIES: tuple[_Tell, ...] = (_states, _restarts, _failures, _probes, _output, _use)
 
 
 # The supervisor itself, under the names that all programs have
