@@ -229,7 +229,9 @@ async def test_a_second_terminal_looks_deeper() -> None:
         told = [json.loads(line) for line in (await terminal("explain", "web", "--json")).stdout.splitlines()]
         assert [one["agent"]["agent"] for one in told] == ["web"]
         assert "intensity" in [ground["rule"] for ground in told[0]["standing"]]
-        assert (await terminal("explain", "nobody")).returncode == 4
+        told_of = await terminal("explain", "nobody", "web")
+        assert (told_of.returncode, told_of.stderr) == (4, "there is no agent 'nobody'\n")
+        assert told_of.stdout.startswith("web is ready")
 
         tree = (await terminal("tree")).stdout.splitlines()
         assert tree[0].startswith("supervisor  ")
@@ -242,8 +244,9 @@ async def test_a_second_terminal_looks_deeper() -> None:
         assert (asked.returncode, asked.stdout.splitlines()[1].split()[:3]) == (0, ["web", "health", "ok"])
         asked = await terminal("probe", "web", "sick", "--json")
         assert (asked.returncode, [json.loads(line)["ok"] for line in asked.stdout.splitlines()]) == (1, [True, False])
-        asked = await terminal("probe", "team")
+        asked = await terminal("probe", "team", "web")
         assert (asked.returncode, asked.stderr) == (1, "team has no probe: write readiness or health\n")
+        assert asked.stdout.splitlines()[1].startswith("web ")
 
         (endpoint,) = (await terminal("endpoints", "--json")).stdout.splitlines()
         assert json.loads(endpoint)["agent"] == "web"

@@ -155,7 +155,7 @@ class TestExplanation:
             "  because  nothing more is known",
             "  next     it starts",
             "  wanted   up",
-            "  lives    none yet",
+            "  lives    none yet in this run",
         ]
         assert lines[5] == "  says     warming up"
 

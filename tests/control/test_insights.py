@@ -262,9 +262,9 @@ class TestUsage:
     """CPU time and memory of whole trees of processes."""
 
     async def test_of_a_tree_of_processes_and_of_a_supervisor_the_sum(self, opened: Open) -> None:
-        # A grandchild in a session of its own is found too, and what has ended is counted once it was waited for.
+        # A daemon that has left session and parent is found too, and what has ended counts once it was waited for.
         burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
-        busy = process("busy", ["sh", "-c", f"setsid sleep 60 & ({burn}); echo done; exec sleep 60"])
+        busy = process("busy", ["sh", "-c", f"(setsid sleep 60 &); ({burn}); echo done; exec sleep 60"])
         async with opened(supervisor("team", busy, task("t", forever)), process("gone", ["true"])) as (_, control):
             with trio.fail_after(PATIENCE):
                 while not await control.logs("team/busy"):

@@ -8,7 +8,7 @@ from tests.core.driver import CLEAN, CRASH, TERMED, Driver, policy, tree
 from trio_supervisor.core.backoff import delay
 from trio_supervisor.core.budget import Budget, Rate
 from trio_supervisor.core.exits import Exit, How
-from trio_supervisor.core.facts import CostReported, HeldByRule, LimitReached, ResumeAsked
+from trio_supervisor.core.facts import CostReported, HeldByRule, LimitReached, Restored, ResumeAsked
 from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import Lifetime, Progress, Then
 from trio_supervisor.core.notices import StateChanged
@@ -326,6 +326,11 @@ class TestLimits:
         driver.pass_time(10)
         driver.make_ready("a")
         assert driver["a"].lives_by == {"hold": 1}
+
+    def test_a_hold_of_an_earlier_run(self) -> None:
+        driver = Driver(a=policy())
+        driver.tell(Restored("a", held="held by hand"))
+        assert told(driver) == {"hold": "it was held already when the run before ended"}
 
 
 class TestLives:

@@ -13,6 +13,7 @@ from trio_supervisor.cli.table import printable
 from trio_supervisor.cli.wording import duration
 from trio_supervisor.control.api import Event, Explanation, Ground, State
 from trio_supervisor.control.client import Client, as_json
+from trio_supervisor.errors import UnknownAgentError
 
 NARROWEST = 40
 _TO_DO = {
@@ -27,16 +28,23 @@ _INDENT = 2
 
 
 def explain(options: argparse.Namespace, client: Client) -> int:
-    """Explain each agent that is named."""
-    for number, name in enumerate(dict.fromkeys(options.agents)):
-        found = client.explain(name)
+    """Explain each agent that is named; returns the worst exit code."""
+    worst, shown = exit_codes.DONE, 0
+    for name in dict.fromkeys(options.agents):
+        try:
+            found = client.explain(name)
+        except UnknownAgentError as error:
+            sys.stderr.write(f"{error}\n")
+            worst = exit_codes.code_of(error)
+            continue
         if options.json:
             sys.stdout.write(f"{as_json(found)}\n")
             continue
         look, width = looks()
-        text = [f"{line}\n" for line in lines(found, time.time(), look, width)]
-        sys.stdout.writelines(["\n"] * bool(number) + text)
-    return exit_codes.DONE
+        sys.stdout.writelines(["\n"] * bool(shown))
+        sys.stdout.writelines(f"{line}\n" for line in lines(found, time.time(), look, width))
+        shown += 1
+    return worst
 
 
 def lines(found: Explanation, now: float, look: Style, width: int | None) -> Iterator[str]:
@@ -65,7 +73,7 @@ def _summary(found: Explanation) -> Iterator[tuple[str, str]]:
         yield "to do", f"trio-supervisor {words} {one.agent}"
     yield "wanted", one.desired.value
     where = [f"{name} {value}" for name, value in (("pid", one.pid), ("port", one.port)) if value is not None]
-    lives = f"{one.generation} so far" if one.generation else "none yet"
+    lives = f"{one.generation} so far" if one.generation else "none yet in this run"
     restarted = f"; {one.restarts} restarts that nobody asked for" if one.restarts else ""
     yield "lives", ", ".join([lives, *where]) + restarted
     if one.status:

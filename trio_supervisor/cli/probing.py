@@ -9,18 +9,26 @@ from trio_supervisor.cli.table import lines, printable
 from trio_supervisor.cli.wording import duration
 from trio_supervisor.control.client import Client, as_json
 from trio_supervisor.control.insights import Probed, Role
+from trio_supervisor.errors import ConflictError, UnknownAgentError
 
 _TITLES = ("AGENT", "PROBE", "ANSWER", "AFTER", "ASKED", "DETAIL")
 _ANSWER = 2
 
 
 def probe(options: argparse.Namespace, client: Client) -> int:
-    """Ask; exit code 1 if any answer is a failure, or a probe can't be asked."""
+    """Ask; exit code 1 if any answer is a failure, or a probe can't be asked; else the worst there is."""
     role = None if options.probe is None else Role(options.probe)
-    found = [one for name in dict.fromkeys(options.agents) for one in client.probe(name, role)]
+    found: list[Probed] = []
+    worst = exit_codes.DONE
+    for name in dict.fromkeys(options.agents):
+        try:
+            found += client.probe(name, role)
+        except (ConflictError, UnknownAgentError) as error:
+            sys.stderr.write(f"{error}\n")
+            worst = max(worst, exit_codes.code_of(error))
     if options.json:
         sys.stdout.writelines(f"{as_json(one)}\n" for one in found)
-    else:
+    elif found:
         look, width = looks()
         rows = [_row(one) for one in found]
 
@@ -29,7 +37,7 @@ def probe(options: argparse.Namespace, client: Client) -> int:
 
         shown = lines(_TITLES, rows, look, width, optional=("ASKED",), paint=paint)
         sys.stdout.writelines(f"{line}\n" for line in shown)
-    return exit_codes.DONE if all(one.ok for one in found) else exit_codes.GAVE_UP
+    return max(worst, exit_codes.DONE if all(one.ok for one in found) else exit_codes.GAVE_UP)
 
 
 def _row(one: Probed) -> tuple[str, ...]:
