@@ -18,7 +18,7 @@ if sys.platform == "win32":
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from trio_supervisor.control.endpoints import Endpoint, EndpointChange
+    from trio_supervisor.control.insights import Endpoint, EndpointChange
     from trio_supervisor.core.answers import Answer, Counts, Row
     from trio_supervisor.core.exits import Exit, How
     from trio_supervisor.core.facts import Role
@@ -137,7 +137,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "control.endpoints": ("Endpoint", "EndpointChange"),
+    "control.insights": ("Endpoint", "EndpointChange"),
     "core.answers": ("Answer", "Counts", "Row"),
     "core.exits": ("Exit", "How"),
     "core.facts": ("Role",),

@@ -49,6 +49,8 @@ class Search:
         self._found: deque[Found] = deque(maxlen=_KEPT)
         self._last: bool | None = None
         """What was found last; None before anything was."""
+        self.latest: Found | None = None
+        """The same with its line, for who must not wait."""
         self._partial: dict[Hashable, bytes] = {}
         """The line of each stream that is not over, as far as it has come."""
         self._unseen: set[Hashable] = set()
@@ -102,7 +104,8 @@ class Search:
             if pattern.search(text):
                 if failure is not self._last:
                     self._last = failure
-                    self._found.append(Found(text, failure=failure))
+                    self.latest = Found(text, failure=failure)
+                    self._found.append(self.latest)
                     self._wake()
                 return True
         return False
@@ -130,6 +133,8 @@ class Notifications:
         """Why it is not ready any more."""
         self.heartbeats = 0
         """WATCHDOG=1, so many times."""
+        self.heartbeat_at: float | None = None
+        """When the last of these came, on Trio's clock."""
         self.trigger = False
         """It has said itself that it is to be taken for failed (WATCHDOG=trigger)."""
         self.watchdog: float | None = None
@@ -145,7 +150,9 @@ class Notifications:
         elif fields.get("STOPPING") == "1":
             self.ready, self.why = False, "stopping by itself"
         watchdog = fields.get("WATCHDOG")
-        self.heartbeats += watchdog == "1"
+        if watchdog == "1":
+            self.heartbeats += 1
+            self.heartbeat_at = trio.current_time()
         self.trigger = self.trigger or watchdog == "trigger"
         if (interval := seconds(fields.get("WATCHDOG_USEC"))) is not None and interval > 0:
             self.watchdog = interval

@@ -61,6 +61,7 @@ def make_supervisor(spec: SupervisorSpec, hub: Hub, past: "Past | None" = None) 
         hub.ring,
         hub.forget,
         hub.at_once,
+        hub.lost,
     )
     return Supervisor(spec, world if past is None else changed(world, restored=past.take))
 

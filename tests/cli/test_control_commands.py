@@ -209,3 +209,55 @@ async def _say_more(terminal: Terminal) -> bool:
     """Enough lines for a pipe that nobody reads any more to be noticed."""
     done = await terminal("send", "cat", "\n".join(f"line {number}" for number in range(5000)))
     return done.returncode == 0
+
+
+LOOKED_AT = """
+agents:
+  web: {command: [sleep, "600"], port: auto, health: {exec: ["true"], period: 1h}}
+  sick: {command: [sleep, "600"], health: {exec: ["false"], period: 1h}}
+  team: {supervisor: {strategy: one_for_all}, agents: {planner: {command: [sleep, "600"]}}}
+"""
+
+
+async def test_a_second_terminal_looks_deeper() -> None:
+    async with two_terminals(LOOKED_AT) as (run, terminal):
+        shown = await terminal("explain", "web", "team/planner")
+        assert shown.returncode == 0
+        assert shown.stdout.startswith("web is ready since ")
+        assert "\nteam/planner is ready since " in shown.stdout
+        assert "  next     it runs on\n" in shown.stdout
+        told = [json.loads(line) for line in (await terminal("explain", "web", "--json")).stdout.splitlines()]
+        assert [one["agent"]["agent"] for one in told] == ["web"]
+        assert "intensity" in [ground["rule"] for ground in told[0]["standing"]]
+        told_of = await terminal("explain", "nobody", "web")
+        assert (told_of.returncode, told_of.stderr) == (4, "there is no agent 'nobody'\n")
+        assert told_of.stdout.startswith("web is ready")
+
+        tree = (await terminal("tree")).stdout.splitlines()
+        assert tree[0].startswith("supervisor  ")
+        assert [line.split()[1] for line in tree[1:4]] == ["web", "sick", "team"]
+        nodes = [json.loads(line) for line in (await terminal("tree", "--json")).stdout.splitlines()]
+        assert [node["agent"] for node in nodes] == ["", "web", "sick", "team", "team/planner"]
+        assert nodes[3]["supervisor"]["strategy"] == "one_for_all"
+
+        asked = await terminal("probe", "web")
+        assert (asked.returncode, asked.stdout.splitlines()[1].split()[:3]) == (0, ["web", "health", "ok"])
+        asked = await terminal("probe", "web", "sick", "--json")
+        assert (asked.returncode, [json.loads(line)["ok"] for line in asked.stdout.splitlines()]) == (1, [True, False])
+        asked = await terminal("probe", "team", "web")
+        assert (asked.returncode, asked.stderr) == (1, "team has no probe: write readiness or health\n")
+        assert asked.stdout.splitlines()[1].startswith("web ")
+
+        (endpoint,) = (await terminal("endpoints", "--json")).stdout.splitlines()
+        assert json.loads(endpoint)["agent"] == "web"
+        assert (await terminal("endpoints")).stdout.splitlines()[1].startswith("web ")
+
+        figures = await terminal("metrics")
+        assert 'trio_supervisor_agent_state{agent="web",state="ready"} 1\n' in figures.stdout
+
+        status = [json.loads(line) for line in (await terminal("status", "--json")).stdout.splitlines()]
+        assert [one["usage"]["processes"] for one in status] == [1, 1, 1, 1]
+        plain = [json.loads(line) for line in (await terminal("status", "--json", "--no-usage")).stdout.splitlines()]
+        assert ["usage" in one for one in plain] == [False] * 4
+        assert plain[0]["failing_since"] is None
+        assert run.process.returncode is None

@@ -9,7 +9,7 @@ import jsonschema
 import trio
 
 from tests.control.trees import PATIENCE, in_thread, open_control, serving, some
-from trio_supervisor import process
+from trio_supervisor import Exec, Health, process
 from trio_supervisor.control.api import Verb
 from trio_supervisor.control.client import _Connection
 from trio_supervisor.control.wire.openapi import document
@@ -52,7 +52,8 @@ async def _check_answer(path: Path, method: str, place: str, template: str, body
 
 async def test_every_answer_is_as_the_document_says() -> None:
     said = process("p", ["sh", "-c", "echo hello; exit 3"], restart="temporary")
-    async with open_control(*some(), said) as control, serving(control) as path:
+    probed = process("probed", ["sleep", "60"], port="auto", health=Health(Exec(("true",))))
+    async with open_control(*some(), said, probed) as control, serving(control) as path:
         with trio.fail_after(PATIENCE):
             while control.agent("p").last_exit is None:
                 await trio.sleep(0.01)
@@ -60,6 +61,20 @@ async def test_every_answer_is_as_the_document_says() -> None:
         assert await _check_answer(path, "GET", "/v1/agents", "/v1/agents") == 200
         assert await _check_answer(path, "GET", "/v1/agents/p", agent) == 200
         assert await _check_answer(path, "GET", "/v1/agents/x", agent) == 404
+        assert await _check_answer(path, "GET", "/v1/agents?usage=1", "/v1/agents") == 200
+        assert await _check_answer(path, "GET", "/v1/agents?usage=x", "/v1/agents") == 400
+        for name in ("a", "team", "p"):
+            assert await _check_answer(path, "GET", f"/v1/explain/{name}", "/v1/explain/{agent}") == 200
+        assert await _check_answer(path, "GET", "/v1/explain/x", "/v1/explain/{agent}") == 404
+        assert await _check_answer(path, "GET", "/v1/tree", "/v1/tree") == 200
+        assert await _check_answer(path, "GET", "/v1/endpoints", "/v1/endpoints") == 200
+        assert await _check_answer(path, "GET", "/v1/endpoints?follow=x", "/v1/endpoints") == 400
+        assert await _check_answer(path, "GET", "/metrics", "/metrics") == 200
+        assert await _check_answer(path, "POST", "/v1/agents/a/probe", f"{agent}/probe", {}) == 409
+        assert await _check_answer(path, "POST", "/v1/agents/a/probe", f"{agent}/probe", {"probe": "x"}) == 400
+        assert (
+            await _check_answer(path, "POST", "/v1/agents/probed/probe", f"{agent}/probe", {"probe": "health"}) == 200
+        )
         assert await _check_answer(path, "GET", "/v1/agents/p/logs", f"{agent}/logs") == 200
         assert await _check_answer(path, "GET", "/v1/agents/p/logs?tail=x", f"{agent}/logs") == 400
         assert await _check_answer(path, "GET", "/v1/logs?grep=h", "/v1/logs") == 200

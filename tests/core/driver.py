@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.commands import Command, StartChild, StopChild
+from trio_supervisor.core.commands import Command, Output, StartChild, StopChild
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.facts import (
     BecameReady,
@@ -27,7 +27,7 @@ from trio_supervisor.core.facts import (
     TimePassed,
 )
 from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.notices import Judged, Output, StateChanged
+from trio_supervisor.core.notices import Judged, StateChanged
 from trio_supervisor.core.policy import (
     Backoff,
     ChildPolicy,

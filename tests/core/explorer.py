@@ -22,6 +22,7 @@ from trio_supervisor.core.commands import (
     CutGrace,
     ForgetChild,
     LookAtLife,
+    Output,
     PassStartup,
     Repace,
     Reply,
@@ -56,7 +57,7 @@ from trio_supervisor.core.facts import (
 )
 from trio_supervisor.core.health import Health
 from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.notices import Judged, Judgement, Output, StateChanged, StatusTold, TreeStarted, Warned
+from trio_supervisor.core.notices import Judged, Judgement, StateChanged, StatusTold, TreeStarted, Warned
 from trio_supervisor.core.policy import ChildPolicy, Condition, ReadyBy, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
 from trio_supervisor.core.window import Window

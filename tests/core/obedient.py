@@ -5,10 +5,10 @@ from itertools import count
 
 from tests.core.driver import Driver, tree
 from trio_supervisor.core.answers import Verb
-from trio_supervisor.core.commands import AdmitChild, Reply, StartChild, StopChild
+from trio_supervisor.core.commands import AdmitChild, Output, Reply, StartChild, StopChild
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.facts import BecameReady, Called, Exited, Fact, Started, TreeStartAsked
-from trio_supervisor.core.notices import Output, Report, TreeEnding, TreeStarted
+from trio_supervisor.core.notices import Report, TreeEnding, TreeStarted
 from trio_supervisor.core.policy import (
     AtLimit,
     AutoShutdown,

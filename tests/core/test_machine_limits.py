@@ -7,7 +7,7 @@ import pytest
 
 from tests.core.driver import CRASH, TERMED, UNKILLABLE, Driver, changes, commands, policy, starts, stops, tree
 from tests.core.obedient import otp
-from trio_supervisor.core.commands import LookAtLife, StopChild
+from trio_supervisor.core.commands import LookAtLife, Output, StopChild
 from trio_supervisor.core.facts import (
     BecameReady,
     HeldByRule,
@@ -19,7 +19,7 @@ from trio_supervisor.core.facts import (
     TimePassed,
 )
 from trio_supervisor.core.limits import Idle, Lifetime, LimitKind, Progress, Then, in_words
-from trio_supervisor.core.notices import Output, Warned
+from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.policy import AtLimit, Condition, ReadyBy, Restart, Strategy, Thresholds, TreePolicy
 from trio_supervisor.core.state import State
 from trio_supervisor.record import changed

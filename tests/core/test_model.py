@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.core.driver import CLEAN, CRASH, SPAWN_FAILED, TERMED, UNKILLABLE
 from tests.core.explorer import Life, World
-from trio_supervisor.core.commands import CutGrace, ForgetChild, PassStartup, StartChild, StopChild, WatchHealth
+from trio_supervisor.core.commands import CutGrace, ForgetChild, Output, PassStartup, StartChild, StopChild, WatchHealth
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.facts import (
     BecameReady,
@@ -40,7 +40,7 @@ from trio_supervisor.core.facts import (
 )
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.machine import Machine
-from trio_supervisor.core.notices import Output, StateChanged
+from trio_supervisor.core.notices import StateChanged
 from trio_supervisor.core.policy import (
     Backoff,
     ChildPolicy,

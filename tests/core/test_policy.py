@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from trio_supervisor.core.policy import Backoff, ChildPolicy, Intensity, Thresholds, TreePolicy
+from trio_supervisor.core.policy import Backoff, ChildPolicy, Intensity, ReadyBy, Thresholds, TreePolicy
 
 _NAN = float("nan")
 
@@ -62,3 +62,10 @@ def test_the_defaults_are_those_of_the_profile_fleet() -> None:
     assert Thresholds() == Thresholds(failures=3, successes=1)
     assert (child.restart.value, child.start_deadline, child.health) == ("permanent", math.inf, None)
     assert dict(child.depends_on) == {}
+
+
+def test_only_who_is_remote_and_has_a_health_probe_is_ready_by_it() -> None:
+    ChildPolicy(ready_by=ReadyBy.HEALTH, remote=True, health=Thresholds())
+    for more in ({"remote": True}, {"health": Thresholds()}):
+        with pytest.raises(ValueError, match="ready by its health probe"):
+            ChildPolicy(ready_by=ReadyBy.HEALTH, **more)

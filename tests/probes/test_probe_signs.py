@@ -35,6 +35,46 @@ def telling_of(it: Target) -> Telling:
     return it.telling
 
 
+# What is known, for who must not wait
+
+
+async def test_what_is_known_of_a_line_takes_nothing_from_who_waits_for_it() -> None:
+    check = Log("up", "EADDRINUSE")
+    it = target(check=check)
+    async with open_log(check, it, 5) as probe:
+        assert probe.last is not None
+        assert probe.last() == Answer(False, "it has said nothing of the kind yet")
+        telling_of(it).said("out", b"going up\n", error=False)
+        assert probe.last() == Answer(True, "it says: going up", decisive=True)
+        assert await probe.ask() == probe.last()
+
+
+async def test_what_is_known_of_notifications(autojump_clock: MockClock) -> None:
+    it = target()
+    async with open_notify(Notify(), it, 5) as ready, open_notify(Notify(), target(Role.HEALTH), 5) as unheard:
+        assert ready.last is not None
+        assert unheard.last is not None
+        assert ready.last() == Answer(False, "it has not said READY=1 yet")
+        assert unheard.last() == Answer(False, "it has not said WATCHDOG=1 yet")
+        telling_of(it).notifications.take({"READY": "1"})
+        assert ready.last().ok
+        telling_of(it).notifications.take({"RELOADING": "1"})
+        assert ready.last() == Answer(False, "reloading", decisive=True)
+
+
+async def test_what_is_known_of_heartbeats(autojump_clock: MockClock) -> None:
+    it = target(Role.HEALTH)
+    async with open_notify(Notify(), it, 5) as probe:
+        assert probe.last is not None
+        telling_of(it).notifications.take({"WATCHDOG": "1"})
+        await trio.sleep(4)
+        assert probe.last() == Answer(True, "the last WATCHDOG=1 came 4.0 s ago, 10 s at most")
+        await trio.sleep(7)
+        assert not probe.last().ok
+        telling_of(it).notifications.take({"WATCHDOG": "trigger"})
+        assert probe.last() == Answer(False, "it says that it has failed (WATCHDOG=trigger)", decisive=True)
+
+
 # log
 
 

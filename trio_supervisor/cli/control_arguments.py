@@ -31,6 +31,28 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 def _status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agents", nargs="*", metavar="AGENT", help="only these, and all in them")
     parser.add_argument("--names", action="store_true", help="only their paths, one in each line")
+    parser.add_argument(
+        "--no-usage", action="store_true", help="without cpu and memory, which take a look at all processes"
+    )
+
+
+def _nothing(_parser: argparse.ArgumentParser) -> None:
+    """No further words."""
+
+
+def _probe(parser: argparse.ArgumentParser) -> None:
+    _agents(parser)
+    parser.add_argument(
+        "--probe", choices=["startup", "readiness", "health"], help="only this one; default: all that it has"
+    )
+
+
+def _endpoints(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with those that come and go")
+
+
+def _metrics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--openmetrics", action="store_true", help="in the format of OpenMetrics")
 
 
 def _agents(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +127,11 @@ def _shutdown(parser: argparse.ArgumentParser) -> None:
 CONTROL: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "status": ("show the agents of a running supervisor", _status),
     "ps": ("the same as status", _status),
+    "explain": ("tell why agents are as they are: rules, numbers, decisions, what comes next", _agents),
+    "tree": ("show the tree with its rules: supervisors, strategies, limits, dependencies", _nothing),
+    "probe": ("ask the probes of agents now; nothing follows from the answers", _probe),
+    "endpoints": ("show which agents are ready, and where", _endpoints),
+    "metrics": ("print all figures as Prometheus reads them", _metrics),
     "start": ("have agents up", _order_with_reason),
     "stop": ("have agents down until somebody starts them", _order),
     "restart": ("begin a new life of agents", _order_with_reason),

@@ -48,6 +48,26 @@ def _command(name: str) -> Command:
             from trio_supervisor.cli.status import status  # noqa: PLC0415 -- each only where it is needed
 
             return status
+        case "explain":
+            from trio_supervisor.cli.explain import explain  # noqa: PLC0415
+
+            return explain
+        case "tree":
+            from trio_supervisor.cli.tree import tree  # noqa: PLC0415
+
+            return tree
+        case "probe":
+            from trio_supervisor.cli.probing import probe  # noqa: PLC0415
+
+            return probe
+        case "endpoints":
+            from trio_supervisor.cli.endpoints import endpoints  # noqa: PLC0415
+
+            return endpoints
+        case "metrics":
+            from trio_supervisor.cli.metrics import metrics  # noqa: PLC0415
+
+            return metrics
         case "logs":
             from trio_supervisor.cli.telling import logs  # noqa: PLC0415
 

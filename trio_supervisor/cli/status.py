@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 
 from trio_supervisor.cli import exit_codes, style
 from trio_supervisor.cli.style import Style
+from trio_supervisor.cli.table import ago, lines, printable, size
 from trio_supervisor.control.api import Snapshot, State
 from trio_supervisor.control.client import Client, as_json
 from trio_supervisor.errors import UnknownAgentError
 
-_COLOURS = {
+COLOURS = {
     State.READY: "32",
     State.RUNNING: "36",
     State.WAITING: "36",
@@ -24,24 +25,32 @@ _COLOURS = {
     State.UNHEALTHY: "31",
     State.FAILED: "31",
 }
-_TITLES = ("AGENT", "STATE", "SINCE", "RESTARTS", "PID", "PORT", "REASON")
+TITLES = ("AGENT", "STATE", "SINCE", "NEXT", "RESTARTS", "PID", "PORT", "CPU", "MEMORY", "REASON")
 _STATE = 1
+_OPTIONAL = ("PORT", "PID", "CPU", "MEMORY", "RESTARTS", "NEXT")
+"""What a terminal that is not wide enough does without, in this order."""
 
 
 def status(options: argparse.Namespace, client: Client) -> int:
     """Show them."""
-    chosen = tuple(_chosen(client.snapshot(), options.agents))
+    plain = options.names or options.no_usage
+    chosen = tuple(_chosen(client.snapshot() if plain else client.measured(), options.agents))
     if options.json:
         sys.stdout.writelines(f"{as_json(one)}\n" for one in chosen)
         return exit_codes.DONE
     if options.names:
         sys.stdout.writelines(f"{one.agent}\n" for one in chosen)
         return exit_codes.DONE
-    terminal = sys.stdout.isatty()
-    look = style.detect(terminal=terminal, env=os.environ, encoding=sys.stdout.encoding or "utf-8")
-    width = shutil.get_terminal_size().columns if terminal else None
+    look, width = looks()
     sys.stdout.writelines(f"{line}\n" for line in table(chosen, time.time(), look, width))
     return exit_codes.DONE
+
+
+def looks() -> tuple[Style, int | None]:
+    """The style of standard output, and its width where it is a terminal."""
+    terminal = sys.stdout.isatty()
+    look = style.detect(terminal=terminal, env=os.environ, encoding=sys.stdout.encoding or "utf-8")
+    return look, shutil.get_terminal_size().columns if terminal else None
 
 
 def _chosen(snapshots: Iterable[Snapshot], names: Sequence[str]) -> Iterable[Snapshot]:
@@ -55,57 +64,60 @@ def _chosen(snapshots: Iterable[Snapshot], names: Sequence[str]) -> Iterable[Sna
 
 
 def table(snapshots: Sequence[Snapshot], now: float, look: Style, width: int | None) -> list[str]:
-    """The lines of the table; `width`: of the terminal, where it is one. Elsewhere nothing is cut, and names are whole
-    paths.
+    """The lines of the table; `width`: of the terminal, where it is one. Elsewhere nothing is cut or left out, and
+    names are whole paths.
     """
-    rows = [_TITLES, *(_row(one, now, tree=width is not None) for one in snapshots)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
-    lines = []
-    for row, one in zip(rows, [None, *snapshots], strict=True):
-        cells = [cell.ljust(size) for cell, size in zip(row, widths, strict=True)]
-        line = "  ".join(cells).rstrip()
-        if width is not None and len(line) > width:
-            line = line[: max(0, width - 3)] + "..."
-        lines.append(_painted(line, cells, one, look))
-    return lines
+    rows = [_row(one, now, tree=width is not None) for one in snapshots]
 
+    def paint(row: int, column: int) -> str:
+        return COLOURS.get(snapshots[row].state, "") if column == _STATE else ""
 
-def _painted(line: str, cells: Sequence[str], one: Snapshot | None, look: Style) -> str:
-    if one is None:
-        return look.paint(line, "1")
-    start = len(cells[0]) + 2
-    end = start + len(cells[_STATE].rstrip())
-    return line[:start] + look.paint(line[start:end], _COLOURS.get(one.state, "")) + line[end:]
+    return lines(TITLES, rows, look, width, optional=_OPTIONAL, paint=paint)
 
 
 def _row(one: Snapshot, now: float, *, tree: bool) -> tuple[str, ...]:
     parts = one.agent.split("/")
+    used = one.usage
     return (
         "  " * (len(parts) - 1) + parts[-1] if tree else one.agent,
         one.state.value,
-        _ago(now - one.since),
+        ago(now - one.since),
+        next_of(one, now) or "-",
         str(one.restarts),
         "-" if one.pid is None else str(one.pid),
         "-" if one.port is None else str(one.port),
-        _printable(_reason(one, now)),
+        "-" if used is None else _cpu(used.cpu_seconds),
+        "-" if used is None else size(used.memory_bytes),
+        printable(_reason(one, now)),
     )
 
 
+def next_of(one: Snapshot, now: float) -> str:
+    """What its supervisor does by itself next, and when; "" if nothing."""
+    if one.next_at is None:
+        return ""
+    words = {
+        State.BACKOFF: "restart",
+        State.HELD: "resume",
+        State.DRAINING: "stop",
+        State.STARTING: "deadline",
+        State.RUNNING: "deadline",
+    }
+    return f"{words.get(one.state, 'decision')} in {ago(max(0.0, one.next_at - now))}"
+
+
 def _reason(one: Snapshot, now: float) -> str:
-    parts = [one.reason, f"says: {one.status}" if one.status else ""]
-    if one.next_at is not None:
-        what = "start" if one.state is State.BACKOFF else "deadline"
-        parts.append(f"{what} in {_ago(max(0.0, one.next_at - now))}")
-    return "; ".join(filter(None, parts))
+    failing = ""
+    if one.failing_since is not None and one.state is not State.STOPPING:
+        failing = f"a probe fails for {ago(now - one.failing_since)}"
+    says = f"says: {one.status}" if one.status else ""
+    return "; ".join(filter(None, (one.reason, failing, says)))
 
 
-def _printable(text: str) -> str:
-    """In one line, and no orders to the terminal."""
-    return "".join(each if each.isprintable() else " " for each in text)
+def _cpu(seconds: float) -> str:
+    return f"{seconds:.1f}s" if seconds < 9.95 else ago(seconds) if seconds < 60 else _minutes(seconds)
 
 
-def _ago(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(0.0, seconds):.0f}s"
+def _minutes(seconds: float) -> str:
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}h{rest // 60:02}m" if hours else f"{rest // 60}m{rest % 60:02}s"

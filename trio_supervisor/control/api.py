@@ -7,11 +7,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import Judged, Judgement, StateChanged, StatusTold
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.record import record
 
 if TYPE_CHECKING:
+    from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed
+    from trio_supervisor.core.role import Role
     from trio_supervisor.output.selection import Selection
     from trio_supervisor.spec import ChildSpec
 
@@ -20,7 +23,9 @@ __all__ = [
     "Desired",
     "Event",
     "Exit",
+    "Explanation",
     "Gap",
+    "Ground",
     "How",
     "Judged",
     "Judgement",
@@ -28,10 +33,12 @@ __all__ = [
     "Operation",
     "Phase",
     "Remark",
+    "Rule",
     "Snapshot",
     "State",
     "StateChanged",
     "StatusTold",
+    "Usage",
     "Verb",
     "patience",
 ]
@@ -78,6 +85,16 @@ class Remark:
 
 
 @record
+class Usage:
+    """What an agent uses, with all that it has started."""
+
+    cpu_seconds: float
+    """CPU time since its life began."""
+    memory_bytes: int
+    processes: int
+
+
+@record
 class Snapshot:
     """A child as it is. Wall times are seconds since the epoch."""
 
@@ -99,6 +116,8 @@ class Snapshot:
     """When the first failed answer to a probe came that is not made up for yet: since when an agent is down that is
     `unhealthy`. Not when the state began: that is `since`.
     """
+    usage: Usage | None = None
+    """What it uses, where that was asked for (`Control.measured`) and can be told."""
 
 
 @record
@@ -110,6 +129,19 @@ class Gap:
     seq: int
     """The number of the last event that is in it already."""
     agents: tuple[Snapshot, ...]
+
+
+@record
+class Explanation:
+    """Why an agent is as it is."""
+
+    agent: Snapshot
+    outlook: str
+    """What comes next, in words."""
+    standing: tuple[Ground, ...]
+    """Each rule that it is subject to, with its numbers as they are now."""
+    decisions: tuple[Event, ...]
+    """The last changes of state that decided something, the latest last; `change.grounds` tells by what."""
 
 
 @record
@@ -191,6 +223,29 @@ class Control(Protocol):
 
     def agent(self, agent: str) -> Snapshot:
         """One child as it is now. Raises UnknownAgentError."""
+
+    async def measured(self) -> tuple[Snapshot, ...]:
+        """The same with what each uses, which takes a look at all processes of the machine."""
+
+    def explain(self, agent: str) -> Explanation:
+        """Why it is as it is, and what comes next. Raises UnknownAgentError."""
+
+    def tree(self) -> "tuple[Node, ...]":
+        """The tree with its rules: the top first, each supervisor before its children."""
+
+    def endpoints(self) -> "tuple[Endpoint, ...]":
+        """Which agents are ready, and where."""
+
+    def endpoint_changes(self) -> "AbstractAsyncContextManager[AsyncIterator[EndpointChange]]":
+        """First each endpoint that is there; then those that come and go, until the tree has ended. A slow reader gets
+        only the last news of each agent.
+        """
+
+    async def probe(self, agent: str, role: "Role | None" = None) -> "tuple[Probed, ...]":
+        """Ask its probes now, all or one. Nothing follows from the answers. Raises UnknownAgentError, ConflictError."""
+
+    async def metrics(self, *, openmetrics: bool = False) -> bytes:
+        """All figures as Prometheus reads them: its text format, or OpenMetrics."""
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""

@@ -10,12 +10,18 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Snapshot, Verb, Wait, patience
 from trio_supervisor.control.wire import forms, sse
 from trio_supervisor.control.wire.problems import error_of
 from trio_supervisor.errors import NoSupervisorError, RequestError
+
+if TYPE_CHECKING:
+    from trio_supervisor.control.api import Explanation
+    from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed
+    from trio_supervisor.core.role import Role
 
 PATIENCE = 30.0
 """So many seconds an answer may take that waits for nothing."""
@@ -38,7 +44,9 @@ class _Connection(http.client.HTTPConnection):
             raise
 
 
-def as_json(one: Snapshot | Event | Gap | LogLine | Operation) -> str:
+def as_json(
+    one: "Snapshot | Event | Gap | LogLine | Operation | Explanation | Node | Probed | Endpoint | EndpointChange",
+) -> str:
     """As the API tells it, in one line."""
     match one:
         case Snapshot():
@@ -51,6 +59,10 @@ def as_json(one: Snapshot | Event | Gap | LogLine | Operation) -> str:
             form = forms.line_form(one)
         case Operation():
             form = forms.operation_form(one)
+        case _:
+            from trio_supervisor.control.wire.insights import form_of  # noqa: PLC0415 -- few commands need it
+
+            form = form_of(one)
     return forms.dumps(form).decode()
 
 
@@ -73,6 +85,52 @@ class Client:
     def agent(self, agent: str) -> Snapshot:
         """One child as it is now. Raises UnknownAgentError."""
         return forms.snapshot_of(self._get(_place(agent)))
+
+    def measured(self) -> tuple[Snapshot, ...]:
+        """The same with what each uses."""
+        return forms.agents_of(self._get("/v1/agents?usage=true"))
+
+    def explain(self, agent: str) -> "Explanation":
+        """Why it is as it is, and what comes next. Raises UnknownAgentError."""
+        from trio_supervisor.control.wire.insights import explanation_of  # noqa: PLC0415 -- few commands need it
+
+        return explanation_of(self._get(_place(agent, "/v1/explain")))
+
+    def tree(self) -> "tuple[Node, ...]":
+        """The tree with its rules."""
+        from trio_supervisor.control.wire.insights import nodes_of  # noqa: PLC0415 -- few commands need it
+
+        return nodes_of(self._get("/v1/tree"))
+
+    def endpoints(self) -> "tuple[Endpoint, ...]":
+        """Which agents are ready, and where."""
+        from trio_supervisor.control.wire.insights import endpoints_of  # noqa: PLC0415 -- few commands need it
+
+        return endpoints_of(self._get("/v1/endpoints"))
+
+    @contextmanager
+    def endpoint_changes(self) -> "Iterator[Iterator[EndpointChange]]":
+        """What is there, then what comes and goes, until the supervisor ends."""
+        from trio_supervisor.control.wire.insights import change_of  # noqa: PLC0415 -- few commands need it
+
+        with self._stream("/v1/endpoints", [("follow", "true")]) as response:
+            yield (change_of(forms.loads(message.data)) for message in sse.decode(self._lines(response)))
+
+    def probe(self, agent: str, role: "Role | None" = None) -> "tuple[Probed, ...]":
+        """Ask its probes now, all or one. Raises UnknownAgentError, ConflictError."""
+        from trio_supervisor.control.wire.insights import all_probed_of  # noqa: PLC0415 -- few commands need it
+
+        body = forms.dumps({} if role is None else {"probe": role.value})
+        # The time that an answer may take is the probe's own.
+        with self._asked("POST", f"{_place(agent)}/probe", None, body) as response, self._answering(None):
+            data = response.read()
+        return all_probed_of(forms.loads(data))
+
+    def metrics(self, *, openmetrics: bool = False) -> bytes:
+        """All figures as Prometheus reads them."""
+        accept = "application/openmetrics-text" if openmetrics else "text/plain"
+        with self._asked("GET", "/metrics", PATIENCE, accept=accept) as response, self._answering(PATIENCE):
+            return response.read()
 
     def operation(self, number: int) -> Operation:
         """What has become of a command. Raises UnknownOperationError."""
@@ -201,12 +259,13 @@ class Client:
 
     @contextmanager
     def _asked(
-        self, method: str, place: str, timeout: float | None, body: bytes | None = None
+        self, method: str, place: str, timeout: float | None, body: bytes | None = None, accept: str = "*/*"
     ) -> Iterator[http.client.HTTPResponse]:
         connection = _Connection(self._path, timeout)
         try:
             with self._answering(timeout):
-                connection.request(method, place, body, {"Content-Type": "application/json"} if body else {})
+                headers = {"Accept": accept, **({"Content-Type": "application/json"} if body else {})}
+                connection.request(method, place, body, headers)
                 response = connection.getresponse()
                 if response.status >= 400:
                     raise error_of(forms.loads(response.read()))
@@ -235,8 +294,8 @@ class Client:
             raise NoSupervisorError(f"{self._path}: {str(error) or type(error).__name__}") from None
 
 
-def _place(agent: str) -> str:
-    return f"/v1/agents/{quote(agent, safe=_SAFE, errors='surrogateescape')}"
+def _place(agent: str, under: str = "/v1/agents") -> str:
+    return f"{under}/{quote(agent, safe=_SAFE, errors='surrogateescape')}"
 
 
 def _event_of(message: sse.Message) -> Event | Gap:

@@ -3,15 +3,18 @@ behind it.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Self
 from urllib.parse import urlsplit
 
+import trio
+
+from trio_supervisor.control.insights import Endpoint, EndpointChange
 from trio_supervisor.control.looks import find
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.notices import Notice, StateChanged
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import SpecError
-from trio_supervisor.record import record
 from trio_supervisor.spec import (
     A2A,
     AgentCore,
@@ -38,33 +41,6 @@ _BY_CHECK: dict[type, str] = {
 }
 _SCHEMES = {"grpc": "grpc", "redis": "redis", "postgres": "postgresql", "ws": "ws", "tcp": "tcp"}
 """Of protocols that are not spoken over HTTP."""
-
-
-@record
-class Endpoint:
-    """An agent that is ready, and where it is."""
-
-    agent: str
-    """Its path."""
-    generation: int
-    host: str
-    port: int
-    url: str
-    protocol: str
-    """As its spec has it, else by its probes: a2a, mcp, openai, grpc, ...; `tcp` where nothing tells more."""
-    since: float
-    """Ready since then, in seconds since the epoch."""
-    card: object = None
-    """Its A2A agent card, as JSON, as it was seen last; None without one."""
-
-
-@record
-class EndpointChange:
-    """An endpoint has come, or is gone."""
-
-    endpoint: Endpoint
-    ready: bool
-    reason: str
 
 
 def endpoints(supervisor: Supervisor, to_wall: float) -> Iterator[Endpoint]:
@@ -128,6 +104,50 @@ def _url(spec: ChildSpec, host: str, port: int) -> str:
     paths = (probe.check.mcp for probe in spec.probes if isinstance(probe.check, Mcp))
     path = next((each for each in paths if each.startswith("/")), "")
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{path}"
+
+
+class EndpointFollower:
+    """Reads what is there, then what changes. Who is slow gets only the last news of each agent: what waits for it is
+    never more than there are agents.
+    """
+
+    def __init__(self, top: Supervisor, to_wall: Callable[[], float], others: "set[EndpointFollower]") -> None:
+        """`others`: all that read, of which it is one until it is closed."""
+        self._news = {each.agent: EndpointChange(each, True, "is ready") for each in endpoints(top, to_wall())}
+        self._readers = trio.lowlevel.ParkingLot()
+        self._over = False
+        self._watch = EndpointWatch(top, self._note, to_wall)
+        self._others = others
+        others.add(self)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> EndpointChange:
+        await trio.lowlevel.checkpoint()
+        while not self._news:
+            if self._over:
+                raise StopAsyncIteration
+            await self._readers.park()
+        return self._news.pop(next(iter(self._news)))
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        self.end()
+
+    def _note(self, change: EndpointChange) -> None:
+        # To the end of the line: the order is that of the last news.
+        self._news.pop(change.endpoint.agent, None)
+        self._news[change.endpoint.agent] = change
+        self._readers.unpark_all()
+
+    def end(self) -> None:
+        """Nothing more will come; what is not read yet can still be."""
+        if not self._over:
+            self._over = True
+            self._watch.close()
+            self._others.discard(self)
+            self._readers.unpark_all()
 
 
 class EndpointWatch:

@@ -3,17 +3,33 @@
 import signal as signals
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 
 import trio
 
 from trio_supervisor.control import asking, scaling, talking
-from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Remark, Snapshot, Verb, Wait, patience
+from trio_supervisor.control.api import (
+    Event,
+    Explanation,
+    Gap,
+    LogLine,
+    Operation,
+    Remark,
+    Snapshot,
+    Verb,
+    Wait,
+    patience,
+)
+from trio_supervisor.control.endpoints import EndpointFollower, endpoints
+from trio_supervisor.control.explaining import Decisions, explanation, nodes
 from trio_supervisor.control.history import Follower, History
+from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed, Role
 from trio_supervisor.control.logs import Reading, Source, merged
 from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots
+from trio_supervisor.control.measuring import measured
 from trio_supervisor.control.operations import Looks, Operations, Order
+from trio_supervisor.control.probing import probe
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.core.state import State
@@ -40,11 +56,18 @@ class LocalControl:
         self._remark_listeners: list[Callable[[Remark], None]] = []
         self._shutdown_listeners: list[Callable[[], None]] = []
         self._since: dict[str, float] = {}
+        self._decisions = Decisions()
+        self._readers_of_endpoints: set[EndpointFollower] = set()
         self._record: Callable[[Recorded], Awaitable[object]] | None = None
         self._put_down: set[str] = set()
         """Children that a command has put down."""
         supervisor.listen(self._tell)
-        supervisor.at_end(self._history.close)
+        supervisor.at_end(self._close)
+
+    def _close(self) -> None:
+        self._history.close()
+        for each in tuple(self._readers_of_endpoints):
+            each.end()
 
     # Looking
 
@@ -55,6 +78,40 @@ class LocalControl:
     def agent(self, agent: str) -> Snapshot:
         """One child as it is now. Raises UnknownAgentError."""
         return snapshot_of(*locate(self._supervisor, agent), _to_wall())
+
+    async def measured(self) -> tuple[Snapshot, ...]:
+        """The same with what each uses."""
+        return await measured(self._supervisor, self.snapshot())
+
+    def explain(self, agent: str) -> Explanation:
+        """Why it is as it is, and what comes next. Raises UnknownAgentError."""
+        engine, child = locate(self._supervisor, agent)
+        return explanation(engine, child, self._decisions.of(agent), _to_wall())
+
+    def tree(self) -> tuple[Node, ...]:
+        """The tree with its rules: the top first, each supervisor before its children."""
+        return tuple(nodes(self._supervisor))
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Which agents are ready, and where."""
+        return tuple(endpoints(self._supervisor, _to_wall()))
+
+    def endpoint_changes(self) -> AbstractAsyncContextManager[AsyncIterator[EndpointChange]]:
+        """What is there, then what comes and goes; see `Control`."""
+        follower = EndpointFollower(self._supervisor, _to_wall, self._readers_of_endpoints)
+        if self._history.closed:
+            follower.end()
+        return aclosing(follower)
+
+    async def probe(self, agent: str, role: Role | None = None) -> tuple[Probed, ...]:
+        """Ask its probes now, all or one. Raises UnknownAgentError, ConflictError."""
+        return await probe(*locate(self._supervisor, agent), role)
+
+    async def metrics(self, *, openmetrics: bool = False) -> bytes:
+        """All figures as Prometheus reads them."""
+        from trio_supervisor.control.metrics import scrape  # noqa: PLC0415 -- most runs are never asked
+
+        return await scrape(self._supervisor, await self.measured(), openmetrics=openmetrics)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""
@@ -300,7 +357,10 @@ class LocalControl:
             port=port_of(supervisor, notice.child) if supervisor else None,
         )
         self._since[agent] = now
+        if notice.new is State.REMOVED:
+            del self._since[agent]
         self._history.add(event)
+        self._decisions.note(event)
         for listener in self._listeners:
             listener(event)
 

@@ -7,6 +7,7 @@ from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.child import Child, Ended, StopCause
 from trio_supervisor.core.commands import Reply
 from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import Cause, Context, Report
 from trio_supervisor.core.plan import Plan, Purpose, Retry
 from trio_supervisor.core.policy import Restart
@@ -75,9 +76,16 @@ def _go_on_stopping(tree: Tree, plan: Plan, now: float) -> bool:
         stopped(tree, plan, child, child.pending.exit, now)
     else:
         if child.state is not State.STOPPING:
-            stop(tree, child, StopCause.ASKED, plan.reason, now)
+            stop(tree, child, StopCause.ASKED, plan.reason, now, _group(tree, plan))
         return False
     return True
+
+
+def _group(tree: Tree, plan: Plan) -> tuple[Ground, ...]:
+    """Why a child is stopped and started with another one."""
+    if plan.purpose is not Purpose.RESTART:
+        return ()
+    return (Ground(Rule.STRATEGY, f"{tree.policy.strategy.value}: restarted together with {plan.offender!r}"),)
 
 
 def _without_life(tree: Tree, plan: Plan, child: Child, now: float) -> None:
@@ -130,7 +138,7 @@ def _start_next(tree: Tree, plan: Plan, now: float) -> None:
         if child.state is State.HELD or (sibling and child.policy.restart is Restart.TEMPORARY):
             return
         if sibling:
-            child.restart_reason = f"{plan.offender}: {plan.reason}"
+            child.restart_reason, child.again = f"{plan.offender}: {plan.reason}", Rule.STRATEGY.value
             child.restarts += child.generation > 0
     child.desired = Desired.UP
     child.hold, child.hold_until = "", math.inf
@@ -162,7 +170,8 @@ def _wait_as_one(tree: Tree, plan: Plan, now: float) -> None:
     members = [child for name in plan.starts if (child := tree.children.get(name)) and _may_wait(child, plan)]
     for child in members:
         if child.state is not State.BACKOFF:
-            tree.enter(child, State.BACKOFF, now, f"{plan.offender}: {plan.reason}", next_at=due)
+            reason = f"{plan.offender}: {plan.reason}"
+            tree.enter(child, State.BACKOFF, now, reason, next_at=due, grounds=_group(tree, plan))
     plan.starts.clear()
     if members:
         # The offender itself may have been stopped meanwhile; then another one wakes the group.

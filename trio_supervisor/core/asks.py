@@ -2,7 +2,7 @@
 
 import math
 
-from trio_supervisor.core.child import Child, StopCause
+from trio_supervisor.core.child import ASKED, Child, StopCause
 from trio_supervisor.core.draining import drain, may_drain
 from trio_supervisor.core.facts import (
     AskFact,
@@ -14,6 +14,7 @@ from trio_supervisor.core.facts import (
     StartAsked,
     StopAsked,
 )
+from trio_supervisor.core.grounds import Ground
 from trio_supervisor.core.plan import Plan, Purpose
 from trio_supervisor.core.starts import want_start
 from trio_supervisor.core.state import Desired, State
@@ -33,7 +34,7 @@ def asked(tree: Tree, child: Child, fact: AskFact, now: float) -> None:
     """Do it at once, or by a plan where one thing is done after the other."""
     if isinstance(fact, HeldByRule):
         if _may_be_held(child, fact):
-            asked(tree, child, HoldAsked(fact.child, fact.reason, fact.until), now)
+            asked(tree, child, HoldAsked(fact.child, fact.reason, fact.until, fact.ground), now)
         return
     if child.desired is Desired.GONE:
         # Somebody waits for it to be gone, and nothing asked meanwhile may leave him waiting.
@@ -48,18 +49,27 @@ def asked(tree: Tree, child: Child, fact: AskFact, now: float) -> None:
         return
     _leave_plan(tree, child)
     match fact:
-        case StartAsked() | ResumeAsked():
+        case StartAsked():
             start_asked(tree, child, fact.reason, now)
         case RestartAsked() if child.state.alive:
-            child.restart_reason = fact.reason
+            child.restart_reason, child.again = fact.reason, _word(fact.ground)
             if may_drain(tree, child):
-                drain(tree, child, StopCause.ASKED, fact.reason, now)
+                drain(tree, child, StopCause.ASKED, fact.reason, now, _grounds(fact.ground))
             else:
-                take_down(tree, child, fact.reason, now)
-        case RestartAsked():
-            start_asked(tree, child, fact.reason, now)
+                take_down(tree, child, fact.reason, now, _grounds(fact.ground))
+        case RestartAsked() | ResumeAsked():
+            start_asked(tree, child, fact.reason, now, fact.ground)
         case StopAsked() | RemoveAsked() | HoldAsked():
             take_down(tree, child, fact.reason, now)
+
+
+def _grounds(ground: Ground | None) -> tuple[Ground, ...]:
+    return () if ground is None else (ground,)
+
+
+def _word(ground: Ground | None) -> str:
+    """Why a life is not the first, in a word."""
+    return ASKED if ground is None else ground.rule.value
 
 
 def _may_be_held(child: Child, fact: HeldByRule) -> bool:
@@ -77,6 +87,7 @@ def _desire(child: Child, fact: AskFact) -> None:
         case HoldAsked():
             child.desired = Desired.DOWN
             child.hold, child.hold_until = fact.reason, fact.until
+            child.grounds = _grounds(fact.ground)
         case StopAsked():
             child.desired = Desired.DOWN
         case RemoveAsked():
@@ -90,7 +101,9 @@ def _plan(tree: Tree, child: Child, fact: AskFact, now: float) -> None:
     if not isinstance(fact, StartAsked | ResumeAsked):
         tree.plan.stops.append(child.id)
     if child.desired is Desired.UP:
-        child.restart_reason = fact.reason
+        child.restart_reason, child.again = fact.reason, ASKED
+        if isinstance(fact, RestartAsked | ResumeAsked):
+            child.again = _word(fact.ground)
         child.begin_anew(now)
         tree.plan.starts.append(child.id)
 
@@ -104,18 +117,18 @@ def _leave_plan(tree: Tree, child: Child) -> None:
             tree.plan.starts.remove(child.id)
 
 
-def start_asked(tree: Tree, child: Child, reason: str, now: float) -> None:
-    """Somebody wants the child up."""
+def start_asked(tree: Tree, child: Child, reason: str, now: float, ground: Ground | None = None) -> None:
+    """Somebody wants the child up; `ground`: the rule that does, if it is no person."""
     child.desired = Desired.UP
     child.hold, child.hold_until = "", math.inf
     if child.state is State.STOPPING:
         child.cause = StopCause.ASKED
-        child.restart_reason = reason
+        child.restart_reason, child.again = reason, _word(ground)
     elif child.state.resting or child.state is State.BACKOFF:
         # Who asks for a start wants to see it now: the row of failures is forgotten.
         child.begin_anew(now)
-        child.restart_reason = reason
-        want_start(tree, child, now, reason)
+        child.restart_reason, child.again = reason, _word(ground)
+        want_start(tree, child, now, reason, grounds=_grounds(ground))
 
 
 def start_first(tree: Tree, child: Child, now: float) -> None:
@@ -128,12 +141,12 @@ def start_first(tree: Tree, child: Child, now: float) -> None:
         start_asked(tree, child, "", now)
 
 
-def take_down(tree: Tree, child: Child, reason: str, now: float) -> None:
+def take_down(tree: Tree, child: Child, reason: str, now: float, grounds: tuple[Ground, ...] = ()) -> None:
     """Towards `child.desired`, which is not what the child is in."""
     if child.pending and child.desired is Desired.UP:
         # It is over already: what was asked for is the next life.
-        want_start(tree, child, now, reason, exit=child.pending.exit)
+        want_start(tree, child, now, reason, child.pending.exit, grounds)
     elif child.state.alive:
-        stop_unless_over(tree, child, reason, now)
+        stop_unless_over(tree, child, reason, now, grounds)
     else:
         rest(tree, child, now, reason)

@@ -6,6 +6,7 @@ from enum import Enum
 from trio_supervisor.core.clocks import Clocks
 from trio_supervisor.core.crashes import EARLY, Crashes
 from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.health import Health
 from trio_supervisor.core.policy import ChildPolicy, ReadyBy
 from trio_supervisor.core.spending import Ledger
@@ -33,12 +34,18 @@ class StopCause(Enum):
     """The machine judged it failed; what follows is as if it had crashed."""
 
 
+ASKED = "asked"
+"""Why a life is not the first: somebody asked for it."""
+
+
 class Child:
     """State and history of one child. Changed by the machine only."""
 
     __slots__ = (
+        "again",
         "announced",
         "attempts",
+        "begun_at",
         "blocked",
         "busy",
         "cause",
@@ -46,8 +53,10 @@ class Child:
         "crashes",
         "desired",
         "ended_early",
+        "failed_by",
         "failure",
         "generation",
+        "grounds",
         "group",
         "health",
         "hold",
@@ -57,10 +66,13 @@ class Child:
         "last_exit",
         "last_failure",
         "ledger",
+        "lives_by",
         "pending",
         "policy",
         "probe_failure",
+        "readied",
         "readiness",
+        "ready_seconds",
         "ready_since",
         "reason",
         "restart_reason",
@@ -145,6 +157,20 @@ class Child:
         """The limits of the present life, once it is started; None without any."""
         self.ledger = Ledger(policy.budget) if policy.budget else None
         """What it has used up of its own budget."""
+        self.failed_by: Rule | None = None
+        """The rule by which the present or last life was stopped as failed; None if none was."""
+        self.again = ""
+        """Why the next or present life is not the first, in a word: a rule, how the life before ended, or `asked`."""
+        self.grounds: tuple[Ground, ...] = ()
+        """The rules by which it is to be stopped in DRAINING, or was to be held."""
+        self.lives_by: dict[str, int] = {}
+        """How many lives after the first were begun for each of these; nothing resets it."""
+        self.begun_at = now
+        """When the present life was begun."""
+        self.readied = 0
+        """How many lives have become ready."""
+        self.ready_seconds = 0.0
+        """How long that took them, together."""
 
     @property
     def failing_since(self) -> float | None:
@@ -178,9 +204,13 @@ class Child:
             self.cause = None
             self.failure = ""
 
-    def begin_life(self) -> None:
+    def begin_life(self, now: float) -> None:
         """Count a new generation; nothing of the one before holds any more."""
+        if self.generation:
+            self.lives_by[self.again] = self.lives_by.get(self.again, 0) + 1
         self.generation += 1
+        self.begun_at = now
+        self.failed_by = None
         self.was_ready = False
         self.startup = None
         self.readiness = None
@@ -193,6 +223,12 @@ class Child:
         self.ended_early = False
         self.busy = None
         self.clocks = None
+
+    def note_ready(self, now: float) -> None:
+        """Its present life is ready for the first time."""
+        self.was_ready = True
+        self.readied += 1
+        self.ready_seconds += now - self.begun_at
 
     def note_end(self, now: float) -> None:
         """Its present life is over: keep whether it was up in earnest."""

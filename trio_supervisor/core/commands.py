@@ -1,8 +1,9 @@
-"""Commands: what the machine tells the engine to do. Times are seconds."""
+"""Commands: what the machine tells the engine to do; and all that it gives out. Times are seconds."""
 
 from trio_supervisor.core.answers import Answer, Counts, Row
 from trio_supervisor.core.exits import Exit
-from trio_supervisor.core.facts import Role
+from trio_supervisor.core.notices import Notice
+from trio_supervisor.core.role import Role
 from trio_supervisor.record import record
 
 
@@ -113,3 +114,5 @@ Command = (
     | AdmitChild
     | Reply
 )
+
+Output = Command | Notice

@@ -18,41 +18,41 @@ _VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+")
 class Crashes:
     """The crashes of one child in a row."""
 
-    __slots__ = ("_first_at", "_last", "_same", "_startups")
+    __slots__ = ("_last", "first_at", "same", "startups")
 
     def __init__(self) -> None:
-        self._startups = 0
-        self._first_at = -math.inf
-        self._same = 0
+        self.startups = 0
+        self.first_at = -math.inf
+        self.same = 0
         self._last: object = None
 
     def forget(self) -> None:
         """The row is over."""
-        self._startups = 0
+        self.startups = 0
         self.forget_same()
 
     def forget_same(self) -> None:
         """It was well in between; a later crash of the same kind is another story."""
-        self._same = 0
+        self.same = 0
         self._last = None
 
     def count(self, policy: ChildPolicy, exit: Exit, now: float, *, early: bool) -> str:
         """Count a bad end; returns why the child is to be held, or "". `early`: it never was up in earnest."""
         self._count_startup(now, early=early)
         self._count_same(exit)
-        if 0 < policy.startup_crashes <= self._startups and now - self._first_at >= PATIENCE:
-            return f"{self._startups} startup crashes in a row"
-        if 0 < policy.same_exits <= self._same:
-            return f"ended {self._same} times in a row in the same way, with the same last lines"
+        if 0 < policy.startup_crashes <= self.startups and now - self.first_at >= PATIENCE:
+            return f"{self.startups} startup crashes in a row"
+        if 0 < policy.same_exits <= self.same:
+            return f"ended {self.same} times in a row in the same way, with the same last lines"
         return ""
 
     def _count_startup(self, now: float, *, early: bool) -> None:
         if not early:
-            self._startups = 0
+            self.startups = 0
             return
-        if not self._startups:
-            self._first_at = now
-        self._startups += 1
+        if not self.startups:
+            self.first_at = now
+        self.startups += 1
 
     def _count_same(self, exit: Exit) -> None:
         # An end without a word proves nothing: the limit of restarts is there for it.
@@ -60,7 +60,7 @@ class Crashes:
         if print_ is None:
             self.forget_same()
             return
-        self._same = self._same + 1 if print_ == self._last else 1
+        self.same = self.same + 1 if print_ == self._last else 1
         self._last = print_
 
 

@@ -3,6 +3,8 @@
 from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.commands import LookAtLife
 from trio_supervisor.core.facts import Looked
+from trio_supervisor.core.grounds import Ground, Rule
+from trio_supervisor.core.limits import in_words
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop
 from trio_supervisor.core.tree import Tree
@@ -17,20 +19,25 @@ def may_drain(tree: Tree, child: Child) -> bool:
     return up and child.policy.drain > 0 and not tree.policy.ordered and not tree.shutting_down
 
 
-def drain(tree: Tree, child: Child, cause: StopCause, reason: str, now: float) -> None:
+def drain(
+    tree: Tree, child: Child, cause: StopCause, reason: str, now: float, grounds: tuple[Ground, ...] = ()
+) -> None:
     """Take it out of use; its stop begins when it is not needed any more."""
     due = now + child.policy.drain
-    tree.enter(child, State.DRAINING, now, reason, next_at=due)
+    words = f"waits for what it is busy with, {in_words(child.policy.drain)} at the most"
+    drains = Ground(Rule.DRAIN, words, (("drain", child.policy.drain),))
+    tree.enter(child, State.DRAINING, now, reason, next_at=due, grounds=(*grounds, drains))
     tree.timers.set(child.id, due)
     child.cause = cause
     child.failure = reason if cause is StopCause.FAILURE else ""
+    child.grounds = grounds
     tree.say(LookAtLife(child.id, child.generation, connections=True))
 
 
 def drained(tree: Tree, child: Child, note: str, now: float) -> None:
     """The wait is over."""
     assert child.cause is not None, "who drains is to be stopped for a reason"
-    stop(tree, child, child.cause, child.reason + note, now)
+    stop(tree, child, child.cause, child.reason + note, now, child.grounds)
 
 
 def looked(tree: Tree, child: Child, fact: Looked, now: float) -> None:

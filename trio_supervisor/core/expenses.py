@@ -7,6 +7,7 @@ from trio_supervisor.core.budget import AtBudget, Meter
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.facts import CostReported, HeldByRule, SpendingRestored
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.spending import Level, Verdict
 from trio_supervisor.core.stops import hold_now
@@ -26,7 +27,7 @@ def spent(tree: Tree, child: Child, fact: CostReported | SpendingRestored, now: 
         return
     if verdict.level is Level.REACHED and not tree.shutting_down:
         reason, until = at_budget(verdict, ledger.budget.then)
-        ask_in_turn(tree, child, HeldByRule(child.id, reason, until), now)
+        ask_in_turn(tree, child, HeldByRule(child.id, reason, until, by_budget(verdict)), now)
     else:
         _warn(tree, child, verdict)
 
@@ -38,7 +39,7 @@ def refuse_restart(tree: Tree, child: Child, now: float, exit: Exit) -> bool:
         return False
     if verdict := ledger.refuses_restart(now):
         reason, until = at_budget(verdict, ledger.budget.then)
-        hold_now(tree, child, reason, until, now, exit)
+        hold_now(tree, child, reason, until, now, exit, (by_budget(verdict),))
         return True
     if verdict := ledger.add(Meter.RESTARTS, 1, now):
         _warn(tree, child, verdict)
@@ -50,6 +51,12 @@ def at_budget(verdict: Verdict, then: AtBudget) -> tuple[str, float]:
     if then is AtBudget.HOLD:
         return f"{verdict} used; held until somebody resumes it", math.inf
     return f"{verdict} used; it goes on when there is room again", verdict.until
+
+
+def by_budget(verdict: Verdict) -> Ground:
+    """How much of a budget is used up."""
+    numbers = (("used", verdict.used), ("limit", verdict.rate.amount), ("within", verdict.rate.within))
+    return Ground(Rule.BUDGET, f"{str(verdict).removeprefix('budget: ')} used", numbers)
 
 
 def _warn(tree: Tree, child: Child, verdict: Verdict) -> None:

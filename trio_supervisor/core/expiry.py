@@ -8,6 +8,7 @@ from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.clocks import Clock, Clocks
 from trio_supervisor.core.commands import LookAtLife
 from trio_supervisor.core.facts import HeldByRule, Looked, RestartAsked
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import LimitKind, Then, in_words
 from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.policy import Restart
@@ -133,15 +134,20 @@ def _judge(tree: Tree, child: Child, clock: Clock, now: float) -> None:
     clock.done = True
     reason = _reason(clock)
     if then is Then.HOLD:
-        ask_in_turn(tree, child, HeldByRule(child.id, reason), now)
+        ask_in_turn(tree, child, HeldByRule(child.id, reason, ground=_ground(clock, now)), now)
     elif clock.kind is LimitKind.PROGRESS or child.policy.restart is Restart.TEMPORARY:
         # Who gets nowhere has failed; who is old or idle has not, and its restart counts for nothing.
-        stop(tree, child, StopCause.FAILURE, reason, now)
+        stop(tree, child, StopCause.FAILURE, reason, now, (_ground(clock, now),))
     else:
-        ask_in_turn(tree, child, RestartAsked(child.id, reason), now)
+        ask_in_turn(tree, child, RestartAsked(child.id, reason, _ground(clock, now)), now)
 
 
 _PARTICIPLE = {Then.RESTART: "restarted", Then.HOLD: "stopped and held"}
+
+
+def acts_by(child: Child, clock: Clock) -> str:
+    """What a clock does to a child when its time is over, in words."""
+    return f"it is {_PARTICIPLE[_then(child, clock.kind)]}"
 
 
 def _then(child: Child, kind: LimitKind) -> Then:
@@ -162,6 +168,10 @@ def _reason(clock: Clock) -> str:
             return f"progress limit: none within {within}"
         case LimitKind.METER:
             return f"budget: its meter is silent, although there was output in the last {within}"
+
+
+def _ground(clock: Clock, now: float) -> Ground:
+    return Ground(Rule(clock.kind.value), _reason(clock), (("passed", now - clock.since), ("limit", clock.within)))
 
 
 def _state_of(clock: Clock, now: float) -> str:

@@ -4,24 +4,14 @@ Every fact about a life carries its generation: what an older life says changes 
 """
 
 import math
-from enum import Enum
 
 from trio_supervisor.core.answers import Verb
 from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.grounds import Ground
 from trio_supervisor.core.policy import ChildPolicy
+from trio_supervisor.core.role import Role as Role
 from trio_supervisor.core.spending import Exported
-from trio_supervisor.record import record
-
-
-class Role(Enum):
-    """What a probe is asked for."""
-
-    STARTUP = "startup"
-    """Whether its start is over. Until then nothing else is asked."""
-    READINESS = "readiness"
-    """Whether it is offered to others."""
-    HEALTH = "health"
-    """Whether it must be restarted (Kubernetes' liveness)."""
+from trio_supervisor.record import record, unseen
 
 
 @record
@@ -54,6 +44,8 @@ class RestartAsked:
 
     child: str
     reason: str = "restarted by hand"
+    ground: Ground | None = unseen(default=None)
+    """The rule that asks for it; None: a person does."""
 
 
 @record
@@ -72,6 +64,8 @@ class HoldAsked:
     reason: str = "held by hand"
     until: float = math.inf
     """When it is resumed by itself."""
+    ground: Ground | None = unseen(default=None)
+    """The rule that asks for it; None: a person does."""
 
 
 @record
@@ -80,6 +74,8 @@ class ResumeAsked:
 
     child: str
     reason: str = "resumed by hand"
+    ground: Ground | None = unseen(default=None)
+    """The rule that asks for it; None: a person does."""
 
 
 @record
@@ -92,6 +88,8 @@ class HeldByRule:
     reason: str
     until: float = math.inf
     """When it is resumed by itself."""
+    ground: Ground | None = unseen(default=None)
+    """The rule, with its numbers."""
 
 
 @record

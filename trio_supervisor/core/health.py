@@ -20,7 +20,7 @@ class Edge(Enum):
 class Health:
     """The verdict on one question about one life, and how far the answers are from changing it."""
 
-    __slots__ = ("failed", "failing_since", "good", "run", "thresholds", "worked")
+    __slots__ = ("failed", "failing_since", "good", "run", "said", "thresholds", "worked")
 
     def __init__(self, thresholds: Thresholds, *, good: bool) -> None:
         self.thresholds = thresholds
@@ -34,9 +34,12 @@ class Health:
         """The same of good answers."""
         self.failing_since: float | None = None
         """When the first failed answer came that is not made up for yet; None if there is none."""
+        self.said = ""
+        """What the last answer said, for people."""
 
-    def answered(self, ok: bool, now: float, *, decisive: bool = False) -> Edge:
-        """Count one answer; a `decisive` one is as good as all that the threshold asks for."""
+    def answered(self, ok: bool, now: float, *, decisive: bool = False, said: str = "") -> Edge:
+        """Count one answer; a `decisive` one is as good as all that the threshold asks for. `said`: its words."""
+        self.said = said
         self.failed = 0 if ok else self.failed + 1
         self.worked = self.worked + 1 if ok else 0
         if not ok and self.failing_since is None:

@@ -89,6 +89,19 @@ def check_pattern(name: str, pattern: str) -> re.Pattern[bytes]:
         raise ValueError(f"{name}: {pattern!r} is not a regular expression: {error}") from error
 
 
+def span(seconds: float) -> str:
+    """A measured span for people, as exact as matters: `2.1 s`, `45 s`, `2 min 5 s`, `3 h 20 min`, `2 days 3 h`."""
+    seconds = max(seconds, 0.0)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, part, large, small in ((86400, 3600, "days", "h"), (3600, 60, "h", "min"), (60, 1, "min", "s")):
+        if whole >= size:
+            high, low = divmod(round(whole / part), size // part)
+            return f"{high} {large} {low} {small}" if low else f"{high} {large}"
+    return f"{whole} s"
+
+
 _UNITS = ((604800.0, "week", "weeks"), (86400.0, "day", "days"), (3600.0, "h", "h"), (60.0, "min", "min"))
 
 

@@ -16,6 +16,7 @@ from trio_supervisor.core.facts import (
     Started,
     Told,
 )
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import LifeEnded, StatusTold
 from trio_supervisor.core.policy import ReadyBy
 from trio_supervisor.core.reports import is_failure, tell_stop, words_of_stop
@@ -98,10 +99,11 @@ def _limit_reached(tree: Tree, child: Child, fact: LimitReached, now: float) -> 
     # Whoever is to end anyway ends in its turn.
     if tree.shutting_down:
         return
+    grounds = (Ground(Rule.MEMORY, fact.reason),)
     if may_drain(tree, child):
-        drain(tree, child, StopCause.FAILURE, fact.reason, now)
+        drain(tree, child, StopCause.FAILURE, fact.reason, now, grounds)
     else:
-        stop(tree, child, StopCause.FAILURE, fact.reason, now)
+        stop(tree, child, StopCause.FAILURE, fact.reason, now, grounds)
 
 
 # The end of a life

@@ -13,7 +13,7 @@ from trio_supervisor.core.answers import Answer, Verb
 from trio_supervisor.core.asks import ask_in_turn, asked, start_first
 from trio_supervisor.core.calls import add, answer_callers, called
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.commands import Reply
+from trio_supervisor.core.commands import Output, Reply
 from trio_supervisor.core.draining import drained
 from trio_supervisor.core.expenses import spent
 from trio_supervisor.core.expiry import clocks_due, give_back
@@ -47,12 +47,15 @@ from trio_supervisor.core.facts import (
     Told,
     TreeStartAsked,
 )
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import in_words
 from trio_supervisor.core.lives import decide, lived
-from trio_supervisor.core.notices import Cause, Output, TreeStarted
+from trio_supervisor.core.look import Look, look_at
+from trio_supervisor.core.notices import Cause, TreeStarted
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
 from trio_supervisor.core.probes import start_overdue
+from trio_supervisor.core.reasons import by_intensity
 from trio_supervisor.core.restarts import retry
 from trio_supervisor.core.restored import restored
 from trio_supervisor.core.starts import begin, look_around, want_start
@@ -60,6 +63,7 @@ from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import end, make_haste
 from trio_supervisor.core.tree import TREE, Tree
 
+_OVER = Ground(Rule.HOLD, "the hold was until now")
 _LOOKS = frozenset({Verb.WHICH, Verb.COUNT, Verb.SPEC})
 
 
@@ -102,6 +106,14 @@ class Machine:
     def deadline_of(self, child: str) -> float | None:
         """When the machine will act on a child by itself; None if it will not."""
         return self._tree.timers.get(child)
+
+    def look_at(self, child: str, now: float) -> Look:
+        """How a child stands with its rules, what it needs, and what comes next. Raises KeyError."""
+        return look_at(self._tree, self._tree.children[child], now)
+
+    def look_at_limit(self, now: float) -> Ground:
+        """The limit of restarts that all children share, and how much of it is used up."""
+        return by_intensity(self._tree.window, now, shared=True)
 
     def next_name(self, base: str) -> str:
         """A name for a new child of a dynamic supervisor: `base-1`, `base-2`, ...; without a template `base`, if that
@@ -204,7 +216,7 @@ class Machine:
                 continue
             child = tree.children[key]
             if child.state is State.HELD:
-                ask_in_turn(tree, child, ResumeAsked(key, "the hold is over"), now)
+                ask_in_turn(tree, child, ResumeAsked(key, "the hold is over", _OVER), now)
             elif child.state is State.DRAINING:
                 drained(tree, child, f"; not done within {in_words(child.policy.drain)}", now)
             elif child.state is not State.BACKOFF:

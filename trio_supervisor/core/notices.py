@@ -1,14 +1,20 @@
-"""Notices: what the machine tells people and programs; and all that it gives out. Times are seconds."""
+"""Notices: what the machine tells people and programs. Times are seconds.
+
+Clients that only show them load this module too, and next to nothing else of the core.
+"""
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from trio_supervisor.core.budget import Meter
-from trio_supervisor.core.commands import Command
 from trio_supervisor.core.exits import Exit
-from trio_supervisor.core.facts import Role
-from trio_supervisor.core.limits import LimitKind
+from trio_supervisor.core.grounds import Ground
+from trio_supervisor.core.role import Role
 from trio_supervisor.core.state import State
-from trio_supervisor.record import record
+from trio_supervisor.record import record, unseen
+
+if TYPE_CHECKING:
+    from trio_supervisor.core.budget import Meter
+    from trio_supervisor.core.limits import LimitKind
 
 
 @record
@@ -26,6 +32,8 @@ class StateChanged:
     restarts: int = 0
     exit: Exit | None = None
     """The end of the life that this change comes from, if it does."""
+    grounds: tuple[Ground, ...] = unseen(default=())
+    """The rules behind it, with their numbers; no part of the value."""
 
 
 class Judgement(Enum):
@@ -108,7 +116,7 @@ class Warned:
 
     child: str
     generation: int
-    about: LimitKind | Meter
+    about: "LimitKind | Meter"
     reason: str
     """For people."""
     value: float
@@ -145,6 +153,3 @@ class TreeEnding:
 
 
 Notice = StateChanged | Judged | StatusTold | Report | LifeEnded | Warned | TreeStarted | TreeEnding
-
-
-Output = Command | Notice

@@ -8,9 +8,11 @@ from trio_supervisor.core import expiry
 from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.commands import PassStartup, Repace, WatchHealth
 from trio_supervisor.core.facts import ProbeAnswered, Role
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.health import Edge, Health
 from trio_supervisor.core.notices import Judged, Judgement
 from trio_supervisor.core.policy import ReadyBy
+from trio_supervisor.core.reasons import by_deadline, by_probe
 from trio_supervisor.core.reports import tell_progress
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop
@@ -40,17 +42,18 @@ def begin_probes(tree: Tree, child: Child) -> None:
 
 def start_overdue(tree: Tree, child: Child, reason: str, now: float) -> None:
     """The deadline of the start has passed: it has failed; of a child that is only watched, it is not there yet."""
+    grounds = (by_deadline(child.policy.start_deadline, child.probe_failure),)
     if child.policy.remote and child.state is State.RUNNING and not tree.policy.ordered:
-        tree.enter(child, State.UNHEALTHY, now, f"unhealthy: {reason}")
+        tree.enter(child, State.UNHEALTHY, now, f"unhealthy: {reason}", grounds=grounds)
     else:
-        stop(tree, child, StopCause.FAILURE, reason, now)
+        stop(tree, child, StopCause.FAILURE, reason, now, grounds)
 
 
-def become_ready(tree: Tree, child: Child, now: float, reason: str) -> None:
+def become_ready(tree: Tree, child: Child, now: float, reason: str, grounds: tuple[Ground, ...] = ()) -> None:
     """The child is ready, for the first time in its life or again."""
-    tree.enter(child, State.READY, now, reason)
+    tree.enter(child, State.READY, now, reason, grounds=grounds)
     if not child.was_ready:
-        child.was_ready = True
+        child.note_ready(now)
         expiry.watch_ready(tree, child, now)
         if tree.plan is None or tree.plan.starting != child.id:
             tell_progress(tree, child, by_hand=False)
@@ -72,12 +75,12 @@ def _startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
     startup = child.startup
     if startup is None or startup.good:
         return
-    if startup.answered(fact.ok, now) is Edge.UP:
+    if startup.answered(fact.ok, now, said=fact.detail) is Edge.UP:
         _pass_startup(tree, child, fact, now)
     elif not fact.ok:
         child.probe_failure = fact.detail
         if fact.decisive or startup.failed >= startup.thresholds.failures:
-            _fail_start(tree, child, f"its start has failed: {fact.detail}", now)
+            _fail_start(tree, child, fact, by_probe(Rule.STARTUP, startup, now), now)
 
 
 def _pass_startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
@@ -95,7 +98,8 @@ def _pass_startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> 
         case ReadyBy.ITSELF if not child.announced:
             _watch_health(tree, child)
         case ReadyBy.START | ReadyBy.ITSELF:
-            become_ready(tree, child, now, fact.detail or "startup probe succeeded")
+            grounds = () if child.startup is None else (by_probe(Rule.STARTUP, child.startup, now),)
+            become_ready(tree, child, now, fact.detail or "startup probe succeeded", grounds)
 
 
 def _readiness(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
@@ -104,18 +108,22 @@ def _readiness(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> Non
     if not fact.ok:
         child.probe_failure = fact.detail
         if fact.decisive and not child.was_ready and child.startup is None and not child.policy.remote:
-            _fail_start(tree, child, f"its start has failed: {fact.detail}", now)
+            child.readiness.answered(fact.ok, now, said=fact.detail)
+            _fail_start(tree, child, fact, by_probe(Rule.READINESS, child.readiness, now), now)
             return
     edge = _judge(tree, child, child.readiness, fact, now)
     if child.health is not None and not child.health.good:
         # It is watched, and lost: whether it is ready shows when it is back.
         return
     if edge is Edge.UP:
-        become_ready(tree, child, now, fact.detail or "readiness probe succeeded")
-    elif edge is Edge.DOWN and child.policy.remote and child.policy.health is None:
-        tree.enter(child, State.UNHEALTHY, now, _why_unhealthy(child.readiness, fact))
+        grounds = (by_probe(Rule.READINESS, child.readiness, now),)
+        become_ready(tree, child, now, fact.detail or "readiness probe succeeded", grounds)
     elif edge is Edge.DOWN:
-        tree.enter(child, State.RUNNING, now, f"not ready: {fact.detail}")
+        grounds = (by_probe(Rule.READINESS, child.readiness, now),)
+        if child.policy.remote and child.policy.health is None:
+            tree.enter(child, State.UNHEALTHY, now, _why_unhealthy(child.readiness, fact), grounds=grounds)
+        else:
+            tree.enter(child, State.RUNNING, now, f"not ready: {fact.detail}", grounds=grounds)
 
 
 def _health(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
@@ -130,9 +138,10 @@ def _health(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
             _come_back(tree, child, fact, now)
         case Edge.DOWN:
             reason = _why_unhealthy(health, fact)
-            tree.enter(child, State.UNHEALTHY, now, reason)
+            grounds = (by_probe(Rule.HEALTH, health, now),)
+            tree.enter(child, State.UNHEALTHY, now, reason, grounds=grounds)
             if not child.policy.remote:
-                stop(tree, child, StopCause.FAILURE, reason, now)
+                stop(tree, child, StopCause.FAILURE, reason, now, grounds)
         case Edge.NONE | Edge.SUSPECT | Edge.CLEARED:
             return
 
@@ -140,7 +149,8 @@ def _health(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
 def _come_back(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
     """One that is watched is there (again)."""
     if child.readiness is None or child.readiness.good:
-        become_ready(tree, child, now, fact.detail or "health probe succeeded")
+        grounds = () if child.health is None else (by_probe(Rule.HEALTH, child.health, now),)
+        become_ready(tree, child, now, fact.detail or "health probe succeeded", grounds)
     else:
         tree.enter(child, State.RUNNING, now, f"not ready: {child.probe_failure}")
 
@@ -155,7 +165,7 @@ def _why_unhealthy(health: Health, fact: ProbeAnswered) -> str:
 def _judge(tree: Tree, child: Child, health: Health, fact: ProbeAnswered, now: float) -> Edge:
     """Count an answer, and tell the edge that it made."""
     since, failed = health.failing_since, health.run
-    edge = health.answered(fact.ok, now, decisive=fact.decisive)
+    edge = health.answered(fact.ok, now, decisive=fact.decisive, said=fact.detail)
     match edge:
         case Edge.NONE:
             return edge
@@ -175,7 +185,7 @@ def _judge(tree: Tree, child: Child, health: Health, fact: ProbeAnswered, now: f
     return edge
 
 
-def _fail_start(tree: Tree, child: Child, reason: str, now: float) -> None:
+def _fail_start(tree: Tree, child: Child, fact: ProbeAnswered, ground: Ground, now: float) -> None:
     # Whoever is to end anyway ends in its turn.
     if not tree.shutting_down:
-        stop(tree, child, StopCause.FAILURE, reason, now)
+        stop(tree, child, StopCause.FAILURE, f"its start has failed: {fact.detail}", now, (ground,))

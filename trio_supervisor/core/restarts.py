@@ -5,9 +5,11 @@ from trio_supervisor.core.child import Child, Ended
 from trio_supervisor.core.crashes import with_last_lines
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.expenses import refuse_restart
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import Cause
 from trio_supervisor.core.plan import Plan, Purpose, Retry
 from trio_supervisor.core.policy import AtLimit, AutoShutdown, Restart
+from trio_supervisor.core.reasons import by_backoff, by_crashes, by_exit_code, by_intensity, by_pause
 from trio_supervisor.core.reports import tell_end, tell_limit
 from trio_supervisor.core.starts import want_start
 from trio_supervisor.core.state import State
@@ -26,12 +28,16 @@ def ended(tree: Tree, child: Child, end_: Ended, now: float, failure: str = "") 
     tell_end(tree, child, exit, bad=not clean)
     verdict = judge(child.policy.restart, clean=clean)
     why = failure or str(exit)
+    grounds = () if failure else by_exit_code(exit, said, child.policy.exit_codes)
     if verdict.fate is Fate.RESTART or _has_a_say(child, said):
-        restart(tree, child, end_, why, now, said=Meaning.GOOD if clean else said)
+        if not _has_a_say(child, said):
+            grounds = (*grounds, Ground(Rule.RESTART, verdict.rule))
+        restart(tree, child, end_, why, now, said=Meaning.GOOD if clean else said, grounds=grounds)
         return
     child.known = None
+    grounds = (*grounds, Ground(Rule.RESTART, verdict.rule))
     state = State.FINISHED if verdict.fate is Fate.FINISH else State.FAILED
-    tree.enter(child, state, now, f"{why}; {verdict.rule}", exit=exit)
+    tree.enter(child, state, now, f"{why}; {verdict.rule}", exit=exit, grounds=grounds)
     if tree.policy.dynamic or (tree.policy.ordered and child.policy.restart is Restart.TEMPORARY):
         tree.remove(child, now, f"{why}; {verdict.rule}", exit)
     if child.policy.significant:
@@ -76,18 +82,33 @@ def _consider_auto_shutdown(tree: Tree, child: Child, exit: Exit, now: float) ->
     end(tree, Cause.AUTO_SHUTDOWN, reason, now, child.id, exit)
 
 
-def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float, *, said: Meaning = Meaning.BAD) -> None:
-    """A restart decision: it counts, and at the limit it is no restart. `said`: what the end says of itself."""
+def restart(
+    tree: Tree,
+    child: Child,
+    end_: Ended,
+    why: str,
+    now: float,
+    *,
+    said: Meaning = Meaning.BAD,
+    grounds: tuple[Ground, ...] = (),
+) -> None:
+    """A restart decision: it counts, and at the limit it is no restart. `said`: what the end says of itself; `grounds`:
+    why there is anything to decide.
+    """
     # Left before the attempts are counted: healthy time may have ended the row of failures.
     child.leave_ready(now)
-    if reason := _why_held(child, end_.exit, why, now, said):
-        tree.enter(child, State.HELD, now, reason, exit=end_.exit)
+    reason = _why_held(child, end_.exit, why, now, said)
+    if said is Meaning.BAD:
+        grounds = (*grounds, *by_crashes(child.policy, child.crashes, now))
+    if reason:
+        tree.enter(child, State.HELD, now, reason, exit=end_.exit, grounds=grounds)
         return
     windows = windows_of(tree, child)
     if now >= tree.paused_until and (limit := next((each for each in windows if not each.has_room(now)), None)):
         reason = f"restart limit: {limit.intensity}; the last failure: {why}"
+        grounds = (*grounds, by_intensity(limit, now, shared=limit is tree.window))
         if not _pause(tree, windows, limit, now):
-            _give_up(tree, child, reason, end_.exit, now)
+            _give_up(tree, child, reason, end_.exit, now, grounds)
             return
         why = reason
     if refuse_restart(tree, child, now, end_.exit):
@@ -95,23 +116,30 @@ def restart(tree: Tree, child: Child, end_: Ended, why: str, now: float, *, said
     if now >= tree.paused_until:
         for window in windows:
             window.add(now)
+        grounds += tuple([by_intensity(window, now, shared=window is tree.window) for window in windows])
+    else:
+        grounds = (*grounds, by_pause(tree.paused_until - now))
     child.restarts += 1
     child.restart_reason = why
+    child.again = (child.failed_by.value if child.failed_by else end_.exit.how.value).replace(" ", "_")
     wait = tree.paused_until - now
     if said is not Meaning.RESTART:
         child.attempts += 1
         wait = max(backoff.delay(child.policy.backoff, child.attempts, end_.draw), wait)
-    _come_back(tree, child, end_.exit, why, wait, now)
+        grounds = (*grounds, by_backoff(child.policy.backoff, child.attempts, end_.draw))
+    _come_back(tree, child, end_.exit, why, wait, now, grounds)
 
 
-def _come_back(tree: Tree, child: Child, exit: Exit, why: str, wait: float, now: float) -> None:
+def _come_back(
+    tree: Tree, child: Child, exit: Exit, why: str, wait: float, now: float, grounds: tuple[Ground, ...]
+) -> None:
     if tree.policy.ordered or tree.grouped:
-        _plan_restart(tree, child, exit, why, max(wait, 0.0), now)
+        _plan_restart(tree, child, exit, why, max(wait, 0.0), now, grounds)
     elif wait > 0:
         tree.timers.set(child.id, now + wait)
-        tree.enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=exit)
+        tree.enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=exit, grounds=grounds)
     else:
-        want_start(tree, child, now, why, exit=exit)
+        want_start(tree, child, now, why, exit=exit, grounds=grounds)
 
 
 def _why_held(child: Child, exit: Exit, why: str, now: float, said: Meaning) -> str:
@@ -151,19 +179,21 @@ def _pause(tree: Tree, windows: tuple[Window, ...], reached: Window, now: float)
     return True
 
 
-def _give_up(tree: Tree, child: Child, reason: str, exit: Exit, now: float) -> None:
+def _give_up(tree: Tree, child: Child, reason: str, exit: Exit, now: float, grounds: tuple[Ground, ...]) -> None:
     if tree.policy.at_limit is AtLimit.HOLD:
-        tree.enter(child, State.HELD, now, reason, exit=exit)
+        tree.enter(child, State.HELD, now, reason, exit=exit, grounds=grounds)
         return
     tell_limit(tree, child)
     child.known = None
-    tree.enter(child, State.FAILED, now, reason, exit=exit)
+    tree.enter(child, State.FAILED, now, reason, exit=exit, grounds=grounds)
     end(tree, Cause.LIMIT, f"{child.id}: {reason}", now, child.id, exit)
 
 
-def _plan_restart(tree: Tree, child: Child, exit: Exit, why: str, wait: float, now: float) -> None:
+def _plan_restart(
+    tree: Tree, child: Child, exit: Exit, why: str, wait: float, now: float, grounds: tuple[Ground, ...]
+) -> None:
     if child.state is not State.BACKOFF:
-        tree.enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=exit)
+        tree.enter(child, State.BACKOFF, now, why, next_at=now + wait, exit=exit, grounds=grounds)
     plan = Plan(Purpose.RESTART, reason=why, offender=child.id, known=child.known, wait=wait)
     members = strategy.group(tree.policy.strategy, tree.children, child.id)
     plan.stops.extend(name for name in reversed(members) if name != child.id)

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.facts import Restored
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.restarts import windows_of
 from trio_supervisor.core.state import State
 from trio_supervisor.core.tree import Tree
+
+_BEFORE = Ground(Rule.HOLD, "it was held already when the run before ended")
 
 
 def restored(tree: Tree, child: Child, past: Restored, now: float) -> None:
@@ -20,7 +23,7 @@ def restored(tree: Tree, child: Child, past: Restored, now: float) -> None:
     if past.held or past.stopped:
         tree.kept_down.add(child.id)
         if past.held:
-            tree.enter(child, State.HELD, now, past.held)
+            tree.enter(child, State.HELD, now, past.held, grounds=(_BEFORE,))
         else:
             child.reason = past.stopped
 

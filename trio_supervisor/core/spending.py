@@ -127,6 +127,15 @@ class Ledger:
             return None
         return Verdict(Level.REACHED, Meter.RESTARTS, spending.used(now), spending.rate, spending.room_at(1))
 
+    def state(self, now: float) -> tuple[Verdict, ...]:
+        """How much is used up at `now`; nothing is judged by that."""
+        return tuple(
+            [
+                Verdict(Level.FINE, meter, spending.used(now), spending.rate, now)
+                for meter, spending in self._meters.items()
+            ]
+        )
+
     def approve(self, now: float) -> None:
         """Somebody says to go on: what is used up begins anew, what is not goes on."""
         for meter, spending in self._meters.items():

@@ -4,6 +4,7 @@ from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.commands import StartChild
 from trio_supervisor.core.dependencies import Answer
 from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import TreeStarted
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop, stop_in_turn
@@ -22,19 +23,21 @@ _DOWN_FOR_BOUND = frozenset(State) - {
 
 def begin(tree: Tree, child: Child, now: float) -> None:
     """Begin the next life of a child that is WAITING."""
-    child.begin_life()
+    child.begin_life(now)
     tree.timers.set(child.id, now + child.policy.start_deadline)
     reason = child.restart_reason if child.generation > 1 else ""
     tree.enter(child, State.STARTING, now, reason, next_at=tree.timers.get(child.id))
     tree.say(StartChild(child.id, child.generation, child.restarts, reason))
 
 
-def want_start(tree: Tree, child: Child, now: float, why: str, exit: Exit | None = None) -> None:
+def want_start(
+    tree: Tree, child: Child, now: float, why: str, exit: Exit | None = None, grounds: tuple[Ground, ...] = ()
+) -> None:
     """Start as soon as possible."""
     _, obstacle = ask(tree, child)
     if not obstacle and tree.places.full:
         obstacle = f"waiting until fewer than {tree.policy.max_parallel_starts} others start"
-    tree.enter(child, State.WAITING, now, "; ".join(filter(None, (why, obstacle))), exit=exit)
+    tree.enter(child, State.WAITING, now, "; ".join(filter(None, (why, obstacle))), exit=exit, grounds=grounds)
 
 
 def ask(tree: Tree, child: Child) -> tuple[Answer, str]:
@@ -82,7 +85,7 @@ def _take_bound_down(tree: Tree, name: str, bound: tuple[str, ...], now: float) 
         for child in tree.alive(bound):
             if child.up and child.state is not State.STOPPING:
                 # It stays desired as it is: once down it waits for what it is bound to.
-                child.restart_reason = f"bound to {name!r}"
+                child.restart_reason, child.again = f"bound to {name!r}", Rule.BINDS_TO.value
                 stop(tree, child, StopCause.ASKED, child.restart_reason, now)
 
 
@@ -97,6 +100,7 @@ def _consider_start(tree: Tree, child: Child, now: float) -> None:
             tree.enter(child, State.FAILED, now, obstacle)
             child.blocked = True
         case Answer.YES | Answer.NOT_YET:
+            child.again = Rule.DEPENDS_ON.value
             want_start(tree, child, now, "dependency is back")
         case Answer.NEVER:
             return

@@ -7,19 +7,21 @@ from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.commands import CutGrace, Reply, StopChild
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.facts import Called
+from trio_supervisor.core.grounds import Ground
 from trio_supervisor.core.notices import Cause, TreeEnding
 from trio_supervisor.core.plan import Plan, Purpose
 from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.tree import TREE, Tree
 
 
-def stop(tree: Tree, child: Child, cause: StopCause, reason: str, now: float) -> None:
+def stop(tree: Tree, child: Child, cause: StopCause, reason: str, now: float, grounds: tuple[Ground, ...] = ()) -> None:
     """Begin the end of a life; if that is under way already, only what follows it may change."""
+    child.failed_by = grounds[0].rule if grounds and cause is StopCause.FAILURE else None
     if child.state is State.STOPPING:
         child.cause = cause
         child.reason = reason
         return
-    tree.enter(child, State.STOPPING, now, reason)
+    tree.enter(child, State.STOPPING, now, reason, grounds=grounds)
     child.cause = cause
     child.failure = reason if cause is StopCause.FAILURE else ""
     tree.say(StopChild(child.id, child.generation, reason, tree.hurry))
@@ -33,21 +35,31 @@ def rest(tree: Tree, child: Child, now: float, reason: str, exit: Exit | None = 
     leave_group(tree, child)
     if child.hold:
         if child.state is not State.HELD or child.resume_at != child.hold_until:
-            _enter_held(tree, child, now, exit)
+            _enter_held(tree, child, now, exit, child.grounds)
     elif child.state is not State.STOPPED:
         tree.enter(child, State.STOPPED, now, reason, exit=exit)
 
 
-def hold_now(tree: Tree, child: Child, reason: str, until: float, now: float, exit: Exit | None = None) -> None:
+def hold_now(
+    tree: Tree,
+    child: Child,
+    reason: str,
+    until: float,
+    now: float,
+    exit: Exit | None = None,
+    grounds: tuple[Ground, ...] = (),
+) -> None:
     """A rule keeps a child down whose life is over; at `until` it is resumed by itself."""
     child.hold, child.hold_until = reason, until
-    _enter_held(tree, child, now, exit)
+    _enter_held(tree, child, now, exit, grounds)
 
 
-def _enter_held(tree: Tree, child: Child, now: float, exit: Exit | None) -> None:
+def _enter_held(tree: Tree, child: Child, now: float, exit: Exit | None, grounds: tuple[Ground, ...] = ()) -> None:
     # Nothing is resumed in the end; and a time that is over already is now.
     child.hold_until = until = math.inf if tree.shutting_down else max(child.hold_until, now)
-    tree.enter(child, State.HELD, now, child.hold, next_at=None if until == math.inf else until, exit=exit)
+    tree.enter(
+        child, State.HELD, now, child.hold, next_at=None if until == math.inf else until, exit=exit, grounds=grounds
+    )
     tree.timers.set(child.id, until)
 
 
@@ -111,10 +123,10 @@ def stop_in_turn(tree: Tree, child: Child, now: float) -> None:
         stop_unless_over(tree, child, tree.stopping or "", now)
 
 
-def stop_unless_over(tree: Tree, child: Child, reason: str, now: float) -> None:
+def stop_unless_over(tree: Tree, child: Child, reason: str, now: float, grounds: tuple[Ground, ...] = ()) -> None:
     """Stop a child; one whose life is over already, undecided, comes to rest."""
     if child.pending is None:
-        stop(tree, child, StopCause.ASKED, reason, now)
+        stop(tree, child, StopCause.ASKED, reason, now, grounds)
     else:
         exit = child.pending.exit
         rest(tree, child, now, f"{reason} ({exit})", exit)

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Iterable
 
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.commands import ForgetChild
+from trio_supervisor.core.commands import ForgetChild, Output
 from trio_supervisor.core.dependencies import Graph
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.facts import Called
-from trio_supervisor.core.notices import Cause, Output, StateChanged
+from trio_supervisor.core.grounds import Ground
+from trio_supervisor.core.notices import Cause, StateChanged
 from trio_supervisor.core.places import Places
 from trio_supervisor.core.plan import DecideExit, Item, Plan
 from trio_supervisor.core.policy import Strategy, TreePolicy
@@ -93,8 +94,9 @@ class Tree:
         reason: str,
         next_at: float | None = None,
         exit: Exit | None = None,
+        grounds: tuple[Ground, ...] = (),
     ) -> None:
-        """Bring a child into another state, with all that depends on it."""
+        """Bring a child into another state, with all that depends on it. `grounds`: what was decided by."""
         old, before = child.state, child.unsettled
         child.enter(state, now, reason)
         self.unsettled += child.unsettled - before
@@ -108,7 +110,9 @@ class Tree:
         if state not in (State.STARTING, State.RUNNING):
             self.places.give_back(child.id)
         self.changed.append(child.id)
-        self.out.append(StateChanged(child.id, child.generation, old, state, reason, next_at, child.restarts, exit))
+        self.out.append(
+            StateChanged(child.id, child.generation, old, state, reason, next_at, child.restarts, exit, grounds)
+        )
 
     def hold_for_good(self, child: Child) -> None:
         """A child that is held is not resumed by itself any more."""

@@ -1,5 +1,6 @@
 """Restart intensity: the sliding window of OTP's supervisor (rules 17 and 18)."""
 
+import math
 from collections import deque
 
 from trio_supervisor.core.policy import Intensity
@@ -14,10 +15,18 @@ class Window:
 
     def has_room(self, now: float) -> bool:
         """Whether one more restart at `now` is within the limit."""
+        return self.used(now) < self.intensity.restarts
+
+    def used(self, now: float) -> int:
+        """How many restarts count at `now`."""
         # The edge counts as inside, as in supervisor:add_restart/3.
         while self._times and now - self._times[0] > self.intensity.within:
             self._times.popleft()
-        return len(self._times) < self.intensity.restarts
+        return len(self._times)
+
+    def frees_at(self) -> float:
+        """When the oldest of those that were counted stops to count; `math.inf` if none was."""
+        return self._times[0] + self.intensity.within if self._times else math.inf
 
     def add(self, now: float) -> None:
         """Count a restart."""

@@ -13,7 +13,8 @@ from typing import Self, TypeVar, Unpack
 import trio
 from attrs import evolve, frozen
 
-from trio_supervisor.control.endpoints import EndpointChange, EndpointWatch
+from trio_supervisor.control.endpoints import EndpointWatch
+from trio_supervisor.control.insights import EndpointChange
 from trio_supervisor.core.notices import Notice
 from trio_supervisor.embedding.specs import SupervisorOptions, TaskOptions, supervisor_spec, task
 from trio_supervisor.embedding.tree import Tree

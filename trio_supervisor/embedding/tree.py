@@ -9,7 +9,8 @@ import trio
 
 from trio_supervisor.control import asking
 from trio_supervisor.control.api import Snapshot
-from trio_supervisor.control.endpoints import Endpoint, endpoint_of, endpoints
+from trio_supervisor.control.endpoints import endpoint_of, endpoints
+from trio_supervisor.control.insights import Endpoint
 from trio_supervisor.control.looks import find, snapshot_of, snapshots
 from trio_supervisor.core.answers import Answer, Counts, Row, Verb
 from trio_supervisor.core.child import Child

@@ -11,8 +11,10 @@ import trio
 from attrs import define, field
 
 from trio_supervisor.core.budget import Meter
-from trio_supervisor.core.expenses import at_budget
+from trio_supervisor.core.expenses import at_budget, by_budget
 from trio_supervisor.core.facts import Fact, HeldByRule
+from trio_supervisor.core.grounds import Ground, Rule
+from trio_supervisor.core.limits import in_words
 from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.spending import Exported, Ledger, Level
 from trio_supervisor.spec import Account
@@ -36,9 +38,9 @@ class _Shared:
     def words(self) -> str:
         return f"account {self.name!r}: " if self.name else ""
 
-    def hold(self, reason: str, until: float) -> None:
+    def hold(self, reason: str, until: float, ground: Ground) -> None:
         for member in self.members:
-            member.post(HeldByRule(member.child, reason, until))
+            member.post(HeldByRule(member.child, reason, until, ground))
 
     def count(self, meter: Meter, amount: float, by: "Seat") -> None:
         verdict = self.ledger.add(meter, amount, trio.current_time()) if self.ledger else None
@@ -46,7 +48,8 @@ class _Shared:
             return
         if verdict.level is Level.REACHED:
             reason, until = at_budget(verdict, self.ledger.budget.then)
-            self.hold(self.words + reason, until)
+            ground = by_budget(verdict)
+            self.hold(self.words + reason, until, Ground(ground.rule, self.words + ground.text, ground.numbers))
         elif verdict.level is Level.NEARLY:
             reason = f"{self.words}{verdict} used"
             by.warn(Warned(by.child, by.generation(), meter, reason, verdict.used, verdict.rate.amount))
@@ -77,9 +80,22 @@ class Seat:
         reason = f"{account.words}quota used up until {until_words}: {said}"
         if until > account.until + LONGER:
             account.until, account.why = until, reason
-            account.hold(reason, until)
+            account.hold(reason, until, Ground(Rule.QUOTA, reason))
         else:
-            self.post(HeldByRule(self.child, reason, max(until, account.until)))
+            self.post(HeldByRule(self.child, reason, max(until, account.until), Ground(Rule.QUOTA, reason)))
+
+    def standing(self) -> tuple[Ground, ...]:
+        """How its account stands: the quota that is used up, and how much of the budgets."""
+        account, now = self._account, trio.current_time()
+        grounds = []
+        if account.until > now:
+            left = account.until - now
+            text = f"{account.why}; that is in {in_words(left)}"
+            grounds.append(Ground(Rule.QUOTA, text, (("left", left),)))
+        for verdict in account.ledger.state(now) if account.ledger else ():
+            ground = by_budget(verdict)
+            grounds.append(Ground(ground.rule, account.words + ground.text, ground.numbers))
+        return tuple(grounds)
 
     def approve(self) -> None:
         """Somebody wants the child up although the budget may be used up: as much again is approved."""
@@ -89,7 +105,8 @@ class Seat:
     def catch_up(self) -> None:
         """The child has come while the quota is used up."""
         if self._account.until > trio.current_time():
-            self.post(HeldByRule(self.child, self._account.why, self._account.until))
+            why = self._account.why
+            self.post(HeldByRule(self.child, why, self._account.until, Ground(Rule.QUOTA, why)))
 
     def leave(self) -> None:
         """The child is gone."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import define
+from attrs import define, field
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.commands import StartChild
@@ -30,9 +30,10 @@ from trio_supervisor.core.policy import Backoff
 from trio_supervisor.engine.accounts import Seat
 from trio_supervisor.engine.ears import Ears
 from trio_supervisor.engine.notes import said_by
-from trio_supervisor.engine.prober import Asked, keep_asking
+from trio_supervisor.engine.prober import Asked, ask_once, keep_asking
 from trio_supervisor.engine.redacted import redacted
 from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
+from trio_supervisor.engine.tally import Tally
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.output.last import last_lines
@@ -78,6 +79,8 @@ class Kept:
     """As what that is specified."""
     restarts: int = 0
     """How many its account was told of."""
+    tallies: dict[Role, Tally] = field(factory=dict)
+    """By probe: what came of asking it."""
 
 
 class ChildLife:
@@ -223,6 +226,11 @@ class ChildLife:
             detail += ": a task that ignores its cancellation"
         self._post(Exited(self._kept.spec.id, self._generation, Exit(How.UNKILLABLE, detail=detail)))
 
+    @property
+    def stop_progress(self) -> str:
+        """What its stop does now, in words; "" when there is none under way."""
+        return self._stop.progress
+
     def cut_grace(self) -> None:
         """End the stop that is under way by force, at once."""
         self._stop.cut()
@@ -344,16 +352,31 @@ class ChildLife:
         detail = self._world.redact(answer.detail)
         self._post(ProbeAnswered(self._kept.spec.id, self._generation, role, answer.ok, detail, answer.decisive))
 
+    @property
+    def started(self) -> bool:
+        """Whether it is started, and not over."""
+        return self._started.is_set() and not self.over.is_set()
+
+    async def ask_now(self, role: Role) -> tuple[Answer, float]:
+        """Ask a probe that it has, once, beside those that go on; nothing follows from the answer. Returns it with the
+        seconds that it took. Raises ProbeError: the question can't be put.
+        """
+        answer, took = await ask_once(self._asked(role, self._probes[role], Tally()), self._world.probe)
+        return changed(answer, detail=self._world.redact(answer.detail)), took
+
     async def _keep_asking(self, role: Role, probe: Probe) -> None:
+        asked = self._asked(role, probe, self._kept.tallies.setdefault(role, Tally()))
+        with self._startup if role is Role.STARTUP and self._startup is not None else nullcontext():
+            await keep_asking(asked, self._world.probe)
+
+    def _asked(self, role: Role, probe: Probe, tally: Tally) -> Asked:
         run: Callable[..., Awaitable[Completed]] | None = None
         if isinstance(self.life, RunsCommands):
             run = self.life.run
         address = self.life.address if isinstance(self.life, LivesElsewhere) else None
         target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address)
         pace = self._paces.get(role)
-        asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace)
-        with self._startup if role is Role.STARTUP and self._startup is not None else nullcontext():
-            await keep_asking(asked, self._world.probe)
+        return Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace, tally)
 
 
 def _paces_of(spec: ChildSpec, draw: Callable[[], float]) -> "dict[Role, Pace]":

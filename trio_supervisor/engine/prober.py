@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 from trio_supervisor.core.facts import Role
 from trio_supervisor.engine.lanes import Lane, current_lanes
 from trio_supervisor.engine.lateness import time_lost
+from trio_supervisor.engine.tally import Tally
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import KnowsItsOwn, Life, Ownership, OwnsPorts
@@ -52,6 +53,8 @@ class Asked:
     """A random number in [0, 1), for the jitter."""
     pace: "Pace | None" = None
     """Of a child that is only watched: it is asked at once at first, and by growing pauses when it is lost."""
+    tally: Tally = field(factory=Tally)
+    """What came of it, counted."""
 
 
 async def keep_asking(asked: Asked, open_probe: ProbeFactory) -> None:
@@ -62,6 +65,22 @@ async def keep_asking(asked: Asked, open_probe: ProbeFactory) -> None:
             await (prober.listen() if probe.waits else prober.run())
     except ProbeError as error:
         asked.complain(f"{asked.role.value} probe: {error}")
+
+
+async def ask_once(asked: Asked, open_probe: ProbeFactory) -> tuple[Answer, float]:
+    """Ask now, beside whoever keeps asking; returns the answer and the seconds that it took. Of what a child says by
+    itself it is what is known.
+
+    Raises:
+        ProbeError: the question can't be put.
+    """
+    async with open_probe(asked.probe.check, asked.target, asked.probe.timeout) as probe:
+        if probe.last is not None:
+            return probe.last(), 0.0
+        prober = _Prober(asked, probe)
+        async with prober.lane().place():
+            begun = trio.current_time()
+            return await prober.ask_in_time(), trio.current_time() - begun
 
 
 def _delays(probe: Probe, *, eager: bool) -> Iterator[float]:
@@ -110,14 +129,15 @@ class _Prober:
                 wanted = await self.asked.pace.wait(begun, wanted)
             lost = not at_once and time_lost(wanted) > 0
             at_once = False
-            async with self._lane().place():
+            async with self.lane().place():
                 begun = trio.current_time()
                 try:
-                    answer = await self._ask_in_time()
+                    answer = await self.ask_in_time()
                 except ProbeError as error:
                     self._complain(str(error))
                     continue
-            lateness = trio.current_time() - begun - self.asked.probe.timeout
+            took = trio.current_time() - begun
+            lateness = took - self.asked.probe.timeout
             # A command is killed after that, which takes its time; so it tells itself how late it was seen.
             unheard = (answer.late if self.probe.heavy else lateness) > LATE
             # Only once: what is as late again is itself so slow.
@@ -127,6 +147,7 @@ class _Prober:
                 at_once = unheard
                 continue
             self.complaint = ""
+            self.asked.tally.note(took, answer.ok)
             if answer.ok:
                 if self.asked.pace is not None:
                     self.asked.pace.succeeded()
@@ -137,7 +158,8 @@ class _Prober:
         jitter = self.asked.probe.jitter
         return delay * (1 + jitter * (2 * self.asked.draw() - 1)) if jitter else delay
 
-    def _lane(self) -> Lane:
+    def lane(self) -> Lane:
+        """Among whom it is asked."""
         lanes = current_lanes()
         if self.probe.heavy:
             return lanes.heavy
@@ -149,7 +171,8 @@ class _Prober:
             self.complaint = text
             self.asked.complain(f"{self.asked.role.value} probe: {text}")
 
-    async def _ask_in_time(self) -> Answer:
+    async def ask_in_time(self) -> Answer:
+        """One answer, which must be the child's own; none within the timeout is one too. Raises ProbeError."""
         timeout = self.asked.probe.timeout
         answer = Answer(False, f"no answer within {timeout:g} s")
         # A command is stopped at its time by who runs it, who can then tell what it has said.

@@ -77,15 +77,31 @@ class Stop:
         self._marks = _marks()
         self._next_mark = 0.0
         self._extended_until = 0.0
+        self._taken = 0
+        """How many steps were begun; one more than there are: the kill."""
+
+    @property
+    def progress(self) -> str:
+        """What it does now, in words; "" when it does nothing."""
+        if not self._taken or self._it.over.is_set():
+            return ""
+        spent = trio.current_time() - self._step_begun
+        if self._taken > len(self._steps):
+            return f"SIGKILL to what is left, {spent:.1f} of {KILL_PATIENCE:g} s"
+        step = self._steps[self._taken - 1]
+        limit = "" if step.wait == math.inf else f" of {step.wait:g}"
+        then = "the kill" if self._taken == len(self._steps) else self._words(self._steps[self._taken])
+        return f"step {self._taken} of {len(self._steps)}: {self._words(step)}, {spent:.1f}{limit} s; then {then}"
 
     async def run(self) -> None:
         """Take the steps, then kill; returns when the life is over, or `KILL_PATIENCE` after the kill."""
         self._begun = trio.current_time()
         self._set_mark()
         with trio.CancelScope(shield=True):
-            for step in self._steps:
+            for number, step in enumerate(self._steps, 1):
                 if self._hurried or self._it.over.is_set():
                     break
+                self._taken = number
                 with trio.CancelScope() as self._scope:
                     await self._take(step)
             if not self._it.over.is_set():
@@ -108,6 +124,7 @@ class Stop:
                 else:
                     await self._say_who_is_left("its time is over")
         self._it.life.kill()
+        self._taken = len(self._steps) + 1
         self._step_begun = trio.current_time()
         await self._wait(KILL_PATIENCE)
 

@@ -41,6 +41,8 @@ from trio_supervisor.core.facts import (
     TimePassed,
     TreeStartAsked,
 )
+from trio_supervisor.core.grounds import Ground
+from trio_supervisor.core.look import Look
 from trio_supervisor.core.machine import Machine
 from trio_supervisor.core.notices import (
     Cause,
@@ -184,6 +186,10 @@ class Supervisor:
         there = child in self._machine.children and not self.over
         return self._world.ring(self.path_of(child), there=there)
 
+    def lost(self, child: str) -> int:
+        """How many bytes of what a child has said could not be written to its log files."""
+        return self._world.lost(self.path_of(child))
+
     def lease(self, child: str) -> "Lease":
         """Who may write to a child; one for all its lives."""
         from trio_supervisor.writing import Lease  # noqa: PLC0415 -- most runs write to nobody
@@ -195,6 +201,14 @@ class Supervisor:
     def path_of(self, child: str) -> str:
         """The path of a child from the top."""
         return f"{self.path}/{child}" if self.path else child
+
+    def look_at(self, child: str) -> Look:
+        """All that the machine knows of why a child is as it is. Raises KeyError."""
+        return self._machine.look_at(child, trio.current_time())
+
+    def look_at_limit(self) -> Ground:
+        """The limit of restarts that all children share, and how much of it is used up."""
+        return self._machine.look_at_limit(trio.current_time())
 
     def next_at(self, child: str) -> float | None:
         """When the machine will act on a child by itself, on Trio's clock."""

@@ -35,6 +35,10 @@ def _forget_nothing(_path: str) -> None:
     """Nothing was kept."""
 
 
+def _nothing_lost(_path: str) -> int:
+    return 0
+
+
 def _restore_nothing(_path: str) -> None:
     """Nothing is known of an earlier run."""
 
@@ -63,5 +67,7 @@ class World:
     """Called with the path of a child that is removed."""
     at_once: Callable[[str, Stream], int] = _a_little
     """How many bytes of a child's stream are taken at once, at the most."""
+    lost: Callable[[str], int] = _nothing_lost
+    """How many bytes of what a child has said could not be written to its log files."""
     restored: Callable[[str], Restored | None] = _restore_nothing
     """What an earlier run has left for the child of a path; it is told only once."""

@@ -43,6 +43,8 @@ class Appender:
         self._mid_line = False
         self._looked_at = 0.0
         self._lost = 0
+        self.lost = 0
+        """How many bytes were ever lost; to be read by anybody."""
         self._lost_because = ""
         self._trouble = ""
         self._retry_at = 0.0
@@ -54,7 +56,7 @@ class Appender:
         now = time.monotonic()
         try:
             if self._trouble and now < self._retry_at:
-                self._lost += sum(map(len, parts))
+                self.lose(sum(map(len, parts)), self._lost_because)
                 return
             if self._fd >= 0 and now - self._looked_at >= LOOK_AGAIN_AFTER:
                 self._look(now)
@@ -64,7 +66,7 @@ class Appender:
             self._append([self._note_of_loss(), *parts] if self._lost else parts)
             self._lost = 0
         except OSError as error:
-            self._lost += sum(map(len, parts))
+            self.lose(sum(map(len, parts)), self._lost_because)
             self._give_up(error.strerror or str(error), now)
         else:
             if self._trouble:
@@ -74,6 +76,7 @@ class Appender:
     def lose(self, size: int, because: str) -> None:
         """Count so many bytes that were never given."""
         self._lost += size
+        self.lost += size
         self._lost_because = because
 
     def reopen(self) -> None:

@@ -51,6 +51,11 @@ class Log:
         if spec.format is LogFormat.RAW:
             self.streams -= {Stream.SUPERVISOR}
 
+    @property
+    def lost(self) -> int:
+        """How many bytes for its file could never be written."""
+        return self._files.lost(self._appender)
+
     def close(self) -> None:
         """The child is gone, or writes elsewhere."""
         self._files.release(self._appender)
@@ -104,6 +109,10 @@ class LogFiles:
             if refused := self._refused.pop(appender, 0):
                 self._jobs.put((appender, refused))
             self._jobs.put(appender.finish)
+
+    def lost(self, appender: Appender) -> int:
+        """How many bytes for a file could never be written, or will not be."""
+        return appender.lost + self._refused.get(appender, 0)
 
     @property
     def full(self) -> bool:

@@ -113,6 +113,11 @@ class Hub:
         """
         return self._rings.of(child) if there else self._rings.find(child)
 
+    def lost(self, child: str) -> int:
+        """How many bytes of what a child has said could not be written to its log files, as they are now."""
+        voice = self._voices.get(child)
+        return 0 if voice is None else sum(log.lost for log in voice.logs)
+
     async def room(self) -> None:
         """Wait until every listener can take more, each at most as long as it asks for.
 

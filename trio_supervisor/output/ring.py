@@ -84,6 +84,8 @@ class Ring:
         self._next = 1
         self._open: set[Stream] = set()
         self._readers = trio.lowlevel.ParkingLot()
+        self.said: dict[Stream, int] = {}
+        """How many bytes were ever said, by stream."""
 
     @property
     def first(self) -> int:
@@ -103,6 +105,7 @@ class Ring:
     def append(self, stream: Stream, chunk: bytes, generation: int) -> None:
         """Take in a chunk; b"" ends the stream."""
         pieces = _pieces(chunk)
+        self.said[stream] = self.said.get(stream, 0) + len(chunk)
         if len(chunk) > LONGEST_LINE * pieces:
             for start in range(0, len(chunk), LONGEST_LINE):
                 part = chunk[start : start + LONGEST_LINE]

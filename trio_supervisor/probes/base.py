@@ -63,6 +63,8 @@ class OpenProbe:
     """To ask is to wait until the child says something by itself: without timeout, and again at once."""
     heavy: bool = False
     """To ask costs as much as to start a process."""
+    last: Callable[[], Answer] | None = None
+    """With `waits`: what is known now. It waits for nothing, and takes nothing from who does."""
 
 
 ProbeFactory = Callable[[Check, Target, float], AbstractAsyncContextManager[OpenProbe]]

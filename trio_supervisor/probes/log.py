@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
 from trio_supervisor.spec import Log
+from trio_supervisor.telling import Found
 from trio_supervisor.words import one_line
 
 
@@ -23,8 +24,14 @@ async def open_log(check: Log, target: Target, _: float) -> AsyncIterator[OpenPr
         raise ProbeError(f"log {check.log or check.fail!r} needs a port, and the child has none")
 
     async def ask() -> Answer:
-        found = await search.next()
-        how = "says what it fails by" if found.failure else "says"
-        return Answer(not found.failure, f"it {how}: {one_line(found.line)}", decisive=True)
+        return _answer(await search.next())
 
-    yield OpenProbe(ask, waits=True)
+    def last() -> Answer:
+        return Answer(False, "it has said nothing of the kind yet") if search.latest is None else _answer(search.latest)
+
+    yield OpenProbe(ask, waits=True, last=last)
+
+
+def _answer(found: Found) -> Answer:
+    how = "says what it fails by" if found.failure else "says"
+    return Answer(not found.failure, f"it {how}: {one_line(found.line)}", decisive=True)

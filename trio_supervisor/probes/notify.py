@@ -30,9 +30,11 @@ async def open_notify(_: Notify, target: Target, __: float) -> AsyncIterator[Ope
         raise ProbeError("notify: a child of this kind has no socket to notify by")
     notifications = target.telling.notifications
     if target.role is Role.HEALTH:
-        yield OpenProbe(_Watchdog(notifications, target.period).ask, waits=True)
+        watchdog = _Watchdog(notifications, target.period)
+        yield OpenProbe(watchdog.ask, waits=True, last=watchdog.last)
     else:
-        yield OpenProbe(_Ready(notifications).ask, waits=True)
+        ready = _Ready(notifications)
+        yield OpenProbe(ready.ask, waits=True, last=ready.last)
 
 
 class _Ready:
@@ -48,6 +50,12 @@ class _Ready:
         while it.ready is None or it.ready is self._told:
             await it.change()
         self._told = it.ready
+        return self.last()
+
+    def last(self) -> Answer:
+        it = self._notifications
+        if it.ready is None:
+            return Answer(False, "it has not said READY=1 yet")
         return Answer(True, "READY=1", decisive=True) if it.ready else Answer(False, it.why, decisive=True)
 
 
@@ -71,7 +79,7 @@ class _Watchdog:
             if it.trigger and not self._trigger_told:
                 self._trigger_told = True
                 return Answer(False, "it says that it has failed (WATCHDOG=trigger)", decisive=True)
-            period = self._period if it.watchdog is None else it.watchdog
+            period = self._expected
             now = trio.current_time()
             if it.heartbeats != self._beats:
                 self._beats, self._since = it.heartbeats, now
@@ -86,3 +94,18 @@ class _Watchdog:
             if self._since - due < LATE:
                 self._told_good = -float("inf")
                 return Answer(False, f"no WATCHDOG=1 within {period:g} s")
+
+    @property
+    def _expected(self) -> float:
+        """Seconds between heartbeats."""
+        watchdog = self._notifications.watchdog
+        return self._period if watchdog is None else watchdog
+
+    def last(self) -> Answer:
+        it = self._notifications
+        if it.trigger:
+            return Answer(False, "it says that it has failed (WATCHDOG=trigger)", decisive=True)
+        if it.heartbeat_at is None:
+            return Answer(False, "it has not said WATCHDOG=1 yet")
+        age = trio.current_time() - it.heartbeat_at
+        return Answer(age <= self._expected, f"the last WATCHDOG=1 came {age:.1f} s ago, {self._expected:g} s at most")

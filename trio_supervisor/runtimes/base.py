@@ -196,6 +196,27 @@ class ListsMembers(Protocol):
         """All processes of its tree, each in words: `123 (node)`."""
 
 
+@record
+class Usage:
+    """What a life uses, with all that it has started."""
+
+    cpu_seconds: float
+    """CPU time since it began."""
+    memory_bytes: int
+    """What is in memory now; what is shared with others is divided among all, where the kernel tells."""
+    processes: int
+
+
+@runtime_checkable
+class MeasuresItself(Protocol):
+    """A life that can tell what it uses."""
+
+    async def usage(self) -> Usage | None:
+        """As it is now; None when it does not run, or can't be looked at. Many who ask at once are measured
+        together.
+        """
+
+
 class Input(Protocol):
     """What a life reads, as its standard input or from its terminal."""
 

@@ -82,6 +82,10 @@ class Cgroup:
         cache = _counter(self.memory + "/memory.stat", "inactive_file" if v2 else "total_inactive_file")
         return None if usage is None else max(0, usage - cache)
 
+    def cpu_used(self) -> float | None:
+        """Seconds of CPU time of all that were ever in it; None without version 2, which alone counts it always."""
+        return None if self.tree is None else _counter(self.tree + "/cpu.stat", "usage_usec") / 1e6
+
     def memory_kills(self) -> int:
         """How many in it the kernel has killed for want of memory, of the group or of the whole machine.
 

@@ -80,6 +80,17 @@ def _numbers() -> list[int]:
         return []
 
 
+def cpu_ticks(pid: int) -> int:
+    """The CPU time of a process, and of those of its children that it has waited for, in clock ticks; 0 for what is
+    gone.
+    """
+    try:
+        fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15])) if len(fields) >= 20 else 0
+
+
 def command_line(pid: int) -> str:
     """Program and arguments, at most 80 characters of them; the bare name for what has none; "" for what is gone."""
     try:

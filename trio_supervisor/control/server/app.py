@@ -12,9 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from trio_supervisor.control.api import Control, Event, Gap, LogLine, Operation, Phase, Verb
+from trio_supervisor.control.exposition import OPENMETRICS, PLAIN
+from trio_supervisor.control.insights import EndpointChange, Role
 from trio_supervisor.control.server.pace import Pace
 from trio_supervisor.control.server.streams import Stream
-from trio_supervisor.control.wire import forms, requests, sse
+from trio_supervisor.control.wire import forms, insights, requests, sse
 from trio_supervisor.control.wire.openapi import document
 from trio_supervisor.control.wire.problems import Problem, TooLargeError, problem_of, request_problem
 from trio_supervisor.control.wire.requests import Fields
@@ -36,9 +38,14 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/agents", service.guarded(service.agents), methods=get),
+            Route("/v1/agents/{agent:path}/probe", service.guarded(service.probe), methods=post),
             Route("/v1/agents/{agent:path}/{verb}", service.guarded(service.command), methods=post),
+            Route("/v1/explain/{agent:path}", service.guarded(service.explain), methods=get),
             Route("/v1/agents/{agent:path}/logs", service.guarded(service.logs), methods=get),
             Route("/v1/agents/{agent:path}", service.guarded(service.agent), methods=get),
+            Route("/v1/tree", service.guarded(service.tree), methods=get),
+            Route("/v1/endpoints", service.guarded(service.endpoints), methods=get),
+            Route("/metrics", service.guarded(service.metrics), methods=get),
             Route("/v1/events", service.guarded(service.events), methods=get),
             Route("/v1/logs", service.guarded(service.logs), methods=get),
             Route("/v1/operations/{id}", service.guarded(service.operation), methods=get),
@@ -69,11 +76,39 @@ class _Service:
 
         return guarded
 
-    async def agents(self, _request: Request) -> Response:
-        return _json(forms.agents_form(self._control.snapshot()))
+    async def agents(self, request: Request) -> Response:
+        fields = requests.query(request.query_params.multi_items(), requests.AGENTS)
+        with_usage = fields.truth("usage", default=False)
+        return _json(forms.agents_form(await self._control.measured() if with_usage else self._control.snapshot()))
 
     async def agent(self, request: Request) -> Response:
         return _json(forms.snapshot_form(self._control.agent(request.path_params["agent"])))
+
+    async def explain(self, request: Request) -> Response:
+        return _json(insights.explanation_form(self._control.explain(request.path_params["agent"])))
+
+    async def probe(self, request: Request) -> Response:
+        fields = await _body(request, requests.PROBE)
+        words = [each.value for each in Role]
+        role = Role(fields.choice("probe", words)) if fields.has("probe") else None
+        found = await _while_connected(request, self._control.probe(request.path_params["agent"], role))
+        return Response(status_code=499) if found is None else _json(insights.all_probed_form(found))
+
+    async def tree(self, _request: Request) -> Response:
+        return _json(insights.nodes_form(self._control.tree()))
+
+    async def endpoints(self, request: Request) -> Response:
+        fields = requests.query(request.query_params.multi_items(), requests.ENDPOINTS)
+        if not fields.truth("follow", default=False):
+            return _json(insights.endpoints_form(self._control.endpoints()))
+        source = self._control.endpoint_changes()
+        return Stream(source, _encode_change, sse.MEDIA_TYPE, self._closing, first=sse.comment("listening"))
+
+    async def metrics(self, request: Request) -> Response:
+        # Whoever asks for OpenMetrics at all prefers it (Prometheus does).
+        openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
+        text = await self._control.metrics(openmetrics=openmetrics)
+        return Response(text, headers={"content-type": OPENMETRICS if openmetrics else PLAIN})
 
     async def events(self, request: Request) -> Response:
         fields = requests.query(request.query_params.multi_items(), requests.EVENTS)
@@ -158,25 +193,8 @@ class _Service:
 
     async def _waited(self, request: Request, order: Awaitable[Operation]) -> Response:
         """Wait for a command as long as somebody waits for the answer; the command goes on without."""
-        answers: list[Operation | SupervisorError] = []
-        async with trio.open_nursery() as nursery:
-
-            async def watch() -> None:
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(watch)
-            try:
-                answers.append(await order)
-            except SupervisorError as error:
-                answers.append(error)
-            nursery.cancel_scope.cancel()
-        if not answers:
-            return Response(status_code=499)
-        if isinstance(answers[0], SupervisorError):
-            raise answers[0]
-        return _told(answers[0])
+        operation = await _while_connected(request, order)
+        return Response(status_code=499) if operation is None else _told(operation)
 
     async def openapi(self, _request: Request) -> Response:
         return _json(document())
@@ -188,6 +206,33 @@ async def _no_such_path(request: Request, error: Exception) -> Response:  # noqa
     response = _refused(request_problem(error.status_code, f"{request.method} {request.url.path[:200]}: {what}"))
     response.headers.update(error.headers or {})
     return response
+
+
+async def _while_connected(request: Request, asked: Awaitable[T]) -> T | None:
+    """Wait as long as somebody waits for the answer; None when nobody does any more."""
+    answers: list[T | SupervisorError] = []
+    async with trio.open_nursery() as nursery:
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(watch)
+        try:
+            answers.append(await asked)
+        except SupervisorError as error:
+            answers.append(error)
+        nursery.cancel_scope.cancel()
+    answer = answers[0] if answers else None
+    if isinstance(answer, SupervisorError):
+        raise answer
+    return answer
+
+
+def _encode_change(change: EndpointChange) -> bytes:
+    data = forms.dumps(insights.change_form(change))
+    return b"event: endpoint\ndata: %s\n\n" % data
 
 
 async def _body(request: Request, known: requests.Known) -> Fields:

@@ -1,6 +1,7 @@
 """What is told, as JSON: records to plain values and back. Times are RFC 3339 in UTC."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -10,13 +11,16 @@ from trio_supervisor.control.api import (
     Event,
     Exit,
     Gap,
+    Ground,
     How,
     LogLine,
     Operation,
     Phase,
+    Rule,
     Snapshot,
     State,
     StateChanged,
+    Usage,
     Verb,
 )
 from trio_supervisor.errors import NoSupervisorError
@@ -40,8 +44,8 @@ def timestamp(at: float | None) -> str | None:
 
 
 def snapshot_form(one: Snapshot) -> Form:
-    """A snapshot."""
-    return {
+    """A snapshot; with `usage` where it was measured."""
+    form: dict[str, object] = {
         "agent": one.agent,
         "state": one.state.value,
         "desired": one.desired.value,
@@ -54,7 +58,16 @@ def snapshot_form(one: Snapshot) -> Form:
         "port": one.port,
         "last_exit": exit_form(one.last_exit),
         "status": one.status,
+        "failing_since": timestamp(one.failing_since),
     }
+    if one.usage is not None:
+        used = one.usage
+        form["usage"] = {
+            "cpu_seconds": used.cpu_seconds,
+            "memory_bytes": used.memory_bytes,
+            "processes": used.processes,
+        }
+    return form
 
 
 def agents_form(agents: tuple[Snapshot, ...]) -> Form:
@@ -92,7 +105,14 @@ def event_form(event: Event) -> Form:
         "pid": event.pid,
         "port": event.port,
         "exit": exit_form(change.exit),
+        "grounds": [ground_form(each) for each in change.grounds],
     }
+
+
+def ground_form(ground: Ground) -> Form:
+    """A rule with its numbers; one that is infinite is left out."""
+    numbers = {name: value for name, value in ground.numbers if math.isfinite(value)}
+    return {"rule": ground.rule.value, "text": ground.text, "numbers": numbers}
 
 
 def gap_form(gap: Gap) -> Form:
@@ -153,6 +173,17 @@ class Reader:
         """A value of that kind, or none."""
         return None if self._form.get(name) is None else self.get(name, kind)
 
+    def number(self, name: str) -> float:
+        """A number, whole or not."""
+        value = self._form.get(name)
+        if not isinstance(value, int | float):
+            raise _stranger(self._form)
+        return value
+
+    def maybe_number(self, name: str) -> float | None:
+        """A number, or none."""
+        return None if self._form.get(name) is None else self.number(name)
+
     def at(self, name: str) -> float:
         """A time, in seconds since the epoch."""
         try:
@@ -201,7 +232,16 @@ def snapshot_of(data: object) -> Snapshot:
         port=form.maybe("port", int),
         last_exit=_exit_of(form.maybe("last_exit", dict)),
         status=form.get("status", str),
+        failing_since=form.maybe_at("failing_since"),
+        usage=_usage_of(form.maybe("usage", dict)),
     )
+
+
+def _usage_of(data: object) -> Usage | None:
+    if data is None:
+        return None
+    form = Reader(data)
+    return Usage(form.number("cpu_seconds"), form.get("memory_bytes", int), form.get("processes", int))
 
 
 def agents_of(data: object) -> tuple[Snapshot, ...]:
@@ -232,16 +272,24 @@ def event_of(data: object) -> Event:
         None,
         form.get("restarts", int),
         _exit_of(form.maybe("exit", dict)),
+        form.each("grounds", ground_of),
     )
     return Event(
         form.get("seq", int),
         at,
         change,
         None if next_at is None else next_at - at,
-        float(form.get("lasted", (int, float))),  # type: ignore[arg-type] # isinstance takes several kinds
+        float(form.number("lasted")),
         form.maybe("pid", int),
         form.maybe("port", int),
     )
+
+
+def ground_of(data: object) -> Ground:
+    """A rule with its numbers."""
+    form = Reader(data)
+    numbers = form.get("numbers", dict)
+    return Ground(form.word("rule", Rule), form.get("text", str), tuple(numbers.items()))
 
 
 def gap_of(data: object) -> Gap:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from trio_supervisor.control.api import Desired, Phase, State, Verb
-from trio_supervisor.control.wire import requests
+from trio_supervisor.control.wire import insight_schemas, requests
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.control.wire.problems import STATUSES
 from trio_supervisor.core.exits import How
@@ -38,10 +38,57 @@ def document() -> Form:
 def _paths() -> Form:
     lines = {"200": _answer("One JSON object per line", "application/x-ndjson", _ref("Line"))}
     return {
-        "/v1/agents": {"get": _operation("All agents as they are", _ok("Agents"), [])},
+        "/v1/agents": {"get": _operation("All agents as they are", _ok("Agents"), _query(requests.AGENTS), 400)},
         "/v1/agents/{agent}": {"get": _operation("One agent as it is", _ok("Agent"), [_agent()], 404)},
         "/v1/agents/{agent}/logs": {
             "get": _operation("What it has said", lines, [_agent(), *_query(requests.LOGS)], 400, 404)
+        },
+        "/v1/explain/{agent}": {
+            "get": _operation("Why it is as it is, and what comes next", _ok("Explanation"), [_agent()], 404)
+        },
+        "/v1/agents/{agent}/probe": {
+            "post": _operation(
+                "Ask its probes now; nothing follows from the answers",
+                {"200": _answer("What they have answered", "application/json", _ref("Answers"))},
+                [_agent()],
+                400,
+                404,
+                409,
+                413,
+                body=_object(requests.PROBE),
+            )
+        },
+        "/v1/tree": {"get": _operation("The tree with its rules, the top first", _ok("Nodes"), [])},
+        "/v1/endpoints": {
+            "get": _operation(
+                "Which agents are ready, and where; with `follow` events `endpoint` (schema EndpointChange)",
+                {
+                    "200": {
+                        "description": "As it is now",
+                        "content": {
+                            "application/json": {"schema": _ref("Endpoints")},
+                            "text/event-stream": {"schema": _WORDS},
+                        },
+                    }
+                },
+                _query(requests.ENDPOINTS),
+                400,
+            )
+        },
+        "/metrics": {
+            "get": _operation(
+                "All figures, for Prometheus",
+                {
+                    "200": {
+                        "description": "Text, by the Accept header in its own format or in that of OpenMetrics",
+                        "content": {
+                            "text/plain": {"schema": _WORDS},
+                            "application/openmetrics-text": {"schema": _WORDS},
+                        },
+                    }
+                },
+                [],
+            )
         },
         **{f"/v1/agents/{{agent}}/{verb.value}": {"post": _command(verb)} for verb in requests.COMMANDS},
         "/v1/logs": {"get": _operation("What all have said, or some", lines, _query(requests.MERGED_LOGS), 400, 404)},
@@ -147,8 +194,12 @@ def _schemas() -> Mapping[str, Form]:
                 "port": _or_null(_NUMBER),
                 "last_exit": _or_null(_ref("Exit")),
                 "status": _WORDS,
-            }
+                "failing_since": _or_null(_TIME),
+                "usage": _ref("Usage"),
+            },
+            ["usage"],
         ),
+        **insight_schemas.schemas(_all, _or_null, _WORDS, _NUMBER, _TIME, state),
         "Agents": _all({"agents": _list("Agent")}),
         "Event": _all(
             {
@@ -165,6 +216,7 @@ def _schemas() -> Mapping[str, Form]:
                 "pid": _or_null(_NUMBER),
                 "port": _or_null(_NUMBER),
                 "exit": _or_null(_ref("Exit")),
+                "grounds": _list("Ground"),
             }
         ),
         "Gap": _all({"seq": _NUMBER, "agents": _list("Agent")}),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from trio_supervisor.control.api import Verb
+from trio_supervisor.control.insights import Role
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.errors import RequestError
 
@@ -55,6 +56,19 @@ REQUIRED: Mapping[Verb, Sequence[str]] = {
     Verb.SIGNAL: ["signal"],
     Verb.SEND: ["text"],
     Verb.SCALE: ["replicas"],
+}
+PROBE: Known = {
+    "probe": {"enum": [each.value for each in Role], "description": "only this one; without, all that it has"},
+}
+AGENTS: Known = {
+    "usage": {
+        "type": "boolean",
+        "default": False,
+        "description": "with what each uses, which takes a look at all processes",
+    },
+}
+ENDPOINTS: Known = {
+    "follow": {"type": "boolean", "default": False, "description": "as events: first what is there, then what changes"},
 }
 SHUTDOWN: Known = {
     "reason": _REASON,

@@ -11,7 +11,7 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.record import changed
-from trio_supervisor.runtimes.base import Launch, Ownership, Stream, WasActive
+from trio_supervisor.runtimes.base import Launch, Ownership, Stream, Usage, WasActive
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
@@ -26,6 +26,7 @@ from trio_supervisor.runtimes.process.setting import Setting
 from trio_supervisor.runtimes.process.sockets import connections_of, holder_of, owner_of
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import Tree
+from trio_supervisor.runtimes.process.usage import usage_of
 from trio_supervisor.spec import (
     AskStep,
     CloseStdinStep,
@@ -40,6 +41,7 @@ from trio_supervisor.system import lineage
 from trio_supervisor.system.cgroup import Cgroup
 from trio_supervisor.system.members import is_member
 from trio_supervisor.system.procfs import Process, command_line
+from trio_supervisor.system.usage import Grove
 
 MOST_BIRTHS = 5
 """A start that loses its guardian begins again, at most so often."""
@@ -281,6 +283,13 @@ class ProcessLife:
             return [] if self._tree is None else await self._tree.members()
         except OSError:
             return []
+
+    async def usage(self) -> Usage | None:
+        """What its tree uses."""
+        if self._tree is None or self._tree.leader.reaped:
+            return None
+        leader = self._tree.leader
+        return await usage_of(Grove(leader.pid, leader.started, self._marker, self._cgroup))
 
     async def owner(self, port: int) -> tuple[Ownership, str]:
         """Whose the listening TCP socket on `port` is, and in words who holds it."""
