@@ -21,7 +21,7 @@ from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.journal.journal import Journal
 from trio_supervisor.journal.orders import Order
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, prints_taken_in, send_request
+from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, outbound, prints_taken_in, send_request
 from trio_supervisor.record import changed
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
@@ -61,6 +61,7 @@ def make_supervisor(spec: SupervisorSpec, hub: Hub, past: "Past | None" = None) 
         hub.ring,
         hub.forget,
         hub.at_once,
+        outbound=outbound,
     )
     return Supervisor(spec, world if past is None else changed(world, restored=past.take))
 
