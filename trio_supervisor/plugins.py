@@ -72,6 +72,7 @@ LOOK_UP = "trio_supervisor.runtimes.process.outside:look_up"
 POST = "trio_supervisor.probes.webhook:post"
 STOP_REQUEST = "trio_supervisor.probes.stop_request:send"
 GUARDED = "trio_supervisor.runtimes.process.guarding:open_guarded"
+GUARDIAN_LIVES = "trio_supervisor.runtimes.process.guarding:guardian_lives"
 PRINTS = "trio_supervisor.runtimes.task_print:prints_taken_in"
 
 
@@ -89,6 +90,11 @@ def make_runtime(spec: ChildSpec) -> Runtime:
 def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:
     """Have processes spawned by a guardian while the block lasts: none of them outlives this one, however it ends."""
     return cast(Callable[[Guard], AbstractAsyncContextManager[object]], _load(GUARDED))(guard)
+
+
+def guardian_lives() -> bool:
+    """Whether there is nothing wrong with the guardian of this Trio run."""
+    return cast(Callable[[], bool], _load(GUARDIAN_LIVES))()
 
 
 def prints_taken_in(spec: SupervisorSpec) -> AbstractContextManager[None]:

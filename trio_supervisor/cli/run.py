@@ -26,9 +26,10 @@ from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.wiring import Claim, Journal, Order, claimed, open_tree, past_of, served
+from trio_supervisor.wiring import Claim, Journal, Order, claimed, guardian_lives, open_tree, past_of, served
 
 if TYPE_CHECKING:
+    from trio_supervisor.cli.systemd import Notifier
     from trio_supervisor.journal.restoring import Past
 
 LAST_WORDS = 2.0
@@ -61,6 +62,8 @@ class _Run:
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
     """The agent of --exit-code-from has ended for good."""
+    notifier: "Notifier | None" = None
+    """Tells the service manager that has started this."""
 
     async def main(self) -> int:
         directory = self.claim.directory
@@ -81,6 +84,7 @@ class _Run:
         for text, tone in leftovers.describe(await self.claim.clear()):
             console.say(text, tone=tone)
         past = await self._past(journal, console)
+        self.notifier = _notifier(console)
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
             guard = self._guard(console)
@@ -88,10 +92,15 @@ class _Run:
             tree = open_tree(self.loaded.spec, hub, watch, guard, console.remark, journal, past)
             async with tree as control:
                 acting = partial(act_on, reopen=hub.reopen_logs, record=partial(_record, journal))
-                nursery.start_soon(acting, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
-                control.on_shutdown(self.asked.set)
+                nursery.start_soon(acting, signals, control, self._ask_for_end)  # noqa: ASYNC111 -- for that reason
+                control.on_shutdown(self._ask_for_end)
                 async with served(control, self.claim.directory, os.environ, partial(_warn, console)):
-                    control.end(await self._wait(control))
+                    if self.notifier is not None:
+                        self.notifier.begin(control.snapshot())
+                        nursery.start_soon(self.notifier.run)  # noqa: ASYNC111 -- to the end of the tree
+                    reason = await self._wait(control)
+                    self._say_stopping()
+                    control.end(reason)
                     await control.wait()
                 if self._exit_code(control.snapshot()) == exit_codes.NOT_KILLED:
                     hub.flush()
@@ -100,6 +109,8 @@ class _Run:
                     await _leave_by_force(console, writer)
             nursery.cancel_scope.cancel()
             hub.flush()
+        if self.notifier is not None:
+            await self.notifier.aclose()
         return control.snapshot()
 
     def _open_journal(self, console: Console) -> Journal | None:
@@ -127,7 +138,17 @@ class _Run:
             heir=True,
         )
 
+    def _ask_for_end(self) -> None:
+        self.asked.set()
+        self._say_stopping()
+
+    def _say_stopping(self) -> None:
+        if self.notifier is not None:
+            self.notifier.stop()
+
     def _tell(self, console: Console, event: Event) -> None:
+        if self.notifier is not None:
+            self.notifier.note(event)
         console.notice(event.change, trio.current_time(), port=event.port, pid=event.pid)
         if event.change.child == self.options.exit_code_from and event.change.new.resting:
             self.watched.set()
@@ -166,6 +187,15 @@ class _Run:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         look = style.detect(terminal=os.isatty(_STDOUT), env=os.environ, encoding=encoding)
         return TextFormat(look, self.loaded.agents)
+
+
+def _notifier(console: Console) -> "Notifier | None":
+    if "NOTIFY_SOCKET" not in os.environ:
+        return None
+    from trio_supervisor.cli.systemd import Notifier, taken  # noqa: PLC0415 -- most runs are started by no manager
+
+    manager = taken(os.environ, os.getpid())
+    return None if manager is None else Notifier(manager, partial(_warn, console), guardian_lives)
 
 
 async def _record(journal: Journal | None, verb: str, signal: str) -> None:
