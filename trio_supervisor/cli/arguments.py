@@ -111,6 +111,14 @@ def _add_what(run: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_names(commands: "Commands[argparse.ArgumentParser]") -> None:
+    names = commands.add_parser("names")  # without help: for the scripts of `completion` only
+    names.add_argument("--file", default=DEFAULT_FILE)
+    names.add_argument("--state-dir")
+    names.add_argument("--socket")
+    names.add_argument("--of-file", action="store_true")
+
+
 def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
     check = commands.add_parser("check", help="check a file, and say everything that is wrong with it")
     _add_file(check)
@@ -155,6 +163,7 @@ _COMMANDS: dict[str, Callable[["Commands[argparse.ArgumentParser]"], None]] = {
     "init": _add_init,
     "schema": _add_schema,
     "events": _add_events,
+    "names": _add_names,
     "completion": _add_completion,
 }
 """Those that ask no supervisor."""

@@ -51,10 +51,10 @@ class Consoles:
         for console, _ in self._parts:
             console.remark(remark)
 
-    def say(self, text: str, *, child: str | None = None, tone: Tone = Tone.QUIET) -> None:
+    def say(self, text: str, *, child: str | None = None, tone: Tone = Tone.QUIET, name: str | None = None) -> None:
         """Print free text of the supervisor, about `child` if given."""
         for console, _ in self._parts:
-            console.say(text, child=child, tone=tone)
+            console.say(text, child=child, tone=tone, name=name)
 
     async def aclose(self, grace: float) -> None:
         """End all of them; what waits is written within so many seconds."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from trio_supervisor.cli.mask import HANDLED
+from trio_supervisor.cli.mask import HANDLED, hold_back
 from trio_supervisor.control.client import Client
 from trio_supervisor.errors import ConfigError, NoSupervisorError
 from trio_supervisor.record import record
@@ -100,19 +100,21 @@ def start(options: argparse.Namespace, run: Callable[[], int]) -> Up | Ended:
     it is up, signals are held back.
     """
     told, tells = os.pipe()
+    # A run has them held back from its first moment on.
+    hold_back()
     pid = os.fork()
     if pid == 0:
         _become(options, tells, run)
     os.close(tells)
     try:
-        _be_interruptible()
+        be_interruptible()
         with open(told, "rb") as report:
             words = report.read()
         # Whoever is told of it now gets to know it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        hold_back()
     except KeyboardInterrupt:
         # Not again: it ends within its stop deadline.
-        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        hold_back()
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
         raise
@@ -125,7 +127,7 @@ def start(options: argparse.Namespace, run: Callable[[], int]) -> Up | Ended:
     return Ended(code if code >= 0 else 128 - code)
 
 
-def _be_interruptible() -> None:
+def be_interruptible() -> None:
     """From here on Ctrl-C, and what else ends a program, is KeyboardInterrupt."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:

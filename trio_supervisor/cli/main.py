@@ -108,6 +108,10 @@ def _run(options: "argparse.Namespace") -> int:
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 
             return completion(options)
+        case "names":
+            from trio_supervisor.cli.names import names  # noqa: PLC0415
+
+            return names(options)
         case "events":
             from trio_supervisor.cli.events import events  # noqa: PLC0415
 

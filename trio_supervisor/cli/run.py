@@ -83,7 +83,7 @@ class _Run:
             async with self._open_console() as console:
                 with console.listening(hub):
                     snapshots = await self._live(hub, console, signals)
-                console.say(_summary(snapshots))
+                console.say(_summary(snapshots), name="ended")
         return self._exit_code(snapshots)
 
     async def _live(self, hub: Hub, console: Consoles, signals: AsyncIterator[int]) -> tuple[Snapshot, ...]:
@@ -93,7 +93,7 @@ class _Run:
                 self.upstart.warn(warning)
         journal = self._open_journal(console)
         for text, tone in leftovers.describe(await self.claim.clear()):
-            console.say(text, tone=tone)
+            console.say(text, tone=tone, name="leftover")
         past = await self._past(journal, console)
         self.notifier = _notifier(console)
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
@@ -119,7 +119,7 @@ class _Run:
                     await control.wait()
                 if self._exit_code(control.snapshot()) == exit_codes.NOT_KILLED:
                     hub.flush()
-                    console.say(_summary(control.snapshot()), tone=Tone.BAD)
+                    console.say(_summary(control.snapshot()), tone=Tone.BAD, name="ended")
                     await hub.aclose(LAST_WORDS)
                     await _leave_by_force(console)
             nursery.cancel_scope.cancel()
@@ -141,7 +141,7 @@ class _Run:
         if past is not None and past.kept:
             names = ", ".join(f"{agent} ({state})" for agent, state in past.kept)
             text = f"left down by the run before: {names}; name it, or run with --fresh, to start it"
-            console.say(text, tone=Tone.WARNING)
+            console.say(text, tone=Tone.WARNING, name="left_down")
         return past
 
     def _guard(self, console: Consoles) -> Guard:

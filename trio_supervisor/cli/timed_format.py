@@ -12,6 +12,8 @@ _SIGNS = {Stream.STDOUT: "|", Stream.STDERR: ":", Stream.LOG: ":", Stream.SUPERV
 class TimedFormat:
     """`2026-11-26T20:15:00.000Z name | what it said`; `*` is what the supervisor says. A partial line is a line."""
 
+    dull_too = True
+
     def record(self, record: Record, _cursor: Cursor) -> tuple[bytes, Cursor]:
         """What to write for the record; the cursor is never in a line."""
         sign = _SIGNS[record.stream]

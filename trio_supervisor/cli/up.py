@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from trio_supervisor.cli import exit_codes
-from trio_supervisor.cli.detach import Ended, start
-from trio_supervisor.cli.mask import HANDLED
+from trio_supervisor.cli.detach import Ended, be_interruptible, start
 from trio_supervisor.control.api import Desired, Gap, Snapshot, State
 from trio_supervisor.control.client import Client
 from trio_supervisor.errors import NoSupervisorError, UnknownAgentError
@@ -30,6 +29,7 @@ class _TooLateError(Exception):
 def up(options: argparse.Namespace, run: Callable[[], int]) -> int:
     """Have it up; with `--wait` the exit code says whether all are ready."""
     begun = time.monotonic()
+    be_interruptible()
     file = os.path.realpath(options.file)
     found = _running(file, options) or _start(file, options, run)
     if isinstance(found, Ended):
@@ -41,8 +41,7 @@ def up(options: argparse.Namespace, run: Callable[[], int]) -> int:
         return exit_codes.DONE
     left = None if options.timeout is None else options.timeout - (time.monotonic() - begun)
     # From here on Ctrl-C ends the waiting, and nothing else.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+    be_interruptible()
     return _wait(client, options, left, holder)
 
 
