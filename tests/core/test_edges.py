@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from trio_supervisor.core.edges import LONGEST_SETTLE, RELAPSE, Edges, HookKind
+from trio_supervisor.core.edges import LONGEST_SETTLE, RELAPSE, Edges
 from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.core.hook_kind import HookKind
 from trio_supervisor.core.notices import StateChanged
 from trio_supervisor.core.state import State
 

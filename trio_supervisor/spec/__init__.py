@@ -6,7 +6,7 @@ begins.
 """
 
 from trio_supervisor.core.budget import AtBudget, Budget, Rate
-from trio_supervisor.core.edges import HookKind
+from trio_supervisor.core.hook_kind import HookKind
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import ExitCodes
 from trio_supervisor.spec.accounts import Account, Quota

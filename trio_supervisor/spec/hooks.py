@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Never
 
-from trio_supervisor.core.edges import HookKind
+from trio_supervisor.core.hook_kind import HookKind
 from trio_supervisor.errors import SpecError
 from trio_supervisor.record import record
 from trio_supervisor.spec.checks import check_headers, check_url
