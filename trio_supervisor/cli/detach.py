@@ -154,7 +154,7 @@ def _become(options: argparse.Namespace, tells: int, run: Callable[[], int]) -> 
         code = run()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: ASYNC103 -- the process ends with it
         import traceback  # noqa: PLC0415 -- nobody has foreseen it
 
         traceback.print_exc()
