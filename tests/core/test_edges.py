@@ -220,10 +220,28 @@ def test_who_comes_to_rest_without_failure_is_stopped_and_forgiven(rest: State) 
     assert it.enter(State.REMOVED) == []
 
 
-def test_who_has_never_lived_is_not_stopped_and_who_is_removed_neither() -> None:
+def test_who_has_never_lived_is_not_stopped() -> None:
     it = Told()
     assert it.enter(State.STOPPED) == []
 
+
+def test_who_is_removed_was_stopped_unless_it_was_down() -> None:
+    it = Told()
+    it.live(1)
+    it.enter(State.STOPPING)
+    assert it.enter(State.REMOVED) == [HookKind.STOPPED]
+
     other = Told()
     other.live(1)
+    other.enter(State.HELD, CRASH)
     assert other.enter(State.REMOVED) == []
+
+
+def test_restarts_of_an_earlier_run_are_no_news() -> None:
+    it = Told()
+    it.restarts = 7
+    it.live(1)
+    assert it.told == [(0, HookKind.READY)]
+    it.crash()
+    it.live(1)
+    assert it.count(HookKind.RESTARTED) == 1

@@ -28,10 +28,13 @@ from trio_supervisor import (
     process,
     task,
 )
-from trio_supervisor.core.facts import HeldByRule, HoldAsked, StopAsked
+from trio_supervisor.commands import Completed
+from trio_supervisor.core.facts import HeldByRule, HoldAsked, RemoveAsked, Restored, ResumeAsked, StopAsked
 from trio_supervisor.core.policy import Intensity
 from trio_supervisor.engine import delivery
+from trio_supervisor.engine.delivery import Outbound
 from trio_supervisor.engine.supervisor import Supervisor as Engine
+from trio_supervisor.record import changed
 from trio_supervisor.spec import ChildSpec, Hook, ProcessSpec, SupervisorSpec
 from trio_supervisor.testing import Script, ScriptedWorld
 
@@ -118,6 +121,46 @@ async def test_a_stop_by_hand_in_an_outage_ends_it_without_a_word_of_recovery(au
         await trio.sleep(100)
 
     assert noted.kinds == ["ready", "failed", "restarted", "ready", "stopped"]
+
+
+async def test_who_is_removed_was_stopped_and_its_hooks_are_still_called(autojump_clock: MockClock) -> None:
+    noted = Noted(takes=1.0)
+    async with scripted(ScriptedWorld(), noted) as engine:
+        await trio.sleep(5)
+        engine.post(RemoveAsked("a"))
+        await trio.sleep(5)
+        assert noted.kinds == ["ready", "stopped"]
+        assert noted.calls[-1].state == "removed"
+        await engine.start_child(ChildSpec("a", ProcessSpec(("a",)), hooks=noted.hooks()))
+        await trio.sleep(5)
+        assert noted.kinds == ["ready", "stopped", "ready"]
+
+
+async def test_what_an_earlier_run_has_left_down_is_no_news(autojump_clock: MockClock) -> None:
+    noted = Noted()
+    child = ChildSpec("a", ProcessSpec(("a",)), hooks=noted.hooks())
+    world = changed(ScriptedWorld().world, restored=lambda _path: Restored("a", restarts=3, held="restart limit"))
+    async with Engine(SupervisorSpec((child,)), world).open() as engine:
+        await trio.sleep(1)
+        assert engine.children["a"].state is State.HELD
+        engine.post(ResumeAsked("a"))
+        await trio.sleep(1)
+
+    assert noted.kinds == ["ready", "stopped"]
+
+
+async def test_whatever_goes_wrong_in_telling_harms_nobody(autojump_clock: MockClock) -> None:
+    async def run(*_: object) -> Completed:
+        raise ZeroDivisionError("odd")
+
+    scripted_world = ScriptedWorld()
+    world = changed(scripted_world.world, outbound=lambda: Outbound(run, None, None))  # type: ignore[arg-type]
+    child = ChildSpec("a", ProcessSpec(("a",)), hooks=Hooks(on_ready=CommandHook(("x",))))
+    async with Engine(SupervisorSpec((child,)), world).open() as engine:
+        await trio.sleep(1)
+        assert engine.children["a"].state is State.READY
+
+    assert said(scripted_world) == ["hook on_ready failed: ZeroDivisionError: odd"]
 
 
 async def test_of_calls_that_wait_only_the_last_of_each_kind_is_kept(autojump_clock: MockClock) -> None:

@@ -46,7 +46,7 @@ class Edges:
         self._settle = self._wait = settle
         self._well_since = -math.inf
         self._ready_of = 0
-        self._counted = 0
+        self._counted: int | None = None
         self._restarting = False
         self._gave_up = False
 
@@ -65,7 +65,8 @@ class Edges:
         `failing_since`: when the first failed answer to a probe came.
         """
         self.due = math.inf
-        self._restarting |= change.restarts > self._counted
+        # What an earlier run has counted is no news.
+        self._restarting |= self._counted is not None and change.restarts > self._counted
         self._counted = change.restarts
         match change.new:
             case State.STARTING if self._restarting:
@@ -126,5 +127,5 @@ class Edges:
     def _stopped(self, change: StateChanged) -> list[HookKind]:
         self.down_since = None
         self._restarting = False
-        told = change.generation > 0 and change.old not in _FORGIVEN and change.new is not State.REMOVED
-        return [HookKind.STOPPED] if told else []
+        before = _FORGIVEN | _DOWN if change.new is State.REMOVED else _FORGIVEN
+        return [HookKind.STOPPED] if change.generation > 0 and change.old not in before else []

@@ -71,20 +71,20 @@ async def deliver(hook: Hook, call: HookCall, out: Outbound | None, redact: Call
     if not isinstance(hook, CommandHook | WebHook | CallHook):
         await _function(hook, call, TIMEOUT)
         return
-    async with _lane():
-        if isinstance(hook, CallHook):
+    if isinstance(hook, CallHook):
+        async with _lane():
             await _function(_found(hook), call, hook.timeout)
-            return
-        if out is None:
-            raise HookError("there is nothing here to call it with")
-        fields = _redacted(as_fields(call), redact)
-        try:
-            if isinstance(hook, CommandHook):
-                await _command(hook, call, fields, out)
-            else:
-                await _web(hook, call, fields, out)
-        except (ProbeError, StartError) as error:
-            raise HookError(str(error)) from error
+        return
+    if out is None:
+        raise HookError("there is nothing here to call it with")
+    fields = _redacted(as_fields(call), redact)
+    try:
+        if isinstance(hook, CommandHook):
+            await _command(hook, call, fields, out)
+        else:
+            await _web(hook, call, fields, out)
+    except (ProbeError, StartError) as error:
+        raise HookError(str(error)) from error
 
 
 def _lane() -> trio.CapacityLimiter:
@@ -164,9 +164,10 @@ def _json(fields: Mapping[str, object]) -> bytes:
 
 
 async def _command(hook: CommandHook, call: HookCall, fields: Mapping[str, object], out: Outbound) -> None:
-    secrets = await out.look_up(hook.secrets) if hook.secrets else {}
     command = [expand(word, call.agent, call.port) for word in hook.command]
-    done = await out.run(command, hook.cwd, {**secrets, **_variables(fields)}, _json(fields), hook.timeout)
+    async with _lane():
+        secrets = await out.look_up(hook.secrets) if hook.secrets else {}
+        done = await out.run(command, hook.cwd, {**secrets, **_variables(fields)}, _json(fields), hook.timeout)
     if done.code == 0:
         return
     if done.code is None:
@@ -178,12 +179,14 @@ async def _command(hook: CommandHook, call: HookCall, fields: Mapping[str, objec
 
 
 async def _web(hook: WebHook, call: HookCall, fields: Mapping[str, object], out: Outbound) -> None:
-    url, headers = await _target(hook, out)
+    async with _lane():
+        url, headers = await _target(hook, out)
     headers["idempotency-key"] = call.id
     pause = FIRST_PAUSE
     for left in range(hook.retry, -1, -1):
         try:
-            await out.post(url, headers, _json(fields), hook.timeout)
+            async with _lane():
+                await out.post(url, headers, _json(fields), hook.timeout)
         except HookError as error:
             if not left or not error.again:
                 attempts = hook.retry - left + 1

@@ -23,6 +23,7 @@ from trio_supervisor.engine.delivery import Outbound, deliver
 from trio_supervisor.errors import HookError
 from trio_supervisor.record import changed, record
 from trio_supervisor.spec import Hook, HookCall, HookKind, Hooks
+from trio_supervisor.words import one_line
 
 LAST_CALL = 2.0
 """So many seconds the calls that are under way have at the end of their supervisor, within its stop deadline."""
@@ -43,6 +44,8 @@ class About:
 @define(eq=False)
 class _Watched:
     hooks: Hooks
+    child: Child
+    """As it is, or was at last."""
     edges: Edges
     say: Say
     """Tells something among what the child says; that of the present life."""
@@ -78,12 +81,15 @@ class HookCaller:
         """Somebody, or a rule from outside, wants a child held."""
         (self._by_rule.add if by_rule else self._by_rule.discard)(child)
 
-    def note(self, hooks: Hooks, child: Child, change: StateChanged, about: About, say: Say) -> None:
-        """A child has changed its state."""
-        it = self._watched.get(child.id)
+    def note(self, hooks: Hooks, child: Child | None, change: StateChanged, about: About, say: Say) -> None:
+        """A child has changed its state; None: it is removed."""
+        it = self._watched.get(change.child)
         if it is None:
-            it = self._watched[child.id] = _Watched(hooks, Edges(hooks.settle), say)
+            if child is None:
+                return
+            it = self._watched[change.child] = _Watched(hooks, child, Edges(hooks.settle), say)
         it.say = say
+        child = it.child = child or it.child
         if change.new in (State.STARTING, State.STOPPING, State.DRAINING):
             it.failing = bool(child.failure)
         now = trio.current_time()
@@ -200,6 +206,8 @@ class HookCaller:
                 return
         except HookError as error:
             failure = str(error)
+        except Exception as error:  # whatever goes wrong in telling somebody is a fact, and concerns nobody else
+            failure = f"{type(error).__name__}: {one_line(str(error))}".rstrip(": ")
         finally:
             self._scopes.discard(scope)
         if not failure:

@@ -126,6 +126,8 @@ class Supervisor:
         self._calls: dict[int, _Call] = {}
         self._numbers = count(1)
         self._begun = False
+        self._begun_to_start = False
+        """What comes before that is of an earlier run."""
         self._ended = trio.Event()
         self._hooks: HookCaller | None = None
         """Made when it is needed first."""
@@ -371,6 +373,7 @@ class Supervisor:
                 self._take(past)
 
     def _begin(self, tell_started: Callable[[], None]) -> None:
+        self._begun_to_start = True
         if self._machine.policy.ordered:
             self._started_listeners.append(tell_started)
         else:
@@ -496,7 +499,7 @@ class Supervisor:
 
     def _call_hooks(self, change: StateChanged) -> None:
         kept = self._kept.get(change.child)
-        if kept is None or kept.spec.hooks is None:
+        if kept is None or kept.spec.hooks is None or not self._begun_to_start:
             return
         # Most trees have none.
         from trio_supervisor.engine.hooks import About, HookCaller  # noqa: PLC0415
@@ -507,7 +510,7 @@ class Supervisor:
         life = self._lives.get(change.child)
         about = About(kept.path, None if life is None else life.life.pid, kept.runtime.port)
         say = partial(self._say_of, kept) if life is None else life.say
-        self._hooks.note(kept.spec.hooks, self.children[change.child], change, about, say)
+        self._hooks.note(kept.spec.hooks, self.children.get(change.child), change, about, say)
 
     def _say_of(self, kept: Kept, text: str) -> None:
         """Tell something of a child that has not lived yet among what it says."""
