@@ -17,12 +17,15 @@ PATIENCE = 1.0
 
 def names(options: argparse.Namespace) -> int:
     """Print their paths, one in each line."""
-    signal.signal(signal.SIGALRM, _give_up)
+    before = signal.signal(signal.SIGALRM, _give_up)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     try:
         found = _of_file(options.file) if options.of_file else _running(options)
     except (SupervisorError, OSError):
         found = []
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
     sys.stdout.writelines(f"{name}\n" for name in found)
     return exit_codes.DONE
 
