@@ -154,4 +154,5 @@ class Hooks:
         found: SomeHooks = getattr(self, kind.value)
         if found is None:
             return ()
-        return found if isinstance(found, tuple) else (found,)
+        # A list is what one writes without looking at the type.
+        return tuple(found) if isinstance(found, tuple | list) else (found,)
