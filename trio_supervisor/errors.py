@@ -7,6 +7,7 @@
     ├── StartError             the owner of the child: it can't be started (program missing, port taken, ...)
     │   └── ChildStartError    the caller: this child of a tree did not start, and why
     ├── StepError              the author of a stop: one of its steps can't be taken, and why
+    ├── HookError              the author of a hook: it could not be called, or has failed, and why
     ├── ChildError             the owner of the child: how it ended, where there is no exception of its own
     ├── RestartLimitReached    the embedding program: a tree gave up; a group of its children's last exceptions
     ├── CallError              the caller: what a supervisor answered instead of doing it
@@ -77,6 +78,17 @@ class ChildStartError(StartError):
 
 class StepError(SupervisorError):
     """A step of a stop can't be taken; the message says why in words. The next one follows."""
+
+
+class HookError(SupervisorError):
+    """A hook could not be called, or has failed; the message says why in words."""
+
+    def __init__(self, message: str, *, again: bool = False, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.again = again
+        """Whether it may help to try once more."""
+        self.pause = pause
+        """So many seconds are to pass before that, at the least."""
 
 
 class ChildError(SupervisorError):

@@ -2,13 +2,14 @@
 it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from trio_supervisor.commands import Completed
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
@@ -29,12 +30,16 @@ from trio_supervisor.spec import (
     ProcessSpec,
     Redis,
     RemoteSpec,
+    Secret,
     SupervisorSpec,
     TaskSpec,
     Tcp,
     Unix,
     WebSocket,
 )
+
+if TYPE_CHECKING:
+    from trio_supervisor.engine.delivery import Outbound
 
 RUNTIMES: Mapping[type, str] = MappingProxyType(
     {
@@ -62,8 +67,12 @@ PROBES: Mapping[type, str] = MappingProxyType(
     }
 )
 
+RUN_OUTSIDE = "trio_supervisor.runtimes.process.outside:run_outside"
+LOOK_UP = "trio_supervisor.runtimes.process.outside:look_up"
+POST = "trio_supervisor.probes.webhook:post"
 STOP_REQUEST = "trio_supervisor.probes.stop_request:send"
 GUARDED = "trio_supervisor.runtimes.process.guarding:open_guarded"
+GUARDIAN_LIVES = "trio_supervisor.runtimes.process.guarding:guardian_lives"
 PRINTS = "trio_supervisor.runtimes.task_print:prints_taken_in"
 
 
@@ -81,6 +90,11 @@ def make_runtime(spec: ChildSpec) -> Runtime:
 def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:
     """Have processes spawned by a guardian while the block lasts: none of them outlives this one, however it ends."""
     return cast(Callable[[Guard], AbstractAsyncContextManager[object]], _load(GUARDED))(guard)
+
+
+def guardian_lives() -> bool:
+    """Whether there is nothing wrong with the guardian of this Trio run."""
+    return cast(Callable[[], bool], _load(GUARDIAN_LIVES))()
 
 
 def prints_taken_in(spec: SupervisorSpec) -> AbstractContextManager[None]:
@@ -111,3 +125,22 @@ async def send_request(step: HttpStep, child: str, port: int | None) -> None:
         StepError: it can't be sent, or is refused.
     """
     await cast(Callable[[HttpStep, str, int | None], Awaitable[None]], _load(STOP_REQUEST))(step, child, port)
+
+
+def outbound() -> "Outbound":
+    """The ways out for hooks; each is loaded when it is taken first."""
+    from trio_supervisor.engine.delivery import Outbound, Run  # noqa: PLC0415 -- most runs have no hooks
+
+    async def run(
+        command: Sequence[str], cwd: str | None, env: Mapping[str, str], stdin: bytes, within: float
+    ) -> Completed:
+        return await cast(Run, _load(RUN_OUTSIDE))(command, cwd, env, stdin, within)
+
+    async def post(url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> None:
+        send = cast(Callable[[str, Mapping[str, str], bytes, float], Awaitable[None]], _load(POST))
+        await send(url, headers, body, timeout)
+
+    async def look_up(secrets: Mapping[str, Secret]) -> dict[str, str]:
+        return await cast(Callable[[Mapping[str, Secret]], Awaitable[dict[str, str]]], _load(LOOK_UP))(secrets)
+
+    return Outbound(run, post, look_up)

@@ -1,9 +1,23 @@
 """The vault of the present Trio run: the secrets of all children, and what is not to be inherited because of them."""
 
+from collections.abc import Iterable, Iterator, Mapping
+
 import trio
 
 from trio_supervisor.redaction import Vault
-from trio_supervisor.spec import ChildSpec, ProcessSpec, RemoteSpec, SecretEnv, SecretHeader, SupervisorSpec
+from trio_supervisor.spec import (
+    ChildSpec,
+    CommandHook,
+    HookKind,
+    Hooks,
+    ProcessSpec,
+    RemoteSpec,
+    Secret,
+    SecretEnv,
+    SecretHeader,
+    SupervisorSpec,
+    WebHook,
+)
 
 _current: "trio.lowlevel.RunVar[Vault]" = trio.lowlevel.RunVar("trio_supervisor.vault")
 _sources: "trio.lowlevel.RunVar[set[str]]" = trio.lowlevel.RunVar("trio_supervisor.vault.sources")
@@ -44,11 +58,29 @@ def _names(spec: SupervisorSpec | ChildSpec) -> set[str]:
     if isinstance(spec, SupervisorSpec):
         children = spec.children if spec.template is None else (spec.template,)
         return set().union(*map(_names, children))
+    secrets: list[Secret] = [] if spec.hooks is None else list(_of_hooks(spec.hooks))
     if isinstance(spec.run, SupervisorSpec):
-        return _names(spec.run)
+        return _variables(secrets) | _names(spec.run)
     if isinstance(spec.run, ProcessSpec):
-        return {source.env for source in spec.run.secrets.values() if isinstance(source, SecretEnv)}
+        secrets += spec.run.secrets.values()
     if isinstance(spec.run, RemoteSpec):
-        secrets = [value.secret for value in spec.run.headers.values() if isinstance(value, SecretHeader)]
-        return {source.env for source in secrets if isinstance(source, SecretEnv)}
-    return set()
+        secrets += _of_headers(spec.run.headers)
+    return _variables(secrets)
+
+
+def _of_hooks(hooks: Hooks) -> Iterator[Secret]:
+    for hook in (hook for kind in HookKind for hook in hooks.of(kind)):
+        if isinstance(hook, CommandHook):
+            yield from hook.secrets.values()
+        if isinstance(hook, WebHook):
+            yield from _of_headers(hook.headers)
+            if not isinstance(hook.url, str):
+                yield hook.url
+
+
+def _of_headers(headers: Mapping[str, str | SecretHeader]) -> list[Secret]:
+    return [value.secret for value in headers.values() if isinstance(value, SecretHeader)]
+
+
+def _variables(secrets: Iterable[Secret]) -> set[str]:
+    return {source.env for source in secrets if isinstance(source, SecretEnv)}

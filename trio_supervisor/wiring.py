@@ -21,7 +21,15 @@ from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.journal.journal import Journal
 from trio_supervisor.journal.orders import Order
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, prints_taken_in, send_request
+from trio_supervisor.plugins import (
+    guardian_lives,
+    make_runtime,
+    open_guarded,
+    open_probe,
+    outbound,
+    prints_taken_in,
+    send_request,
+)
 from trio_supervisor.record import changed
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
@@ -35,7 +43,18 @@ LAST_WRITES = 2.0
 if TYPE_CHECKING:
     from trio_supervisor.journal.restoring import Past
 
-__all__ = ["Claim", "Cleared", "Journal", "Order", "claimed", "make_supervisor", "open_tree", "past_of", "served"]
+__all__ = [
+    "Claim",
+    "Cleared",
+    "Journal",
+    "Order",
+    "claimed",
+    "guardian_lives",
+    "make_supervisor",
+    "open_tree",
+    "past_of",
+    "served",
+]
 
 
 async def past_of(journal: Journal, spec: SupervisorSpec, named: Sequence[str]) -> "Past | None":
@@ -62,6 +81,7 @@ def make_supervisor(spec: SupervisorSpec, hub: Hub, past: "Past | None" = None) 
         hub.forget,
         hub.at_once,
         hub.lost,
+        outbound=outbound,
     )
     return Supervisor(spec, world if past is None else changed(world, restored=past.take))
 

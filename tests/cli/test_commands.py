@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -155,13 +156,83 @@ def test_bash_completes_commands_options_shells_and_files(tmp_path: Path, capsys
 
 def test_bash_completes_the_names_of_agents_that_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "bash"]) == 0
-    answer = "[ \"$*\" = 'status --names' ] && printf 'web\\nteam/coder\\n'"
-    script = f"{capsys.readouterr().out}\ntrio-supervisor() {{ {answer}; }}"
+    script = f"{capsys.readouterr().out}\n{NAMES}"
 
     assert complete_in_bash(script, "trio-supervisor", "restart", "w") == ["web"]
     assert complete_in_bash(script, "trio-supervisor", "logs", "web", "te") == ["team/coder"]
     assert "--grep" in complete_in_bash(script, "trio-supervisor", "logs", "--")
     assert complete_in_bash(script, "trio-supervisor", "shutdown", "w") == []
+    assert complete_in_bash(script, "trio-supervisor", "stop", "--file", "x.yaml", "--no-wait", "b") == ["b-of-x"]
+    assert complete_in_bash(script, "trio-supervisor", "up", "--log-format", "json", "y.yaml", "c") == ["c-of-y"]
+    assert complete_in_bash(script, "trio-supervisor", "wait", "web", "--for", "") == ["ready", "stopped"]
+    assert complete_in_bash(script, "trio-supervisor", "na") == [], "what is for scripts only"
+
+
+NAMES = r"""
+trio-supervisor() {
+  case "$*" in
+    names) printf 'web\nteam/coder\n' ;;
+    'names --file x.yaml') echo b-of-x ;;
+    'names --of-file --file y.yaml') echo c-of-y ;;
+  esac
+}
+"""
+
+
+def test_names_are_those_that_run_or_of_the_file_or_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIO_SUPERVISOR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr("trio_supervisor.cli.names.PATIENCE", 0.0)
+    file = tmp_path / "supervisor.yaml"
+    file.write_text("agents: {a: {command: [x]}, t: {agents: {b: {command: [x]}}}}\n")
+    assert main(["names", "--file", str(file)]) == 0
+    assert capsys.readouterr() == ("a\nt/b\n", "")
+
+    file.write_text("agents: {a: {comand: [x]}}\n")
+    assert main(["names", "--file", str(file)]) == 0
+    assert main(["names", "--file", str(tmp_path / "none.yaml")]) == 0
+    assert main(["names", "--socket", str(tmp_path / "none.sock")]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_names_do_not_wait_for_a_supervisor_that_hangs(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as hangs:
+        hangs.bind(f"{tmp_path}/hangs.sock")
+        hangs.listen()
+        command = [sys.executable, "-m", "trio_supervisor", "names", "--socket", f"{tmp_path}/hangs.sock"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_fish_completes_names_and_values(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "fish"]) == 0
+    script = capsys.readouterr().out
+    names = r"""
+function trio-supervisor
+    switch "$argv"
+        case names
+            printf 'web\nteam/coder\n'
+        case 'names --file x.yaml'
+            echo b-of-x
+        case 'names --of-file --file y.yaml'
+            echo c-of-y
+    end
+end
+"""
+
+    def complete(line: str) -> list[str]:
+        program = f'{script}\n{names}\ncomplete -C "trio-supervisor {line}"'
+        found = subprocess.run(["fish", "--no-config", "-c", program], capture_output=True, text=True, check=True)
+        return [one.split("\t")[0] for one in found.stdout.splitlines()]
+
+    assert complete("restart we") == ["web"]
+    assert complete("stop --file x.yaml b-") == ["b-of-x"]
+    assert complete("up --log-format json y.yaml c-") == ["c-of-y"]
+    assert set(complete("wait web --for ")) >= {"ready", "stopped"}
 
 
 @pytest.mark.parametrize("shell", ["fish", "zsh"])

@@ -12,8 +12,10 @@ from trio_supervisor.cli.json_format import JsonFormat
 from trio_supervisor.cli.style import Style
 from trio_supervisor.cli.text_format import TextFormat
 from trio_supervisor.cli.wording import Tone
+from trio_supervisor.control.api import Remark
 from trio_supervisor.core.exits import Exit, How
-from trio_supervisor.core.notices import StateChanged
+from trio_supervisor.core.facts import Role
+from trio_supervisor.core.notices import Judged, Judgement, StateChanged, StatusTold
 from trio_supervisor.core.state import State
 from trio_supervisor.output.hub import Block, Record, Stream
 
@@ -290,24 +292,34 @@ def test_a_change_of_state_is_an_object_with_its_facts(
             "level": "warning",
             "agent": "api",
             "stream": "supervisor",
+            "event": "state",
             "text": "exit code 1; restart 2 in 2.1 s",
             "state": "backoff",
+            "old": "ready",
             "reason": "exit code 1",
             "next_at": "2025-11-21T08:00:02.223Z",
             "generation": 1,
             "restarts": 2,
+            "pid": None,
+            "port": None,
+            "exit": None,
         },
         {
             "ts": "2025-11-21T08:00:00.123Z",
             "level": "info",
             "agent": "api",
             "stream": "supervisor",
+            "event": "state",
             "text": "exit code 1",
             "state": "waiting",
+            "old": "backoff",
             "reason": "exit code 1",
             "next_at": None,
             "generation": 1,
             "restarts": 2,
+            "pid": None,
+            "port": None,
+            "exit": None,
         },
     ]
 
@@ -319,8 +331,27 @@ def test_free_text_is_an_object_without_a_state(objects: Console, paper: Paper) 
 
     first, second = paper.objects
     del first["ts"], second["ts"]
-    assert first == {"level": "warning", "agent": None, "stream": "supervisor", "text": "stopping everything"}
-    assert second == {"level": "info", "agent": "api", "stream": "supervisor", "text": "odd \udc80"}
+    own = {"stream": "supervisor"}
+    assert first == {"level": "warning", "agent": None, **own, "event": "warning", "text": "stopping everything"}
+    assert second == {"level": "info", "agent": "api", **own, "event": "message", "text": "odd \udc80"}
+
+
+def test_every_line_of_the_supervisor_has_the_name_of_its_event(objects: Console, paper: Paper) -> None:
+    crashed = Exit(How.EXITED, code=3)
+    objects.notice(StateChanged("api", 1, State.READY, State.FAILED, "x", exit=crashed), 1.0, port=8080, pid=7)
+    for judgement in Judgement:
+        objects.remark(Remark(AT, "api", Judged("api", 1, Role.HEALTH, judgement, 0.0, 3, "refused"), 1.0))
+    objects.remark(Remark(AT, "api", StatusTold("api", 1, "loading"), 0.0))
+    objects.record(Record("api", Stream.SUPERVISOR, AT, Block(b"hook on_failed failed: x")))
+    objects.record(said("api", b"hello"))
+    objects.say("all agents are down", name="ended")
+
+    assert [o.get("event") for o in paper.objects] == [
+        *("state", "suspect", "unhealthy", "recovered", "status", "note", None, "ended")
+    ]
+    assert paper.objects[0]["exit"] == {"how": "exited", "code": 3, "signal": None}
+    assert (paper.objects[0]["pid"], paper.objects[0]["port"]) == (7, 8080)
+    assert all({"ts", "level", "agent", "stream", "text"} <= o.keys() for o in paper.objects)
 
 
 # An output that is full

@@ -5,11 +5,13 @@ import pytest
 
 from trio_supervisor.config.key import Key
 from trio_supervisor.config.keys import AGENT, DEFAULTS, FILE, INCLUDED, ROOT, SHORT_STOP, SUBTREE, SUBTREE_STOP
-from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES
+from trio_supervisor.config.tables import HOOK_KINDS, PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES
 from trio_supervisor.record import is_record
 from trio_supervisor.spec import (
     Call,
+    CallHook,
     ChildSpec,
+    CommandHook,
     Health,
     ProcessSpec,
     Readiness,
@@ -25,9 +27,11 @@ NOT_WRITTEN = {
     Startup: {"check"},
     Readiness: {"check"},
     Health: {"check"},
-    ChildSpec: {"id", "run", "hooks"},
+    ChildSpec: {"id", "run"},
     TaskSpec: {"path"},
     Call: {"path"},
+    CallHook: {"path"},
+    CommandHook: {"cwd"},
     SecretHeader: {"secret"},
 }
 """Attributes that the file says in another way than by a key of the same name."""
@@ -35,7 +39,7 @@ NOT_WRITTEN = {
 
 def _attributes(cls: type) -> set[str]:
     if is_record(cls):
-        return set(cls.__match_args__)  # type: ignore[attr-defined] # each record has them
+        return set(cls.__match_args__) - NOT_WRITTEN.get(cls, set())  # type: ignore[attr-defined] # each record has them
     names = {one.name for one in attrs.fields(cls)} if attrs.has(cls) else set(vars(cls)["__match_args__"])
     return names - NOT_WRITTEN.get(cls, set())
 
@@ -57,7 +61,8 @@ def test_the_kind_of_a_probe_is_one_key() -> None:
     ]
 
 
-def test_so_is_the_kind_of_a_step_and_of_a_secret() -> None:
+def test_so_is_the_kind_of_a_step_a_secret_and_a_hook() -> None:
+    assert list(HOOK_KINDS) == ["command", "url", "call"]
     assert list(STEP_KINDS) == ["signal", "close_stdin", "send", "command", "http"]
     assert list(SECRET_KINDS) == ["file", "env", "command"]
 

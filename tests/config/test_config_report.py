@@ -31,12 +31,12 @@ def test_the_caret_stands_below_after_tabs(files: Files) -> None:
 
 
 def test_a_long_line_is_cut_round_the_mistake(files: Files) -> None:
-    report = files.report("agents: {a: {command: [%s], oops: 1, env: {X: %s}}}" % ("x" * 500, "y" * 500))  # noqa: UP031
+    report = files.report("agents: {a: {command: [%s], uups: 1, env: {X: %s}}}" % ("x" * 500, "y" * 500))  # noqa: UP031
 
     head, line, caret = report.splitlines()
-    assert head == "main.yaml:1:527: unknown key 'oops'"
+    assert head == "main.yaml:1:527: unknown key 'uups'"
     assert len(line) < 130
-    assert line[caret.index("^") : caret.rindex("^") + 1] == "oops"
+    assert line[caret.index("^") : caret.rindex("^") + 1] == "uups"
 
 
 def test_mistakes_stand_in_the_order_of_the_file(files: Files) -> None:

@@ -186,7 +186,7 @@ async def test_a_w15_one_call_for_each_edge_and_a_hook_that_raises_harms_nobody(
         raise RuntimeError("no such channel")
 
     agent = answering(200, *[500] * 12, *[200] * 5, 500)
-    hooks = Hooks(on_failed=failed, on_recovered=lambda call: called.append(call.kind.value))
+    hooks = Hooks(on_failed=failed, on_recovered=lambda call: called.append(call.kind.value), settle=0)
     async with serving(Site(agent)) as port, Supervisor(watching(port, quick(Http("/")), hooks=hooks)) as tree:
         with trio.fail_after(PATIENCE):
             await when_asked(agent, 40)

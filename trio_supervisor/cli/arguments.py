@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from trio_supervisor.cli.control_arguments import CONTROL, Commands, add_control
+from trio_supervisor.cli.control_arguments import CONTROL, Commands, add_control, seconds
 
 DEFAULT_FILE = "supervisor.yaml"
 
@@ -63,9 +63,43 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
         help="run the agents of a file until they are done or you stop them",
         description="Run the agents of a file. Ctrl-C stops them gracefully, a second Ctrl-C at once.",
     )
+    _add_what(run)
+    run.add_argument(
+        "-d",
+        "--detach",
+        action="store_true",
+        help="return when it is up, and let it run on; its output goes to supervisor.log in its state directory",
+    )
+    run.add_argument("--stay", action="store_true", help="go on when nothing is left to run")
+    run.add_argument(
+        "--exit-code-from",
+        metavar="AGENT",
+        help="stop everything when AGENT has ended for good, and exit with its code",
+    )
+    run.set_defaults(report=None)
+
+
+def _add_up(commands: "Commands[argparse.ArgumentParser]") -> None:
+    up = commands.add_parser(
+        "up",
+        help="have the agents of a file run in the background; with --wait, until all are ready",
+        description="Run the agents of a file detached, unless they run already. shutdown stops them.",
+    )
+    _add_what(up)
+    up.add_argument("--wait", action="store_true", help="wait until all that shall be are ready; 1 if one will not be")
+    up.add_argument("--timeout", type=seconds, metavar="TIME", help="wait at the most so long (10, 10s, 2m)")
+    up.add_argument("--stay", action="store_true", help="go on when nothing is left to run")
+    up.set_defaults(report=None, exit_code_from=None)
+
+
+def _add_what(run: argparse.ArgumentParser) -> None:
+    """What is run, and where its words and its state go."""
     _add_file(run)
     run.add_argument("agents", nargs="*", metavar="AGENT", help="run only these and what they depend on")
     run.add_argument("--log-format", choices=["text", "json"], default="text", help="default: text")
+    run.add_argument(
+        "--log-file", metavar="FILE", help="write what is said into this file too; rotated at 10 MiB, 5 are kept"
+    )
     run.add_argument(
         "--state-dir",
         metavar="DIR",
@@ -75,12 +109,14 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     run.add_argument(
         "--fresh", action="store_true", help="forget what earlier runs have left held, stopped, or near its limit"
     )
-    run.add_argument("--stay", action="store_true", help="go on when nothing is left to run")
-    run.add_argument(
-        "--exit-code-from",
-        metavar="AGENT",
-        help="stop everything when AGENT has ended for good, and exit with its code",
-    )
+
+
+def _add_names(commands: "Commands[argparse.ArgumentParser]") -> None:
+    names = commands.add_parser("names")  # without help: for the scripts of `completion` only
+    names.add_argument("--file", default=DEFAULT_FILE)
+    names.add_argument("--state-dir")
+    names.add_argument("--socket")
+    names.add_argument("--of-file", action="store_true")
 
 
 def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -122,10 +158,12 @@ def _add_completion(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 _COMMANDS: dict[str, Callable[["Commands[argparse.ArgumentParser]"], None]] = {
     "run": _add_run,
+    "up": _add_up,
     "check": _add_check,
     "init": _add_init,
     "schema": _add_schema,
     "events": _add_events,
+    "names": _add_names,
     "completion": _add_completion,
 }
 """Those that ask no supervisor."""

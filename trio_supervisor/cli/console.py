@@ -44,6 +44,10 @@ class Event:
     notice: StateChanged | None = None
     next_at: float | None = None
     """`notice.next_at` in seconds since the epoch."""
+    name: str = "message"
+    """What kind of event it is, for programs."""
+    pid: int | None = None
+    port: int | None = None
 
 
 Cursor = tuple[str, Stream] | None
@@ -105,7 +109,7 @@ class Console:
         next_at = at + notice.next_at - now if notice.next_at is not None and isfinite(notice.next_at) else None
         if not (dull := wording.is_dull(notice, about)) or self.format.dull_too:
             text, tone = wording.describe(notice, about), wording.tone(notice, about)
-            self._event(Event(at, text, tone, notice.child, dull, notice, next_at))
+            self._event(Event(at, text, tone, notice.child, dull, notice, next_at, "state", pid, port))
         memory.was_ready |= notice.new is State.READY
         memory.reason = notice.reason
         memory.restarts = notice.restarts
@@ -115,11 +119,11 @@ class Console:
     def remark(self, remark: Remark) -> None:
         """Print what is told of a child that stays in its state."""
         text, tone, dull = wording.describe_remark(remark)
-        self._event(Event(remark.at, text, tone, remark.agent, dull))
+        self._event(Event(remark.at, text, tone, remark.agent, dull, name=wording.name_of(remark)))
 
-    def say(self, text: str, *, child: str | None = None, tone: Tone = Tone.QUIET) -> None:
-        """Print free text of the supervisor, about `child` if given."""
-        self._event(Event(time.time(), text, tone, child))
+    def say(self, text: str, *, child: str | None = None, tone: Tone = Tone.QUIET, name: str | None = None) -> None:
+        """Print free text of the supervisor, about `child` if given. `name`: what kind of event it is, for programs."""
+        self._event(Event(time.time(), text, tone, child, name=name or wording.kind_of(tone)))
 
     def close(self) -> None:
         """Tell what was dropped, and end the last line; nothing is printed after that."""
@@ -145,7 +149,7 @@ class Console:
         if not dropped:
             return
         text = f"... {dropped} line{'s' * (dropped > 1)} dropped: {self.out.why_full}"
-        data = self.format.event(Event(time.time(), text, Tone.WARNING), self._cursor)
+        data = self.format.event(Event(time.time(), text, Tone.WARNING, name="dropped"), self._cursor)
         if self.out.write(data):
             self._cursor = None
         else:

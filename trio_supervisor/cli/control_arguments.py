@@ -121,6 +121,7 @@ def _send(parser: argparse.ArgumentParser) -> None:
 def _shutdown(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", action="store_true", help="without any grace")
     parser.add_argument("--reason", metavar="TEXT", help="why, for people")
+    parser.add_argument("--wait", action="store_true", help="until everything is down and it has ended: the default")
     _patience(parser)
 
 

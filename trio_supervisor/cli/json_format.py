@@ -4,8 +4,10 @@
 - A line that is not over (yet) has `"partial": true`: the next object of the same agent and stream goes on with it.
 - `level` is what the line itself says (a JSON object with a level, a record of `logging`), else null: that something is
   on standard error says nothing of how bad it is.
-- The supervisor's objects (stream `supervisor`) about a change of state have `state`, `reason`, `next_at`, `generation`
-  and `restarts` besides.
+- The supervisor's objects (stream `supervisor`) have `event`: `state`, `suspect`, `unhealthy`, `recovered`, `status`,
+  `note` (about an agent), `warning`, `dropped`, `leftover`, `left_down`, `ended`, or `message` for all else.
+- Those about a change of state have `state`, `old`, `reason`, `next_at`, `generation`, `restarts`, `pid`, `port` and
+  `exit` besides; `exit` is null, or `{how, code, signal}`.
 - Text is UTF-8; bytes that are not come as `\\xff` in it. Control characters are escaped.
 """
 
@@ -37,7 +39,9 @@ class JsonFormat:
         key = (record.child, record.stream)
         middle = self._middles.get(key)
         if middle is None:
-            middle = self._middles[key] = f',"agent":{_encode(record.child)},"stream":"{record.stream.value}","text":'
+            event = '"event":"note",' if record.stream is Stream.SUPERVISOR else ""
+            stream = f'"stream":"{record.stream.value}",{event}'
+            middle = self._middles[key] = f',"agent":{_encode(record.child)},{stream}"text":'
         start = f'{{"ts":"{_timestamp(record.at)}","level":'
         texts = text_of(record.block.data).split("\n")
         heads = [f"{start}{_encode(level)}{middle}" for level in self._levels(record)]
@@ -64,14 +68,20 @@ class JsonFormat:
             "level": event.tone.level,
             "agent": event.child,
             "stream": Stream.SUPERVISOR.value,
+            "event": event.name,
             "text": event.text,
         }
         if (notice := event.notice) is not None:
             fields["state"] = notice.new.value
+            fields["old"] = notice.old.value
             fields["reason"] = notice.reason
             fields["next_at"] = None if event.next_at is None else _timestamp(event.next_at)
             fields["generation"] = notice.generation
             fields["restarts"] = notice.restarts
+            fields["pid"] = event.pid
+            fields["port"] = event.port
+            ended = notice.exit
+            fields["exit"] = ended and {"how": ended.how.value, "code": ended.code, "signal": ended.signal}
         return _clean(_encode(fields) + "\n")
 
     def close(self, _cursor: Cursor) -> bytes:

@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trio_supervisor.cli.mask import hold_back
@@ -26,7 +27,7 @@ UNREAD = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    if words[:1] == ["run"]:
+    if words[:1] in (["run"], ["up"]):
         hold_back()
     try:
         code = _main(words)
@@ -58,10 +59,15 @@ def _unread(error: OSError) -> int:
 
 def _main(words: list[str]) -> int:
     from trio_supervisor.cli.arguments import parse  # noqa: PLC0415
-    from trio_supervisor.errors import SupervisorError  # noqa: PLC0415
 
     _fill_standard_descriptors()
-    options = parse(words)
+    return _told(parse(words))
+
+
+def _told(options: "argparse.Namespace") -> int:
+    """Run it; what is wrong with it is said."""
+    from trio_supervisor.errors import SupervisorError  # noqa: PLC0415
+
     try:
         return _run(options)
     except SupervisorError as error:
@@ -73,6 +79,14 @@ def _main(words: list[str]) -> int:
 
 def _run(options: "argparse.Namespace") -> int:
     match options.command:
+        case "up":
+            from trio_supervisor.cli.up import up  # noqa: PLC0415
+
+            return up(options, partial(_told, options))
+        case "run" if options.detach:
+            from trio_supervisor.cli.detach import detach  # noqa: PLC0415
+
+            return detach(options, partial(_told, options))
         case "run":
             from trio_supervisor.config import apart  # noqa: PLC0415
 
@@ -94,6 +108,10 @@ def _run(options: "argparse.Namespace") -> int:
             from trio_supervisor.cli.completion import completion  # noqa: PLC0415
 
             return completion(options)
+        case "names":
+            from trio_supervisor.cli.names import names  # noqa: PLC0415
+
+            return names(options)
         case "events":
             from trio_supervisor.cli.events import events  # noqa: PLC0415
 

@@ -1,7 +1,9 @@
 """The commands that change something: `start`, `stop` and their like, `signal`, `scale`, `send`, `shutdown`."""
 
 import argparse
+import os
 import sys
+import time
 from collections.abc import Callable
 from threading import Thread
 
@@ -9,6 +11,10 @@ from trio_supervisor.cli import exit_codes
 from trio_supervisor.control.api import Operation, Phase, Verb
 from trio_supervisor.control.client import Client, as_json
 from trio_supervisor.errors import RequestError, SupervisorError
+
+LAST_MOMENTS = 10.0
+"""So many seconds a supervisor whose agents are all down has to end."""
+_PAUSE = 0.02
 
 Give = Callable[[str], Operation]
 
@@ -34,7 +40,23 @@ def order(options: argparse.Namespace, client: Client) -> int:
             thread.start()
         for thread in threads:
             thread.join()
-    return _tell([results[name] for name in names], options)
+    code = _tell([results[name] for name in names], options)
+    if options.command == "shutdown" and code == exit_codes.DONE and not options.no_wait:
+        _wait_end(options)
+    return code
+
+
+def _wait_end(options: argparse.Namespace) -> None:
+    """Wait until the process is gone, too: then the file may be run again."""
+    if options.socket is not None:
+        return
+    from trio_supervisor.state.directory import find  # noqa: PLC0415 -- most orders end nothing
+    from trio_supervisor.state.lock import holder_of  # noqa: PLC0415
+
+    directory = find(os.path.realpath(options.file), options.state_dir, os.environ)
+    until = time.monotonic() + LAST_MOMENTS
+    while holder_of(directory) is not None and time.monotonic() < until:
+        time.sleep(_PAUSE)
 
 
 def _give(options: argparse.Namespace, client: Client) -> Give:

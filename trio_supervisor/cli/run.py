@@ -15,6 +15,7 @@ from attrs import define, field
 
 from trio_supervisor.cli import exit_codes, leftovers, outcome, style
 from trio_supervisor.cli.console import Console, Format
+from trio_supervisor.cli.consoles import Closing, Consoles
 from trio_supervisor.cli.json_format import JsonFormat
 from trio_supervisor.cli.signals import act_on, received
 from trio_supervisor.cli.text_format import TextFormat
@@ -26,10 +27,13 @@ from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.wiring import Claim, Journal, Order, claimed, open_tree, past_of, served
+from trio_supervisor.wiring import Claim, Journal, Order, claimed, guardian_lives, open_tree, past_of, served
 
 if TYPE_CHECKING:
+    from trio_supervisor.cli.detach import Upstart
+    from trio_supervisor.cli.systemd import Notifier
     from trio_supervisor.journal.restoring import Past
+    from trio_supervisor.output.own_log import OwnLog
 
 LAST_WORDS = 2.0
 """So many seconds a slow reader of the output has at the end."""
@@ -48,7 +52,12 @@ def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading
     if logging.lastResort is not None:
         logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
     with claimed(loaded.path, options.state_dir, os.environ) as claim:
-        return trio.run(_Run(loaded, options, guardian, claim).main)
+        it = _Run(loaded, options, guardian, claim)
+        if options.report is not None:
+            from trio_supervisor.cli.detach import Upstart  # noqa: PLC0415 -- for most runs nobody waits
+
+            it.upstart = Upstart(options, claim.directory)
+        return trio.run(it.main)
 
 
 @define
@@ -61,64 +70,81 @@ class _Run:
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
     """The agent of --exit-code-from has ended for good."""
+    own_log: "OwnLog | None" = None
+    upstart: "Upstart | None" = None
+    """Who waits in a terminal for this to be up."""
+    notifier: "Notifier | None" = None
+    """Tells the service manager that has started this."""
 
     async def main(self) -> int:
         directory = self.claim.directory
         hub = Hub(None if directory is None else os.fspath(directory / "logs"), self.loaded.spec.tails)
         with received() as signals:
-            async with self._open_console() as (console, writer):
-                with hub.listening(console.record, writer.room):
-                    snapshots = await self._live(hub, console, writer, signals)
-                console.say(_summary(snapshots))
+            async with self._open_console() as console:
+                with console.listening(hub):
+                    snapshots = await self._live(hub, console, signals)
+                console.say(_summary(snapshots), name="ended")
         return self._exit_code(snapshots)
 
-    async def _live(
-        self, hub: Hub, console: Console, writer: Writer, signals: AsyncIterator[int]
-    ) -> tuple[Snapshot, ...]:
+    async def _live(self, hub: Hub, console: Consoles, signals: AsyncIterator[int]) -> tuple[Snapshot, ...]:
         for warning in (*self.loaded.warnings, *self.claim.warnings):
             console.say(warning, tone=Tone.WARNING)
+            if self.upstart is not None:
+                self.upstart.warn(warning)
         journal = self._open_journal(console)
         for text, tone in leftovers.describe(await self.claim.clear()):
-            console.say(text, tone=tone)
+            console.say(text, tone=tone, name="leftover")
         past = await self._past(journal, console)
+        self.notifier = _notifier(console)
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
             guard = self._guard(console)
             watch = partial(self._tell, console)
             tree = open_tree(self.loaded.spec, hub, watch, guard, console.remark, journal, past)
             async with tree as control:
-                acting = partial(act_on, reopen=hub.reopen_logs, record=partial(_record, journal))
-                nursery.start_soon(acting, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
-                control.on_shutdown(self.asked.set)
+                acting = partial(act_on, reopen=partial(self._reopen, hub), record=partial(_record, journal))
+                nursery.start_soon(acting, signals, control, self._ask_for_end)  # noqa: ASYNC111 -- for that reason
+                control.on_shutdown(self._ask_for_end)
                 async with served(control, self.claim.directory, os.environ, partial(_warn, console)):
-                    control.end(await self._wait(control))
+                    if self.upstart is not None:
+                        self.upstart.tell()
+                        if not self.upstart.up:
+                            control.end("it can't be detached")
+                    if self.notifier is not None:
+                        self.notifier.begin(control.snapshot())
+                        nursery.start_soon(self.notifier.run)  # noqa: ASYNC111 -- to the end of the tree
+                    reason = await self._wait(control)
+                    self._say_stopping()
+                    control.end(reason)
                     await control.wait()
                 if self._exit_code(control.snapshot()) == exit_codes.NOT_KILLED:
                     hub.flush()
-                    console.say(_summary(control.snapshot()), tone=Tone.BAD)
+                    console.say(_summary(control.snapshot()), tone=Tone.BAD, name="ended")
                     await hub.aclose(LAST_WORDS)
-                    await _leave_by_force(console, writer)
+                    await _leave_by_force(console)
             nursery.cancel_scope.cancel()
             hub.flush()
+        if self.notifier is not None:
+            await self.notifier.aclose()
         return control.snapshot()
 
-    def _open_journal(self, console: Console) -> Journal | None:
+    def _open_journal(self, console: Consoles) -> Journal | None:
         path, limits = self.claim.journal, self.loaded.spec.journal
         if path is None or limits is None:
             return None
         say = partial(console.say, tone=Tone.WARNING)
         return Journal(os.fspath(path), limits, say, fresh=self.options.fresh)
 
-    async def _past(self, journal: Journal | None, console: Console) -> "Past | None":
+    async def _past(self, journal: Journal | None, console: Consoles) -> "Past | None":
         """What the run before has left; who stays down because of it is said."""
         past = await past_of(journal, self.loaded.spec, self.options.agents) if journal is not None else None
         if past is not None and past.kept:
             names = ", ".join(f"{agent} ({state})" for agent, state in past.kept)
             text = f"left down by the run before: {names}; name it, or run with --fresh, to start it"
-            console.say(text, tone=Tone.WARNING)
+            console.say(text, tone=Tone.WARNING, name="left_down")
         return past
 
-    def _guard(self, console: Console) -> Guard:
+    def _guard(self, console: Consoles) -> Guard:
         lease = self.claim.lease
         return Guard(
             lambda text: console.say(text, tone=Tone.WARNING),
@@ -127,7 +153,17 @@ class _Run:
             heir=True,
         )
 
-    def _tell(self, console: Console, event: Event) -> None:
+    def _ask_for_end(self) -> None:
+        self.asked.set()
+        self._say_stopping()
+
+    def _say_stopping(self) -> None:
+        if self.notifier is not None:
+            self.notifier.stop()
+
+    def _tell(self, console: Consoles, event: Event) -> None:
+        if self.notifier is not None:
+            self.notifier.note(event)
         console.notice(event.change, trio.current_time(), port=event.port, pid=event.pid)
         if event.change.child == self.options.exit_code_from and event.change.new.resting:
             self.watched.set()
@@ -145,20 +181,38 @@ class _Run:
 
     def _exit_code(self, snapshots: tuple[Snapshot, ...]) -> int:
         code = outcome.of_tree(snapshots, asked=self.asked.is_set())
+        if self.upstart is not None and not self.upstart.up:
+            return max(code, exit_codes.GAVE_UP)
         if code != exit_codes.NOT_KILLED and self.watched.is_set() and not self.asked.is_set():
             return next(outcome.of_exit(one.last_exit) for one in snapshots if one.agent == self.options.exit_code_from)
         return code
 
     @asynccontextmanager
-    async def _open_console(self) -> AsyncIterator[tuple[Console, Writer]]:
-        writer = Writer(_STDOUT, _tell_broken)
-        console = Console(writer, self._format())
+    async def _open_console(self) -> AsyncIterator[Consoles]:
+        parts: list[tuple[Console, Closing]] = []
+        if self.upstart is None:
+            writer = Writer(_STDOUT, _tell_broken)
+            parts.append((Console(writer, self._format()), writer))
+        console = Consoles(parts)
+        if self.options.log_file is not None:
+            console.add(*self._open_log(console))
         try:
-            yield console, writer
+            yield console
         finally:
-            console.close()
-            with trio.CancelScope(shield=True):
-                await writer.aclose(LAST_WORDS)
+            await console.aclose(LAST_WORDS)  # noqa: ASYNC102 -- it shields itself, and is bounded
+
+    def _open_log(self, console: Consoles) -> tuple[Console, Closing]:
+        from trio_supervisor.cli.timed_format import TimedFormat  # noqa: PLC0415 -- most runs have no such file
+        from trio_supervisor.output.own_log import OwnLog  # noqa: PLC0415
+
+        opened = None if self.upstart is None else self.upstart.log_opened
+        self.own_log = OwnLog(self.options.log_file, partial(console.say, tone=Tone.WARNING), opened)
+        return Console(self.own_log, JsonFormat() if self.options.log_format == "json" else TimedFormat()), self.own_log
+
+    def _reopen(self, hub: Hub) -> None:
+        hub.reopen_logs()
+        if self.own_log is not None:
+            self.own_log.reopen()
 
     def _format(self) -> Format:
         if self.options.log_format == "json":
@@ -166,6 +220,15 @@ class _Run:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         look = style.detect(terminal=os.isatty(_STDOUT), env=os.environ, encoding=encoding)
         return TextFormat(look, self.loaded.agents)
+
+
+def _notifier(console: Consoles) -> "Notifier | None":
+    if "NOTIFY_SOCKET" not in os.environ:
+        return None
+    from trio_supervisor.cli.systemd import Notifier, taken  # noqa: PLC0415 -- most runs are started by no manager
+
+    manager = taken(os.environ, os.getpid())
+    return None if manager is None else Notifier(manager, partial(_warn, console), guardian_lives)
 
 
 async def _record(journal: Journal | None, verb: str, signal: str) -> None:
@@ -178,14 +241,13 @@ def _is_shown_elsewhere(record: logging.LogRecord) -> bool:
     return hasattr(record, "_of_supervised_task")
 
 
-async def _leave_by_force(console: Console, writer: Writer) -> NoReturn:
+async def _leave_by_force(console: Consoles) -> NoReturn:
     """End the program although something of it goes on: Trio would wait for ever for a task that can't be cancelled."""
-    console.close()
-    await writer.aclose(LAST_WORDS)
+    await console.aclose(LAST_WORDS)
     os._exit(exit_codes.NOT_KILLED)
 
 
-def _warn(console: Console, text: str) -> None:
+def _warn(console: Consoles, text: str) -> None:
     console.say(text, tone=Tone.WARNING)
 
 

@@ -130,6 +130,17 @@ def describe_remark(remark: Remark) -> tuple[str, Tone, bool]:
             return text, Tone.GOOD, False
 
 
+def name_of(remark: Remark) -> str:
+    """What kind of event a remark is, for programs."""
+    notice = remark.notice
+    return notice.judgement.value if isinstance(notice, Judged) else "status"
+
+
+def kind_of(tone: Tone) -> str:
+    """What kind of event a free text is, for programs."""
+    return "message" if tone in (Tone.QUIET, Tone.GOOD) else "warning"
+
+
 def duration(seconds: float) -> str:
     """A duration for people: `40 ms`, `2.1 s`, `45 s`, `2 min 5 s`, `3 h 20 min`."""
     seconds = max(seconds, 0.0)

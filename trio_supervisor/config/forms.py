@@ -19,6 +19,8 @@ Grace = NewType("Grace", object)
 """OTP's `shutdown`: kill, a duration, or infinity."""
 HeaderOfFile = NewType("HeaderOfFile", object)
 """The value of a header: a text, or a secret."""
+HooksOfFile = NewType("HooksOfFile", object)
+"""What is called at an edge: one hook, or several."""
 IdleLimit = NewType("IdleLimit", object)
 """A limit of a life: a duration, or a mapping."""
 Includes = NewType("Includes", object)
@@ -68,5 +70,7 @@ StrategyOfFile = NewType("StrategyOfFile", object)
 SubtreeStop = NewType("SubtreeStop", object)
 """How a supervisor is asked to stop: no signal reaches it."""
 Umask = NewType("Umask", int)
+UrlOrSecret = NewType("UrlOrSecret", object)
+"""Where something is posted to: a URL, or a secret that is one."""
 VariableName = NewType("VariableName", str)
 Version = NewType("Version", int)

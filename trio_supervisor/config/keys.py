@@ -120,6 +120,7 @@ _COMMON: dict[str, Key] = {
             "binds_to": "It is restarted and stopped together with these.",
             "log": "Files that what it says is written to: one, a list, or `true` for one in the state directory.",
             "ring": "How much of what it says is kept in memory, the last of it, over all of its lives.",
+            "hooks": "What is called when something becomes of it: commands, webhooks, functions.",
             "protocol": "What it speaks, for those who look for it: a2a, mcp, ...; by its preset, else by its probes.",
             "stop": "How it is asked to end: `{signal, grace}`, or a list of steps; TERM and 10s (in profile otp 5s).",
             "exit_codes": "What exit codes mean: 0 success, 75 restart, 78 hold (in profile otp only 0).",
@@ -183,6 +184,7 @@ SUBTREE: dict[str, Key] = {
         about="How long its orderly stop may take; without limit when not given.",
     ),
     "grace": COMMON["grace"],
+    "hooks": COMMON["hooks"],
     "enabled": _ENABLED,
 }
 """The keys of an agent that is a supervisor; `defaults` are not for it."""

@@ -1,6 +1,7 @@
 """Mappings of several kinds, where one key says which: probes, the steps of a stop, secrets."""
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 from attrs import frozen
@@ -9,12 +10,23 @@ from cattrs import Converter
 from trio_supervisor.config import forms, nodes
 from trio_supervisor.config.fields import Fields, Read, Reader, build, made_of, reader_of
 from trio_supervisor.config.key import Key
-from trio_supervisor.config.mistakes import Mistake, MistakeError
-from trio_supervisor.config.nodes import Node, Scalar
+from trio_supervisor.config.mistakes import Mistake, MistakeError, all_of
+from trio_supervisor.config.nodes import Node, Scalar, Sequence
 from trio_supervisor.config.scalars import text
 from trio_supervisor.config.shapes import mapping
-from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
-from trio_supervisor.spec import Call, Health, Readiness, SecretHeader, Startup
+from trio_supervisor.config.tables import HOOK_KINDS, PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
+from trio_supervisor.errors import SpecError
+from trio_supervisor.spec import (
+    Call,
+    CallHook,
+    CommandHook,
+    Health,
+    Readiness,
+    SecretHeader,
+    Startup,
+    WebHook,
+)
+from trio_supervisor.spec.hooks import check_target
 
 
 def kinds(made: Converter) -> dict[object, Read]:
@@ -29,6 +41,7 @@ def kinds(made: Converter) -> dict[object, Read]:
         forms.Step: _step(made),
         forms.SecretOfFile: _secret(made),
         forms.HeaderOfFile: _header(made),
+        forms.UrlOrSecret: _url(made),
     }
 
 
@@ -129,5 +142,38 @@ def _header(made: Converter) -> Read:
         cls: type[object] = SECRET_KINDS[kind]
         secret = build(cls, TABLES[cls], fields)
         return made_of(build(SecretHeader, own, fields, secret=secret), fields)
+
+    return read
+
+
+def _url(made: Converter) -> Read:
+    secret = _secret(made)
+
+    def read(node: Node) -> object:
+        if not isinstance(node, Scalar):
+            return secret(mapping(node, "a URL, or where a secret comes from: {env}, {file} or {command}"))
+        written = text(node)
+        try:
+            check_target(written)
+        except SpecError as error:
+            raise MistakeError(Mistake(node.place, str(error))) from None
+        return written
+
+    return read
+
+
+def hooks(made: Converter) -> Read:
+    """How one hook, or a list of them, is read; `made` knows all other kinds already."""
+    several = _kinds(made, HOOK_KINDS, "a hook does one thing", "what is called?")
+
+    def one(node: Node) -> object:
+        kind, fields = several.read(mapping(node, "a hook such as {command: [./alert]}, {url: ...} or {call: ...}"))
+        cls: type[CommandHook | WebHook | CallHook] = HOOK_KINDS[kind]
+        # It runs in, or is imported from, the directory of the file in which it is named.
+        more = {CommandHook: {"cwd": node.source.directory}, CallHook: {"path": node.source.directory}}
+        return made_of(build(cls, TABLES[cls], fields, **more.get(cls, {})), fields)
+
+    def read(node: Node) -> object:
+        return all_of(partial(one, item) for item in node.items) if isinstance(node, Sequence) else one(node)
 
     return read

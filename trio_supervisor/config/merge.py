@@ -76,8 +76,8 @@ def _merge(base: Mapping, over: Mapping, left_out: frozenset[str], *, deep: bool
         below = merged.get(name)
         if deep and isinstance(below, Mapping) and isinstance(value, Mapping):
             others = _other_kinds(value) if name in _PROBES else frozenset()
-            # A secret has one source: that of the agent takes the place of the other.
-            value = _merge(below, value, others, deep=name != "secrets")
+            # A secret has one source, a hook does one thing: that of the agent takes the place of the other.
+            value = _merge(below, value, others, deep=name not in ("secrets", "hooks"))
         merged.entries[name] = (key, value)
     return merged
 

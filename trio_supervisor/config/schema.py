@@ -11,7 +11,7 @@ from trio_supervisor.config import forms, keys
 from trio_supervisor.config.durations import format_duration
 from trio_supervisor.config.key import Key
 from trio_supervisor.config.scalar_types import SCALARS
-from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
+from trio_supervisor.config.tables import HOOK_KINDS, PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
 from trio_supervisor.spec import (
     Health,
@@ -56,6 +56,7 @@ def schema() -> dict[str, object]:
             "step": _one_kind(STEP_KINDS),
             "secret": _one_kind(SECRET_KINDS),
             "header": {"anyOf": [_TEXT, _one_kind(SECRET_KINDS, TABLES[SecretHeader])]},
+            "hook": _one_kind(HOOK_KINDS),
             "file": {"anyOf": [_TEXT, {**_closed(keys.FILE), "required": ["path"]}]},
         },
     }
@@ -190,6 +191,8 @@ def _containers() -> dict[object, Schema]:
         forms.Json: {},
         forms.SecretOfFile: {"$ref": "#/$defs/secret"},
         forms.HeaderOfFile: {"$ref": "#/$defs/header"},
+        forms.UrlOrSecret: {"anyOf": [_TEXT, {"$ref": "#/$defs/secret"}]},
+        forms.HooksOfFile: _one_or_more({"$ref": "#/$defs/hook"}),
         forms.StatusCodes: {"type": "array", "items": _or_variable({"anyOf": [_STATUS, _STATUSES]})},
         forms.IdleLimit: _duration_or(Idle),
         forms.LifetimeLimit: _duration_or(Lifetime),

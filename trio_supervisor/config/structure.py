@@ -9,17 +9,28 @@ from typing import get_args
 import attrs
 from cattrs import Converter
 
-from trio_supervisor.config import keys
+from trio_supervisor.config import forms, keys
 from trio_supervisor.config.containers import containers
 from trio_supervisor.config.fields import Hook, Read, Reader, instance, reader_of
-from trio_supervisor.config.kinds import kinds
+from trio_supervisor.config.kinds import hooks, kinds
 from trio_supervisor.config.mistakes import all_of
 from trio_supervisor.config.nodes import Node, Scalar, Sequence
 from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.scalars import one_of
 from trio_supervisor.config.shapes import mapping, not_expected
 from trio_supervisor.config.tables import TABLES
-from trio_supervisor.spec import Budget, Health, Readiness, SecretHeader, Startup, SupervisorSpec
+from trio_supervisor.spec import (
+    Budget,
+    CallHook,
+    CommandHook,
+    Health,
+    Hooks,
+    Readiness,
+    SecretHeader,
+    Startup,
+    SupervisorSpec,
+    WebHook,
+)
 
 
 @cache
@@ -34,10 +45,12 @@ def converter() -> Converter:
     for kind, read in containers(made).items():
         made.register_structure_hook(kind, _hook(read))
     # In the order of the tables: there a class stands below those that its attributes need.
-    for cls in [cls for cls in TABLES if cls not in (Startup, Readiness, Health, SecretHeader)]:
+    for cls in [cls for cls in TABLES if cls not in _OF_SEVERAL_KINDS]:
         made.register_structure_hook(cls, _hook(instance(cls, reader_of(made, TABLES[cls]), _SOME_OF.get(cls, ()))))
     for kind, read in kinds(made).items():
         made.register_structure_hook(kind, _hook(read))
+    made.register_structure_hook(forms.HooksOfFile, _hook(hooks(made)))
+    made.register_structure_hook(Hooks, _hook(instance(Hooks, reader_of(made, TABLES[Hooks]))))
     return made
 
 
@@ -49,6 +62,8 @@ def reader(table: str) -> Reader:
     return attrs.evolve(made, related=related, either=_EITHER if "grace" in made.table else ())
 
 
+_OF_SEVERAL_KINDS = (Startup, Readiness, Health, SecretHeader, CommandHook, WebHook, CallHook, Hooks)
+"""What is read by its kind, and what needs that."""
 _EITHER = (("stop", "grace"),)
 _SOME_OF: dict[type, tuple[str, ...]] = {Budget: ("usd", "restarts")}
 _ONLY_SUBTREE = ("supervisor", "agents")

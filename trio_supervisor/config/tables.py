@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import get_args
 
-import attrs
-
 from trio_supervisor.config import forms
 from trio_supervisor.config.key import Key, keys_of
 from trio_supervisor.core.policy import Backoff, Intensity
@@ -19,14 +17,18 @@ from trio_supervisor.spec import (
     AgentCore,
     Budget,
     Call,
+    CallHook,
     Check,
     CloseStdinStep,
+    CommandHook,
     CommandStep,
     Exec,
     ExitCodes,
     File,
     Grpc,
     Health,
+    HookKind,
+    Hooks,
     Http,
     HttpStep,
     Idle,
@@ -55,6 +57,7 @@ from trio_supervisor.spec import (
     TailLimits,
     Tcp,
     Unix,
+    WebHook,
     WebSocket,
     Window,
 )
@@ -69,6 +72,12 @@ _WAIT = "How long the agent may take to end, from the beginning of this step; th
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
+def _first(cls: type) -> str:
+    """The name of its first field, which says of what kind a mapping is."""
+    names: tuple[str, ...] = cls.__match_args__  # type: ignore[attr-defined] # every spec class has them
+    return names[0]
+
+
 def _of_kind(
     cls: type,
     about: str,
@@ -80,7 +89,7 @@ def _of_kind(
     """The keys of a mapping whose first key says of which of several kinds it is; `about` and `example` are of that
     key.
     """
-    kind = attrs.fields(cls)[0].name
+    kind = _first(cls)
     return keys_of(cls, {kind: about, **more}, types=types, examples={kind: example})
 
 
@@ -342,6 +351,48 @@ TABLES: dict[type, dict[str, Key]] = {
     ),
     Window: keys_of(Window, {"columns": "Characters in a line.", "rows": "How many lines."}),
     SecretHeader: keys_of(SecretHeader, {"prefix": 'What stands before it in the header: `"Bearer "`.'}),
+    CommandHook: _of_kind(
+        CommandHook,
+        "Run a command (a list) in the directory of this file, with the event in its environment and on its input.",
+        more={
+            "timeout": "How long it may take; then it is killed, with all that it has started.",
+            "secrets": "Variables of the command that are secrets: `{env}`, `{file}` or `{command}`.",
+        },
+        types={"secrets": Mapping[forms.SecretName, forms.SecretOfFile]},
+        example=("./alert",),
+    ),
+    WebHook: _of_kind(
+        WebHook,
+        "Post the event as JSON: a URL, or `{env}`, `{file}` or `{command}`, as such a URL often is a secret.",
+        more={
+            "headers": "Headers of the request: a text, or {env}, {file} or {command} with `prefix`, a secret.",
+            "timeout": "How long each attempt may take.",
+            "retry": "So many further attempts, with growing pauses, after no answer, 408, 429 or 5xx.",
+        },
+        types={"url": forms.UrlOrSecret, "headers": Mapping[str, forms.HeaderOfFile]},
+        example="https://alerts.example/agents",
+    ),
+    CallHook: _of_kind(
+        CallHook,
+        "Call a function (async or not), imported from the directory of this file, with a `HookCall`.",
+        more={"timeout": "How long it may take; then it is cancelled."},
+        types={"call": forms.Callable},
+        example="package.module:function",
+    ),
+    Hooks: keys_of(
+        Hooks,
+        {
+            "on_ready": "When a life of it is ready for the first time.",
+            "on_failed": "When it fails: unhealthy, a bad end, held by a rule; once, until it is well again.",
+            "on_gave_up": "When it is down until somebody does something.",
+            "on_restarted": "When a new life of it begins that nobody has asked for.",
+            "on_stopped": "When it was stopped by somebody, or has finished.",
+            "on_recovered": "When it is well again: ready for the time of `settle`.",
+            "settle": "How long it must be ready without a break until a failure is over; longer for one that flaps.",
+        },
+        types=dict.fromkeys((kind.value for kind in HookKind), forms.HooksOfFile),
+        examples={"on_failed": {"command": ["./alert"]}},
+    ),
     # Of two that do not go together the first is blamed, and that is whose message it is.
     Limits: keys_of(
         Limits,
@@ -427,11 +478,12 @@ TABLES: dict[type, dict[str, Key]] = {
 
 def _by_kind(*classes: type) -> dict[str, type]:
     """By the key that names the kind, which is the first field of the class."""
-    return {attrs.fields(cls)[0].name: cls for cls in classes}
+    return {_first(cls): cls for cls in classes}
 
 
 PROBE_KINDS = _by_kind(*get_args(Check))
 STEP_KINDS = _by_kind(*get_args(StopStep))
+HOOK_KINDS = _by_kind(CommandHook, WebHook, CallHook)
 SECRET_KINDS = _by_kind(*get_args(Secret))
 
 

@@ -81,7 +81,7 @@ class ChildOptions(TypedDict, total=False):
     protocol: str | None
     """What it speaks, for those who look for it; None: as the preset has it, else by its probes."""
     hooks: Hooks | None
-    """What is called when it fails, and when it is well again."""
+    """What is called when it is ready, fails, is given up, restarted, stopped, well again."""
     exit_codes: ExitCodes | None
     startup_crashes: int | None
     same_exits: int | None

@@ -24,7 +24,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import ChildStartError, RestartLimitReached
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, send_request
+from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, outbound, send_request
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 from trio_supervisor.vault import note_secret_sources, redact
@@ -123,6 +123,7 @@ class Supervisor(Tree):
                 self._hub.ring,
                 self._hub.forget,
                 self._hub.at_once,
+                outbound=outbound,
             )
             self._made = self._top = Engine(self._spec, world)
         return self._made

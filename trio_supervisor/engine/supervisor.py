@@ -32,6 +32,8 @@ from trio_supervisor.core.facts import (
     ChildAdded,
     CostReported,
     Fact,
+    HeldByRule,
+    HoldAsked,
     HurryAsked,
     RestartAsked,
     ResumeAsked,
@@ -66,7 +68,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import SpecError
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.record import changed
-from trio_supervisor.runtimes.base import HasCost, Runtime
+from trio_supervisor.runtimes.base import HasCost, Runtime, Stream
 from trio_supervisor.spec import Account, ChildSpec, SupervisorSpec
 
 _NOTICES = (StateChanged, Judged, StatusTold, Report, LifeEnded, Warned, TreeStarted, TreeEnding)
@@ -126,11 +128,15 @@ class Supervisor:
         self._calls: dict[int, _Call] = {}
         self._numbers = count(1)
         self._begun = False
+        self._begun_to_start = False
+        """What comes before that is of an earlier run."""
         self._ended = trio.Event()
         self._hooks: HookCaller | None = None
         """Made when it is needed first."""
         self._at_end: list[Callable[[], None]] = []
         self._stop_asked = ""
+        self._end_by = math.inf
+        """When it is to have ended, by its stop deadline."""
         self._killed = False
         self._inner_in_order = False
         self.patient = True
@@ -235,6 +241,8 @@ class Supervisor:
     def hurry(self, reason: str = "asked to hurry") -> None:
         """Stop everything without any grace."""
         self.post(HurryAsked(reason))
+        if self._hooks is not None:
+            self._hooks.close(0.0)
 
     def kill(self, reason: str = "killed", *, inner_in_order: bool = False) -> None:
         """Kill everything at once; the end of it is no orderly one (rule 36).
@@ -338,8 +346,7 @@ class Supervisor:
                     await self._serve()
                 finally:
                     await self._end()  # noqa: ASYNC102 -- shields itself, and the stop deadline bounds it
-                    if self._hooks is not None:
-                        self._hooks.close()
+                    self._close_hooks()
         finally:
             self._close()
 
@@ -380,6 +387,7 @@ class Supervisor:
                 self._take(past)
 
     def _begin(self, tell_started: Callable[[], None]) -> None:
+        self._begun_to_start = True
         if self._machine.policy.ordered:
             self._started_listeners.append(tell_started)
         else:
@@ -469,6 +477,8 @@ class Supervisor:
             kept.seat.cost(usd)
 
     def _take(self, fact: Fact) -> None:
+        if self._hooks is not None and isinstance(fact, HoldAsked | HeldByRule):
+            self._hooks.held(fact.child, by_rule=isinstance(fact, HeldByRule))
         if _wants_up(fact) and (kept := self._kept.get(fact.child)):
             kept.seat.approve()
         for output in self._machine.handle(fact, trio.current_time()):
@@ -490,6 +500,7 @@ class Supervisor:
             if self._killed:
                 notice = changed(notice, cause=Cause.KILLED)
             self.ending = notice
+            self._end_by = trio.current_time() + self._machine.policy.stop_deadline
         elif isinstance(notice, Report) and self._killed:
             # Who was killed reports nothing any more.
             return
@@ -502,16 +513,28 @@ class Supervisor:
 
     def _call_hooks(self, change: StateChanged) -> None:
         kept = self._kept.get(change.child)
-        if kept is None or kept.spec.hooks is None:
+        if kept is None or kept.spec.hooks is None or not self._begun_to_start:
             return
-        if self._hooks is None:
-            # Most trees have none.
-            from trio_supervisor.engine.hooks import HookCaller  # noqa: PLC0415
+        # Most trees have none.
+        from trio_supervisor.engine.hooks import About, HookCaller  # noqa: PLC0415
 
-            self._hooks = HookCaller(self._start_hooks)
-        child, life = self.children.get(change.child), self._lives.get(change.child)
-        if child is not None and life is not None:
-            self._hooks.note(kept.path, child, kept.spec.hooks, change, life.say)
+        if self._hooks is None:
+            outbound = self._world.outbound
+            self._hooks = HookCaller(self._start_hooks, outbound and outbound(), self._world.redact)
+        life = self._lives.get(change.child)
+        about = About(kept.path, None if life is None else life.life.pid, kept.runtime.port)
+        say = partial(self._say_of, kept) if life is None else life.say
+        self._hooks.note(kept.spec.hooks, self.children.get(change.child), change, about, say)
+
+    def _say_of(self, kept: Kept, text: str) -> None:
+        """Tell something of a child that has not lived yet among what it says."""
+        take = self._world.sink(kept.path, 0, kept.spec.log, kept.spec.ring)
+        take(Stream.SUPERVISOR, self._world.redact(text).encode(errors="backslashreplace") + b"\n")
+
+    def _close_hooks(self) -> None:
+        """Those under way have what is left of the stop deadline, and not much of it."""
+        if self._hooks is not None:
+            self._hooks.close(self._end_by - trio.current_time())
 
     def _start_hooks(self, calls: Callable[[], Awaitable[None]]) -> None:
         assert self._nursery is not None

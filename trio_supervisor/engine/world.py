@@ -1,7 +1,7 @@
 """What the engine is given: who makes lives and probes, who takes output, where randomness comes from."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trio_supervisor.core.facts import Restored
 from trio_supervisor.engine.stopping import Request
@@ -10,6 +10,9 @@ from trio_supervisor.probes.base import ProbeFactory
 from trio_supervisor.record import record
 from trio_supervisor.runtimes.base import RuntimeFactory, Stream, a_little_at_once
 from trio_supervisor.spec import LogFile, RingLimits
+
+if TYPE_CHECKING:
+    from trio_supervisor.engine.delivery import Outbound
 
 
 def _as_it_is(text: str) -> str:
@@ -71,3 +74,5 @@ class World:
     """How many bytes of what a child has said could not be written to its log files."""
     restored: Callable[[str], Restored | None] = _restore_nothing
     """What an earlier run has left for the child of a path; it is told only once."""
+    outbound: "Callable[[], Outbound] | None" = None
+    """Gives the ways out, for hooks."""

@@ -27,12 +27,17 @@ _PARTS = 512
 
 
 class Appender:
-    """One file. `tell` is called, in whatever thread this is, with what people should know of it."""
+    """One file. `tell` is called, in whatever thread this is, with what people should know of it; `opened` with its
+    descriptor, each time when it is opened.
+    """
 
-    def __init__(self, path: str, spec: LogFile, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: str, spec: LogFile, tell: Callable[[str], None], opened: Callable[[int], None] | None = None
+    ) -> None:
         self.path = path
         self._spec = spec
         self._tell = tell
+        self._opened = opened
         self._rotation = Rotation(path, spec.keep, spec.total, compress=spec.gzip)
         self._limit = max(1, spec.total // 2) if spec.size is None and spec.total is not None else spec.size
         self._room: float = math.inf if spec.total is None else 0
@@ -110,6 +115,8 @@ class Appender:
         self._size, self._looked_at = status.st_size, now
         self._mid_line = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
         self._span = self._span_of(status.st_mtime) if self._size else self._span_of(time.time())
+        if self._opened is not None:
+            self._opened(self._fd)
 
     def _look(self, now: float) -> None:
         """A file that was removed would swallow what is written, and nobody would ever see it."""

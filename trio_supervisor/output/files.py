@@ -95,11 +95,20 @@ class LogFiles:
         if appender is None:
             appender = self._appenders[path] = Appender(path, spec, partial(self._tell, child))
         self._users[appender] += 1
+        self._begin()
+        return Log(self, appender, child, spec)
+
+    def open_raw(self, path: str, spec: LogFile, opened: Callable[[int], None] | None = None) -> Appender:
+        """A file that takes pieces as they are, for as long as this lasts; `opened`: see `Appender`."""
+        appender = self._appenders[path] = Appender(path, spec, partial(self._tell, ""), opened)
+        self._begin()
+        return appender
+
+    def _begin(self) -> None:
         if self._token is None:
             self._token = trio.lowlevel.current_trio_token()
             # A daemon: a write to a disk that is stuck can't be interrupted, and must not hold up the end.
             threading.Thread(target=self._run, name="log files", daemon=True).start()
-        return Log(self, appender, child, spec)
 
     def release(self, appender: Appender) -> None:
         """One child less writes to it; after the last one it is closed."""

@@ -3,15 +3,13 @@
 Nothing of it is here. Whether it is there is what its probes say; what is lost and comes back is the same life.
 """
 
-import os
-
 import trio
 
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import SpecError
 from trio_supervisor.runtimes.base import Launch, Life
 from trio_supervisor.spec import Address, AskStep, ChildSpec, RemoteSpec, Secret, SecretHeader
-from trio_supervisor.vault import current_vault, note_secret_sources
+from trio_supervisor.vault import note_secret_sources
 
 
 class RemoteRuntime:
@@ -71,11 +69,6 @@ class RemoteLife:
 
 async def _looked_up(secrets: dict[str, Secret]) -> dict[str, str]:
     # Most remote children have none, and need nothing of what processes need.
-    from trio_supervisor.runtimes.process.command import capture_command  # noqa: PLC0415
-    from trio_supervisor.runtimes.process.secrets import resolve  # noqa: PLC0415
+    from trio_supervisor.runtimes.process.outside import look_up  # noqa: PLC0415
 
-    found = await resolve(
-        secrets, os.environ, lambda command, within: capture_command(command, None, os.environ, within)
-    )
-    current_vault().add(map(os.fsencode, found.values()))
-    return found
+    return await look_up(secrets)

@@ -6,6 +6,7 @@ begins.
 """
 
 from trio_supervisor.core.budget import AtBudget, Budget, Rate
+from trio_supervisor.core.hook_kind import HookKind
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import ExitCodes
 from trio_supervisor.spec.accounts import Account, Quota
@@ -21,7 +22,7 @@ from trio_supervisor.spec.child import (
     SupervisorSpec,
     check_id,
 )
-from trio_supervisor.spec.hooks import Hook, HookCall, HookKind, Hooks
+from trio_supervisor.spec.hooks import CallHook, CommandHook, Hook, HookCall, HookFunction, Hooks, WebHook
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
 from trio_supervisor.spec.probes import PUSHED, Check, Health, Probe, Readiness, Startup
@@ -74,9 +75,11 @@ __all__ = [
     "AtBudget",
     "Budget",
     "Call",
+    "CallHook",
     "Check",
     "ChildSpec",
     "CloseStdinStep",
+    "CommandHook",
     "CommandStep",
     "Exec",
     "ExitCodes",
@@ -85,6 +88,7 @@ __all__ = [
     "Health",
     "Hook",
     "HookCall",
+    "HookFunction",
     "HookKind",
     "Hooks",
     "Http",
@@ -127,6 +131,7 @@ __all__ = [
     "Tcp",
     "Then",
     "Unix",
+    "WebHook",
     "WebSocket",
     "Window",
     "as_socket",

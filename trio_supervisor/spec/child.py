@@ -114,7 +114,7 @@ class ChildSpec:
     protocol: str | None = None
     """What it speaks, for those who look for it (`endpoints`); None: by its probes."""
     hooks: Hooks | None = None
-    """What is called when it fails, and when it is well again."""
+    """What is called when it is ready, fails, is given up, restarted, stopped, well again."""
     exit_codes: ExitCodes | None = None
     """What exit codes mean. None: by profile (fleet: 0 success, 75 restart, 78 hold; otp: 0 success)."""
     startup_crashes: int | None = None

@@ -62,6 +62,18 @@ class Lock:
         os.close(self._fd)
 
 
+def holder_of(directory: Path) -> Holder | None:
+    """Who holds the lock of a state directory; None: nobody, or it has not said so."""
+    try:
+        fd = os.open(directory / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return _holder(fd)
+    finally:
+        os.close(fd)
+
+
 def _acquire(fd: int, directory: Path, file: str) -> None:
     until = time.monotonic() + PATIENCE
     while True:

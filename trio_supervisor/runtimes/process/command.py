@@ -1,6 +1,7 @@
 """A short command in the place of a child: run to its end or to its timeout, and nothing of it is left."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 
@@ -12,6 +13,7 @@ from trio_supervisor.errors import ProbeError, StartError
 from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
 from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
 from trio_supervisor.runtimes.process.current import current_spawner
+from trio_supervisor.runtimes.process.input import InputPipe
 from trio_supervisor.runtimes.process.pipe import OutputPipe
 from trio_supervisor.runtimes.process.plan import plain_plan
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
@@ -36,8 +38,10 @@ async def run_command(
     env: Mapping[str, str],
     within: float,
     account: Account = NOBODY_ELSE,
+    stdin: bytes | None = None,
 ) -> Completed:
-    """Run a program in a session of its own, as `account`, for at most `within` seconds.
+    """Run a program in a session of its own, as `account`, for at most `within` seconds. `stdin`: what it may read;
+    None: nothing.
 
     Whatever is left of its tree is killed when it ends, when its time is over and when the caller is cancelled.
 
@@ -45,7 +49,7 @@ async def run_command(
         ProbeError: it can't be run.
     """
     said = bytearray()
-    code, late = await _run(command, cwd, env, within, account, partial(_keep_tail, said))
+    code, late = await _run(command, cwd, env, within, account, partial(_keep_tail, said), stdin=stdin)
     return Completed(code, bytes(said), late)
 
 
@@ -68,6 +72,7 @@ async def _run(
     within: float,
     account: Account,
     *take: Callable[[bytes], None],
+    stdin: bytes | None = None,
 ) -> tuple[int | None, float]:
     """The exit code, and how late its end was seen; `take` takes in what it says: both streams, or standard output and
     standard error.
@@ -80,23 +85,28 @@ async def _run(
     marked = {**env, lineage.VARIABLE: lineage.extend(env.get(lineage.VARIABLE), marker)}
     cgroup = spawner.cgroups.make(_NAME, number, Limits()) if spawner.always_in_cgroups else None
     try:
-        newborn = _begin(spawner, command, cwd, marked, account, cgroup, one_pipe=len(take) == 1)
+        newborn = _begin(
+            spawner, command, cwd, marked, account, cgroup, one_pipe=len(take) == 1, stdin=stdin is not None
+        )
     except ProbeError:
         _remove(cgroup)
         raise
     pipes = [OutputPipe(*each) for each in zip((newborn.stdout, newborn.stderr), take, strict=False)]
+    input = newborn.input()
     tree: Tree | None = None
     until = trio.current_time() + within
     late = 0.0
     try:
         with trio.move_on_at(until) as limit:
             tree = Tree(await newborn.birth.wait(), spawner, marker, cgroup)
-            await tree.wait_leader()
+            await (tree.wait_leader() if input is None or stdin is None else _feed(input, stdin, tree))
     except BirthError as error:
         if error.step == "cgroup":
             spawner.cgroups.give_up(str(error))
         raise ProbeError(str(start_error(error, command, cwd, marked))) from error
     finally:
+        if input is not None:
+            input.close()
         # Before the kill, which takes its time.
         late = max(0.0, trio.current_time() - until)
         with trio.move_on_after(CLEANUP, shield=True):
@@ -121,15 +131,30 @@ def _begin(
     cgroup: Cgroup | None,
     *,
     one_pipe: bool,
+    stdin: bool,
 ) -> Newborn:
     try:
         plan = plain_plan(command, cwd, env, account)
         plan.join = () if cgroup is None else cgroup.join_files
-        return begin(spawner, _NAME, 0, plan, one_pipe=one_pipe, cgroup=cgroup)
+        return begin(spawner, _NAME, 0, plan, stdin=stdin, one_pipe=one_pipe, cgroup=cgroup)
     except StartError as error:
         raise ProbeError(str(error)) from error
     except OSError as error:
         raise ProbeError(str(start_error(error, command, cwd, env))) from error
+
+
+async def _feed(input: InputPipe, data: bytes, tree: Tree) -> None:
+    """Write what it may read, as far as it reads, until it ends."""
+
+    async def write() -> None:
+        with suppress(BrokenPipeError):
+            await input.write(data)
+        input.close()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        await tree.wait_leader()
+        nursery.cancel_scope.cancel()
 
 
 async def _born_late(newborn: Newborn, marker: str, pipes: Sequence[OutputPipe]) -> Tree | None:

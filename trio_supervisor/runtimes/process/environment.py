@@ -48,7 +48,7 @@ def build_environment(
     What the supervisor owns is never inherited: it would be about somebody else. All other variables (PYTHONUNBUFFERED
     too) are left as they are.
     """
-    env = _inherited(process.inherit_env, environ, withheld)
+    env = inherited(process.inherit_env, environ, withheld)
     if process.user is not None:
         _become(env, account)
     if process.stdin is Stdin.PTY:
@@ -67,9 +67,10 @@ def child_command(process: ProcessSpec, launch: Launch, port: int | None) -> tup
     return ("/bin/sh", "-c", *command) if process.shell else command
 
 
-def _inherited(
+def inherited(
     inherit: Inherit | tuple[str, ...], environ: Mapping[str, str], withheld: Collection[str]
 ) -> dict[str, str]:
+    """What is taken over from `environ`, without what the supervisor owns."""
     match inherit:
         case Inherit.ALL:
             # What nearly all children have, at each of their births.

@@ -22,6 +22,7 @@ from trio_supervisor.runtimes.process.spawner import Birth, BirthError, Guardian
 from trio_supervisor.runtimes.reactor import current_reactor
 from trio_supervisor.system import wire
 from trio_supervisor.system.lineage import new_instance
+from trio_supervisor.system.procfs import process
 
 _FOR_NOW = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Error numbers of a launch that may succeed another time."""
@@ -126,6 +127,14 @@ class GuardedSpawner:
     def pid(self) -> int | None:
         """The guardian's process; None when there is none."""
         return None if self._guardian is None else self._guardian.pid
+
+    @property
+    def guardian_lives(self) -> bool:
+        """Whether it can do its work: it is there and nobody has stopped it. Where there is none, none is needed, or
+        that was told.
+        """
+        found = None if self.pid is None else process(self.pid)
+        return self.pid is None or (found is not None and found.alive and found.state not in "Tt")
 
     def waited_for(self) -> set[int]:
         """Children of this process that are waited for here, if they are its children."""

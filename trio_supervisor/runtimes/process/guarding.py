@@ -40,6 +40,12 @@ async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
             nursery.cancel_scope.cancel()
 
 
+def guardian_lives() -> bool:
+    """Whether there is nothing wrong with the guardian of this Trio run; where it does without one, it is told so."""
+    spawner = current_spawner()
+    return spawner.guardian_lives if isinstance(spawner, GuardedSpawner) else True
+
+
 async def _say_farewell(spawner: GuardedSpawner, tell: Callable[[str], None]) -> None:
     killed, left = await spawner.finish()
     if left:
