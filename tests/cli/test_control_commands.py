@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,7 +100,11 @@ async def test_a_second_terminal_looks_commands_and_ends_it_all() -> None:
         events = (await terminal("events", "--json")).stdout.splitlines()
         orders = [each for each in map(json.loads, events) if each["kind"] == "order"]
         assert [each["verb"] for each in orders if each["agent"] == "web"][-3:] == ["hold", "resume", "remove"]
-        assert {each["origin"] for each in orders} == {"control"}
+        assert {each["origin"] for each in orders} == {"control.sock"}
+        assert all(re.fullmatch(rf"uid {os.getuid()}, pid [0-9]+", each["who"]) for each in orders)
+        assert [each["reason"] for each in orders if each["verb"] in ("hold", "restart")] == ["", "", "it is late"]
+        told = (await terminal("events", "--agent", "web")).stdout
+        assert re.search(r"web +asked to hold by uid \d+, pid \d+ from control.sock: it is late\n", told)
 
         assert (await terminal("shutdown")).stdout == "everything: stopped\n"
         assert await run.end() == 0

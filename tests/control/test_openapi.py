@@ -11,7 +11,7 @@ import trio
 from tests.control.trees import PATIENCE, in_thread, open_control, serving, some
 from trio_supervisor import process
 from trio_supervisor.control.api import Verb
-from trio_supervisor.control.client import _Connection
+from trio_supervisor.control.places import _SocketConnection
 from trio_supervisor.control.wire.openapi import document
 from trio_supervisor.control.wire.requests import COMMANDS
 
@@ -19,7 +19,7 @@ DOCUMENT: Any = document()
 
 
 def _ask(path: Path, method: str, place: str, body: object = None) -> tuple[int, str, bytes]:
-    connection = _Connection(str(path), PATIENCE)
+    connection = _SocketConnection(str(path), PATIENCE)
     try:
         connection.request(method, place, None if body is None else json.dumps(body))
         response = connection.getresponse()

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from trio_supervisor.cli.control_arguments import CONTROL, Commands, add_control
+from trio_supervisor.cli.control_arguments import CONTROL, Commands, add_control, add_url
 
 DEFAULT_FILE = "supervisor.yaml"
 
@@ -82,6 +82,29 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
         help="stop everything when AGENT has ended for good, and exit with its code",
     )
 
+    _add_listen(run)
+
+
+def _add_listen(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="take commands over TCP too, from who shows a token; unencrypted, so best 127.0.0.1:PORT",
+    )
+    run.add_argument(
+        "--operate-token-file", metavar="FILE", help="the token to command; or $TRIO_SUPERVISOR_OPERATE_TOKEN"
+    )
+    run.add_argument(
+        "--observe-token-file", metavar="FILE", help="the token to look only; or $TRIO_SUPERVISOR_OBSERVE_TOKEN"
+    )
+    run.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that clients call this machine, as a proxy does; addresses and localhost need none",
+    )
+
 
 def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
     check = commands.add_parser("check", help="check a file, and say everything that is wrong with it")
@@ -109,6 +132,8 @@ def _add_events(commands: "Commands[argparse.ArgumentParser]") -> None:
     events.add_argument("--json", action="store_true", help="one object per line")
     events.add_argument("--file", metavar="FILE", default=DEFAULT_FILE, help=f"default: {DEFAULT_FILE}")
     events.add_argument("--state-dir", metavar="DIR", help="where its run keeps its state, as for run")
+    add_url(events)
+    events.set_defaults(socket=None)
 
 
 def _add_schema(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -25,7 +25,18 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--state-dir", metavar="DIR", help="its state directory, if it was given one")
     parser.add_argument("--socket", metavar="PATH", help="its control socket, instead of FILE and DIR")
+    add_url(parser)
     parser.add_argument("--json", action="store_true", help="for programs: JSON, an object per line")
+
+
+def add_url(parser: argparse.ArgumentParser) -> None:
+    """Where a supervisor is that is elsewhere."""
+    parser.add_argument("--url", metavar="URL", help="where `run --listen` takes commands; or $TRIO_SUPERVISOR_URL")
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="the token for the URL; or $TRIO_SUPERVISOR_TOKEN_FILE, $TRIO_SUPERVISOR_TOKEN",
+    )
 
 
 def _status(parser: argparse.ArgumentParser) -> None:

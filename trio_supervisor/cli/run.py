@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,6 +29,7 @@ from trio_supervisor.output.hub import Hub
 from trio_supervisor.wiring import Claim, Journal, Order, claimed, open_tree, past_of, served
 
 if TYPE_CHECKING:
+    from trio_supervisor.cli.listening import Opened
     from trio_supervisor.journal.restoring import Past
 
 LAST_WORDS = 2.0
@@ -47,8 +48,16 @@ def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading
         raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
     if logging.lastResort is not None:
         logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
-    with claimed(loaded.path, options.state_dir, os.environ) as claim:
-        return trio.run(_Run(loaded, options, guardian, claim).main)
+    with claimed(loaded.path, options.state_dir, os.environ) as claim, ExitStack() as stack:
+        return trio.run(_Run(loaded, options, guardian, claim, _open_door(options, stack)).main)
+
+
+def _open_door(options: argparse.Namespace, stack: ExitStack) -> "Opened | None":
+    if options.listen is None:
+        return None
+    from trio_supervisor.cli.listening import open_door  # noqa: PLC0415 -- most runs need none
+
+    return open_door(options, stack)
 
 
 @define
@@ -57,6 +66,7 @@ class _Run:
     options: argparse.Namespace
     guardian: Launched | None
     claim: Claim
+    door: "Opened | None" = None
     asked: trio.Event = field(factory=trio.Event)
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
@@ -75,8 +85,10 @@ class _Run:
     async def _live(
         self, hub: Hub, console: Console, writer: Writer, signals: AsyncIterator[int]
     ) -> tuple[Snapshot, ...]:
-        for warning in (*self.loaded.warnings, *self.claim.warnings):
+        for warning in (*self.loaded.warnings, *self.claim.warnings, *(self.door.warnings if self.door else ())):
             console.say(warning, tone=Tone.WARNING)
+        if self.door is not None:
+            console.say(self.door.words)
         journal = self._open_journal(console)
         for text, tone in leftovers.describe(await self.claim.clear()):
             console.say(text, tone=tone)
@@ -90,7 +102,9 @@ class _Run:
                 acting = partial(act_on, reopen=hub.reopen_logs, record=partial(_record, journal))
                 nursery.start_soon(acting, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
                 control.on_shutdown(self.asked.set)
-                async with served(control, self.claim.directory, os.environ, partial(_warn, console)):
+                listening = None if self.door is None else self.door.listening
+                warn = partial(_warn, console)
+                async with served(control, self.claim.directory, os.environ, warn, listening, journal):
                     control.end(await self._wait(control))
                     await control.wait()
                 if self._exit_code(control.snapshot()) == exit_codes.NOT_KILLED:
@@ -170,7 +184,7 @@ class _Run:
 
 async def _record(journal: Journal | None, verb: str, signal: str) -> None:
     if journal is not None:
-        await journal.order(Order(verb, who=f"signal {signal}"))
+        await journal.order(Order(verb, who=f"signal {signal}", origin="console"))
 
 
 def _is_shown_elsewhere(record: logging.LogRecord) -> bool:

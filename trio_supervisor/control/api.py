@@ -12,6 +12,7 @@ from trio_supervisor.core.state import Desired, State
 from trio_supervisor.record import record
 
 if TYPE_CHECKING:
+    from trio_supervisor.journal.entries import Stored
     from trio_supervisor.output.selection import Selection
     from trio_supervisor.spec import ChildSpec
 
@@ -217,6 +218,13 @@ class Control(Protocol):
 
         `since`: a cursor (`line.seq + 1`), for one child. `tail`: only the last so many lines of each. `follow`: go on
         with what is said from then on. Nobody waits for a slow reader: `line.dropped` tells what it has lost.
+        """
+
+    async def journal(
+        self, after: int = 0, *, since: float = 0.0, agent: str = "", tail: int | None = None
+    ) -> tuple["Stored", ...]:
+        """What the journal holds after a number, in order, at most a thousand entries; `tail`: the last so many.
+        See `journal.reading.Reader`. Raises JournalError: there is none.
         """
 
     async def start(self, agent: str, *, reason: str = ..., wait: Wait = True) -> Operation:

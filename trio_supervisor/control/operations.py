@@ -92,6 +92,8 @@ class Operations:
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self._numbers = count(1)
+        self.latest = 0
+        """The number of the one that was given last."""
         self._orders: dict[int, Order] = {}
         """The oldest first."""
         self._pending: dict[str, list[Order]] = {}
@@ -116,6 +118,7 @@ class Operations:
         for other in others:
             if verb in _GOALS and other.verb in _GOALS and _GOALS[verb] != _GOALS[other.verb]:
                 other.give_way(order)
+        self.latest = order.number
         self._orders[order.number] = order
         self._pending.setdefault(agent, []).append(order)
         self._forget()

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from trio_supervisor.control.api import Control, Event, Gap, LogLine, Operation, Phase, Verb
-from trio_supervisor.control.server.pace import Pace
+from trio_supervisor.control.callers import caller
+from trio_supervisor.control.server.pace import Pace, Paces
 from trio_supervisor.control.server.streams import Stream
 from trio_supervisor.control.wire import forms, requests, sse
 from trio_supervisor.control.wire.openapi import document
@@ -41,6 +42,7 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
             Route("/v1/agents/{agent:path}", service.guarded(service.agent), methods=get),
             Route("/v1/events", service.guarded(service.events), methods=get),
             Route("/v1/logs", service.guarded(service.logs), methods=get),
+            Route("/v1/journal", service.guarded(service.journal), methods=get),
             Route("/v1/operations/{id}", service.guarded(service.operation), methods=get),
             Route("/v1/shutdown", service.guarded(service.shutdown), methods=post),
             Route("/openapi.json", service.guarded(service.openapi), methods=get),
@@ -54,6 +56,7 @@ class _Service:
         self._control = control
         self._closing = closing
         self._pace = Pace()
+        self._paces = Paces()
         self._encoded: dict[int, bytes] = {}
         """Events by number, the latest last: what one follower gets, all others get too."""
 
@@ -62,6 +65,7 @@ class _Service:
 
         async def guarded(request: Request) -> Response:
             try:
+                await self._paces.turn(caller().client)
                 await self._pace.turn()
                 return await answer(request)
             except SupervisorError as error:
@@ -106,6 +110,16 @@ class _Service:
             selection=_selection(fields),
         )
         return Stream(source, _encode_line, NEWLINES, self._closing)
+
+    async def journal(self, request: Request) -> Response:
+        fields = requests.query(request.query_params.multi_items(), requests.JOURNAL)
+        agent = fields.text("agent", "", longest=None)
+        tail = fields.maybe_number("tail")
+        if tail is not None and tail > requests.MOST_ENTRIES:
+            raise RequestError(f"tail must be at most {requests.MOST_ENTRIES}, not {tail}")
+        since = fields.at("since") or 0.0
+        found = await self._control.journal(fields.number("after", 0), since=since, agent=agent, tail=tail)
+        return _json(forms.journal_form(found))
 
     async def operation(self, request: Request) -> Response:
         text = request.path_params["id"]

@@ -20,6 +20,9 @@ from trio_supervisor.control.api import (
     Verb,
 )
 from trio_supervisor.errors import NoSupervisorError
+from trio_supervisor.journal.entries import Stored
+from trio_supervisor.journal.plain import form_of
+from trio_supervisor.journal.plain import stored_of as read_stored
 
 Form = Mapping[str, object]
 T = TypeVar("T")
@@ -277,6 +280,19 @@ def line_of(data: object) -> LogLine:
         form.maybe("dropped", int) or 0,
         form.maybe("level", str),
     )
+
+
+def journal_form(entries: tuple[Stored, ...]) -> Form:
+    """Entries of the journal."""
+    return {"entries": [form_of(each) for each in entries]}
+
+
+def stored_of(data: object) -> Stored:
+    """An entry of the journal."""
+    try:
+        return read_stored(data if isinstance(data, dict) else {})
+    except ValueError:
+        raise _stranger(data) from None
 
 
 def _stranger(said: object) -> NoSupervisorError:

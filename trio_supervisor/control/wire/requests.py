@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from trio_supervisor.control.api import Verb
@@ -78,6 +79,13 @@ LOGS: Known = {
     "grep": {"type": "string", "description": "a regular expression that must be found in the line"},
     "stream": {"enum": ["stdout", "stderr", "log", "supervisor"]},
 }
+MOST_ENTRIES = 1000
+JOURNAL: Known = {
+    "after": {"type": "integer", "minimum": 0, "description": "the number of the last entry seen"},
+    "since": {"type": "string", "format": "date-time", "description": "only what is not older"},
+    "agent": {"type": "string", "description": "only what is about this one, or in it"},
+    "tail": {"type": "integer", "minimum": 0, "maximum": MOST_ENTRIES, "description": "the last so many instead"},
+}
 MERGED_LOGS: Known = {
     "agent": {"type": "array", "items": {"type": "string"}, "description": "of these; without, of all"},
     **{name: schema for name, schema in LOGS.items() if name != "since"},
@@ -132,6 +140,19 @@ class Fields:
     def maybe_number(self, name: str) -> int | None:
         """A whole number >= 0, if there is one. Raises RequestError."""
         return self.number(name) if self.has(name) else None
+
+    def at(self, name: str) -> float | None:
+        """A time with its zone, if there is one, in seconds since the epoch. Raises RequestError."""
+        if not self.has(name):
+            return None
+        text = self.text(name)
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            raise RequestError(f"{name} must be a time with its zone, as 2026-11-26T20:15:00Z, not {_shown(text)}")
+        return found.timestamp()
 
     def wait(self) -> bool | float:
         """Whether to wait, or how many seconds. Raises RequestError."""
