@@ -107,6 +107,19 @@ def _send(parser: argparse.ArgumentParser) -> None:
     _patience(parser)
 
 
+def _attach(parser: argparse.ArgumentParser) -> None:
+    _agent(parser)
+    parser.add_argument("--read-only", action="store_true", help="only watch")
+    parser.add_argument("--force", action="store_true", help="write although somebody else does, who then only watches")
+    parser.add_argument(
+        "--detach-keys", default="ctrl-]", metavar="KEYS", help="leave it by these, as ctrl-p,ctrl-q; default: ctrl-]"
+    )
+    parser.add_argument("--no-replay", action="store_true", help="do not begin with the last that it has said")
+    parser.add_argument(
+        "--close-stdin", action="store_true", help="end its input with the end of yours; without, it stays open"
+    )
+
+
 def _shutdown(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", action="store_true", help="without any grace")
     parser.add_argument("--reason", metavar="TEXT", help="why, for people")
@@ -128,6 +141,7 @@ CONTROL: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "wait": ("wait until an agent is ready, or stopped", _wait),
     "logs": ("show what agents have said", _logs),
     "send": ("write to the standard input of an agent", _send),
+    "attach": ("talk with an agent as if at its terminal, or watch", _attach),
     "shutdown": ("stop everything", _shutdown),
 }
 """Those for a supervisor that runs: what each does, and its options."""

@@ -81,6 +81,10 @@ def _command(name: str) -> Command:
             from trio_supervisor.cli.telling import logs  # noqa: PLC0415
 
             return logs
+        case "attach":
+            from trio_supervisor.cli.attaching import attach  # noqa: PLC0415
+
+            return attach
         case "wait":
             from trio_supervisor.cli.waiting import wait  # noqa: PLC0415
 

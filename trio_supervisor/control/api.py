@@ -14,6 +14,7 @@ from trio_supervisor.record import record
 if TYPE_CHECKING:
     from trio_supervisor.journal.entries import Stored
     from trio_supervisor.output.selection import Selection
+    from trio_supervisor.sessions.session import Session
     from trio_supervisor.spec import ChildSpec
 
 __all__ = [
@@ -255,6 +256,14 @@ class Control(Protocol):
 
     async def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
         """Write to its standard input, as fast as it reads."""
+
+    async def attach(self, agent: str, *, write: bool = True, force: bool = False) -> "Session":
+        """Talk with it, or only watch (`write=False`), as the caller; `force`: take the right to write away from who
+        has it. The session begins with the present life, and is to be detached from.
+
+        Raises:
+            WriterBusyError: somebody else writes; names who.
+        """
 
     async def add(self, spec: "ChildSpec", *, under: str = "", wait: Wait = True) -> Operation:
         """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""

@@ -29,6 +29,7 @@ from trio_supervisor.spec import ChildSpec
 
 if TYPE_CHECKING:
     from trio_supervisor.journal.entries import Stored
+    from trio_supervisor.sessions.session import Session
 
 _BY_HAND = frozenset({State.STOPPED, State.HELD})
 
@@ -182,6 +183,20 @@ class LocalControl:
     async def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
         """Write to its standard input, as fast as it reads."""
         return await self._order(Verb.SEND, agent, partial(talking.send, data=data), wait)
+
+    async def attach(self, agent: str, *, write: bool = True, force: bool = False) -> "Session":
+        """Talk with it, or only watch; see `Control`. Raises WriterBusyError, ConflictError."""
+        from trio_supervisor.control.joining import join  # noqa: PLC0415 -- most runs talk with nobody
+
+        engine, child = locate(self._supervisor, agent)
+        session = join(engine, child, str(caller()), write=write, force=force)
+        try:
+            if write:
+                await self._write_down("attach", agent, "by force" if force else "")
+        except BaseException:
+            session.detach()
+            raise
+        return session
 
     async def add(self, spec: ChildSpec, *, under: str = "", wait: Wait = True) -> Operation:
         """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""

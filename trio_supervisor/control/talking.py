@@ -15,7 +15,7 @@ _HOLDER = "a command"
 
 async def signal(engine: Supervisor, child: Child, *, number: int, group: bool) -> None:
     try:
-        await _interactive(engine, child, "a signal").signal(number, group=group)
+        await interactive(engine, child, "a signal").signal(number, group=group)
     except PermissionError:
         raise ConflictError(f"{engine.path_of(child.id)}: it runs as another user, who alone may signal it") from None
 
@@ -26,7 +26,7 @@ async def send(engine: Supervisor, child: Child, *, data: bytes) -> None:
     Raises:
         ConflictError: it has no life, or no input, or somebody talks with it; who.
     """
-    path, stdin = engine.path_of(child.id), _interactive(engine, child, "text").input
+    path, stdin = engine.path_of(child.id), interactive(engine, child, "text").input
     if stdin is None:
         raise ConflictError(f"{path}: its standard input is the null device; write stdin: pipe, or pty")
     lease = engine.lease(child.id)
@@ -53,7 +53,8 @@ async def _write(writer: "Writer", stdin: Input, data: bytes) -> None:
         raise OSError(f"somebody else has taken over, after {len(data) - len(rest)} bytes of it")
 
 
-def _interactive(engine: Supervisor, child: Child, what: str) -> Interactive:
+def interactive(engine: Supervisor, child: Child, what: str) -> Interactive:
+    """Its present life. Raises ConflictError: it has none, or none that can be talked to."""
     life = engine.life(child.id)
     path = engine.path_of(child.id)
     if life is None or not child.up:

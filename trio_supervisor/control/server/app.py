@@ -1,31 +1,33 @@
 """The application: which path does what. Everything it answers comes from a `Control`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import TypeVar
 
 import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from trio_supervisor.control.api import Control, Event, Gap, LogLine, Operation, Phase, Verb
 from trio_supervisor.control.callers import caller
 from trio_supervisor.control.server.pace import Pace, Paces
-from trio_supervisor.control.server.streams import Stream
+from trio_supervisor.control.server.streams import Stream, send_lines
 from trio_supervisor.control.wire import forms, requests, sse
 from trio_supervisor.control.wire.openapi import document
 from trio_supervisor.control.wire.problems import Problem, TooLargeError, problem_of, request_problem
 from trio_supervisor.control.wire.requests import Fields
-from trio_supervisor.errors import RequestError, SupervisorError
+from trio_supervisor.errors import AccessError, RequestError, SupervisorError
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.runtimes.base import Stream as Source
 
 T = TypeVar("T")
 
 Answer = Callable[[Request], Awaitable[Response]]
+Talk = Callable[[WebSocket], Awaitable[None]]
 NEWLINES = "application/x-ndjson"
 KEPT_ENCODED = 64
 
@@ -45,6 +47,9 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
             Route("/v1/journal", service.guarded(service.journal), methods=get),
             Route("/v1/operations/{id}", service.guarded(service.operation), methods=get),
             Route("/v1/shutdown", service.guarded(service.shutdown), methods=post),
+            WebSocketRoute("/v1/agents/{agent:path}/attach", service.opened(service.attach)),
+            WebSocketRoute("/v1/agents/{agent:path}/logs", service.opened(service.follow)),
+            WebSocketRoute("/v1/logs", service.opened(service.follow)),
             Route("/openapi.json", service.guarded(service.openapi), methods=get),
         ],
         exception_handlers={HTTPException: _no_such_path},
@@ -73,6 +78,37 @@ class _Service:
 
         return guarded
 
+    def opened(self, talk: Talk) -> Talk:
+        """The same for a WebSocket, which is refused with an answer of HTTP as long as it is not accepted."""
+
+        async def opened(websocket: WebSocket) -> None:
+            try:
+                await self._paces.turn(caller().client)
+                await self._pace.turn()
+                await talk(websocket)
+            except SupervisorError as error:
+                await websocket.send_denial_response(_refused(problem_of(error)))
+
+        return opened
+
+    async def attach(self, websocket: WebSocket) -> None:
+        fields = requests.query(websocket.query_params.multi_items(), requests.ATTACH)
+        write = fields.truth("write", default=True)
+        force, replay = fields.truth("force", default=False), fields.truth("replay", default=True)
+        if write and not caller().operates:
+            raise AccessError("this token lets only observe; write=false watches")
+        from trio_supervisor.control.server.attached import Attached  # noqa: PLC0415 -- few are ever attached to
+
+        with await self._control.attach(websocket.path_params["agent"], write=write, force=force) as session:
+            await websocket.accept()
+            await Attached(websocket, session, self._closing).run(replay=replay)
+
+    async def follow(self, websocket: WebSocket) -> None:
+        source = self._lines(websocket, follow=True)
+        async with source as lines:
+            await websocket.accept()
+            await send_lines(websocket, lines, self._closing, _encode_line)
+
     async def agents(self, _request: Request) -> Response:
         return _json(forms.agents_form(self._control.snapshot()))
 
@@ -99,17 +135,19 @@ class _Service:
         return data
 
     async def logs(self, request: Request) -> Response:
-        agent = request.path_params.get("agent")
+        return Stream(self._lines(request, follow=False), _encode_line, NEWLINES, self._closing)
+
+    def _lines(self, asked: HTTPConnection, *, follow: bool) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
+        agent = asked.path_params.get("agent")
         known = requests.LOGS if agent is not None else requests.MERGED_LOGS
-        fields = requests.query(request.query_params.multi_items(), known)
-        source = self._control.logs(
+        fields = requests.query(asked.query_params.multi_items(), known)
+        return self._control.logs(
             fields.texts("agent") if agent is None else (agent,),
             since=fields.number("since", 0) if agent is not None else 0,
             tail=fields.maybe_number("tail"),
-            follow=fields.truth("follow", default=False),
+            follow=fields.truth("follow", default=follow),
             selection=_selection(fields),
         )
-        return Stream(source, _encode_line, NEWLINES, self._closing)
 
     async def journal(self, request: Request) -> Response:
         fields = requests.query(request.query_params.multi_items(), requests.JOURNAL)

@@ -15,6 +15,7 @@ from trio_supervisor.control.api import Control
 from trio_supervisor.control.server.app import make_app
 from trio_supervisor.control.server.entry import Entry
 from trio_supervisor.control.server.gate import Gate
+from trio_supervisor.control.wire.attaching import WINDOW
 
 IDLE = 60.0
 """A client that asks nothing for so many seconds is let go."""
@@ -62,4 +63,5 @@ def _config() -> Config:
     config.keep_alive_timeout = IDLE
     config.keep_alive_max_requests = 1_000_000
     config.h11_max_incomplete_size = 64 * 1024
+    config.websocket_max_message_size = WINDOW
     return config

@@ -9,6 +9,7 @@ from typing import TypeVar
 from trio_supervisor.control.api import Verb
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.errors import RequestError
+from trio_supervisor.record import record
 
 T = TypeVar("T")
 Known = Mapping[str, Form]
@@ -78,6 +79,15 @@ LOGS: Known = {
     },
     "grep": {"type": "string", "description": "a regular expression that must be found in the line"},
     "stream": {"enum": ["stdout", "stderr", "log", "supervisor"]},
+}
+ATTACH: Known = {
+    "write": {"type": "boolean", "default": True, "description": "whether to write too, which one does at a time"},
+    "force": {"type": "boolean", "default": False, "description": "take the right to write away from who has it"},
+    "replay": {"type": "boolean", "default": True, "description": "begin with the last that it has said"},
+}
+_MESSAGES: Mapping[str, Known] = {
+    "resize": {"type": {}, "columns": {"type": "integer"}, "rows": {"type": "integer"}},
+    "eof": {"type": {}},
 }
 MOST_ENTRIES = 1000
 JOURNAL: Known = {
@@ -197,6 +207,27 @@ def loads(data: bytes) -> object:
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body must be JSON: {error}") from None
     return value
+
+
+@record
+class Message:
+    """What somebody who is attached asks for."""
+
+    type: str
+    columns: int = 0
+    rows: int = 0
+
+
+def message_of(text: str) -> Message:
+    """A text message of who is attached. Raises RequestError."""
+    data = loads(text.encode("utf-8", "surrogatepass"))
+    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in _MESSAGES:
+        raise RequestError(f"the type of a message must be one of {', '.join(_MESSAGES)}, not {_shown(kind)}")
+    fields = Fields(data, _MESSAGES[kind])
+    if kind == "resize":
+        return Message(kind, fields.number("columns"), fields.number("rows"))
+    return Message(kind)
 
 
 def signal_of(text: str) -> int:
