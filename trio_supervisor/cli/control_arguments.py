@@ -88,6 +88,7 @@ def _wait(parser: argparse.ArgumentParser) -> None:
 def _logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agents", nargs="*", metavar="AGENT", help="of these, and all in them; default: of all")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is said from now on")
+    parser.add_argument("--since", metavar="TIME", help="only what is not older: a time, or a duration such as 2h")
     parser.add_argument("--tail", type=int, metavar="NUMBER", help="only the last so many lines of each agent")
     parser.add_argument("--level", metavar="LEVEL", help="lines at least this bad: debug, info, warning, error")
     parser.add_argument(
@@ -104,6 +105,9 @@ def _send(parser: argparse.ArgumentParser) -> None:
     _agent(parser)
     parser.add_argument("text", metavar="TEXT", help="a line for its standard input")
     parser.add_argument("--no-newline", action="store_true", help="send TEXT as it is, without a line end")
+    parser.add_argument(
+        "--expect", metavar="RE", help="wait until it says what matches this regular expression, and print that"
+    )
     _patience(parser)
 
 

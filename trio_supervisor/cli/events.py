@@ -2,11 +2,9 @@
 
 import argparse
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from json import JSONEncoder
 from typing import TYPE_CHECKING
 
@@ -14,9 +12,9 @@ from trio_supervisor.cli import exit_codes, style
 from trio_supervisor.cli.harmless import harmless
 from trio_supervisor.cli.remote import find_client, url_of
 from trio_supervisor.cli.style import Palette, Style
-from trio_supervisor.config.durations import parse_duration
+from trio_supervisor.cli.times import parse_time
 from trio_supervisor.control.client import Client
-from trio_supervisor.errors import ConfigError, JournalError, UnknownAgentError
+from trio_supervisor.errors import JournalError, UnknownAgentError
 from trio_supervisor.journal.entries import Entry, Kind, Stored
 from trio_supervisor.journal.plain import form_of, time_of
 from trio_supervisor.state.directory import JOURNAL, find
@@ -129,29 +127,6 @@ def _print(found: Iterable[Stored], line: Callable[[Stored], bytes]) -> None:
             out.flush()
         written = now
     out.flush()
-
-
-# Time
-
-
-def parse_time(text: str, now: float) -> float:
-    """Seconds since the epoch of a time (RFC 3339; without a zone local, without a date today) or of that long ago.
-
-    Raises ConfigError.
-    """
-    try:
-        return now - parse_duration(text)
-    except ValueError:
-        pass
-    try:
-        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text):
-            return datetime.fromisoformat(f"{datetime.fromtimestamp(now):%Y-%m-%d} {text}").timestamp()
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        raise ConfigError(
-            f"--since: {text!r} is neither a time (2026-11-26T20:15:00Z, '2026-11-26 20:15', 20:15) nor a duration "
-            "(90s, 2h, 7d)"
-        ) from None
 
 
 # For programs

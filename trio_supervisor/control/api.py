@@ -23,6 +23,7 @@ __all__ = [
     "Event",
     "Exit",
     "Gap",
+    "Heard",
     "How",
     "Judged",
     "Judgement",
@@ -160,6 +161,20 @@ class Phase(Enum):
 
 
 @record
+class Heard:
+    """What an agent has answered to what was sent."""
+
+    text: str
+    """What matches what was expected."""
+    before: str
+    """What it said before that, from the moment of sending on."""
+    groups: tuple[str | None, ...] = ()
+    """The groups of the regular expression."""
+    dropped: int = 0
+    """So many bytes before `before` were too many to keep."""
+
+
+@record
 class Operation:
     """A command that was given, and what has become of it."""
 
@@ -174,6 +189,8 @@ class Operation:
     """PENDING: what is waited for."""
     error: str = ""
     """FAILED: why."""
+    heard: Heard | None = None
+    """DONE, where an answer was expected: that."""
 
 
 class Control(Protocol):
@@ -210,6 +227,7 @@ class Control(Protocol):
         agents: Iterable[str] = (),
         *,
         since: int = 0,
+        since_time: float | None = None,
         tail: int | None = None,
         follow: bool = False,
         selection: "Selection | None" = None,
@@ -217,8 +235,9 @@ class Control(Protocol):
         """What children have said, in the order of time, as far as it is kept; a supervisor stands for all in it, no
         name for everybody.
 
-        `since`: a cursor (`line.seq + 1`), for one child. `tail`: only the last so many lines of each. `follow`: go on
-        with what is said from then on. Nobody waits for a slow reader: `line.dropped` tells what it has lost.
+        `since`: a cursor (`line.seq + 1`), for one child. `since_time`: nothing older, in seconds since the epoch.
+        `tail`: only the last so many lines of each. `follow`: go on with what is said from then on. Nobody waits for a
+        slow reader: `line.dropped` tells what it has lost.
         """
 
     async def journal(
@@ -254,8 +273,12 @@ class Control(Protocol):
     async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end, to its group or to the leader alone."""
 
-    async def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
-        """Write to its standard input, as fast as it reads."""
+    async def send(
+        self, agent: str, data: bytes, *, expect: str | None = None, timeout: float = 30.0, wait: Wait = True
+    ) -> Operation:
+        """Write to its standard input, as fast as it reads; with `expect`, wait until it says what matches this regular
+        expression, for `timeout` seconds at the most. Nobody else writes meanwhile.
+        """
 
     async def attach(self, agent: str, *, write: bool = True, force: bool = False) -> "Session":
         """Talk with it, or only watch (`write=False`), as the caller; `force`: take the right to write away from who

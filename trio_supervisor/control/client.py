@@ -84,6 +84,7 @@ class Client:
         agents: Iterable[str] = (),
         *,
         since: int = 0,
+        since_time: float | None = None,
         tail: int | None = None,
         follow: bool = False,
         level: str | None = None,
@@ -95,6 +96,7 @@ class Client:
         agents = tuple(agents)
         query = [("field", f"{name}={value}") for name, value in (fields or {}).items()]
         options = {"tail": tail, "follow": "true" if follow else None, "level": level, "grep": grep, "stream": stream}
+        options["since_time"] = forms.timestamp(since_time)
         query += [(name, str(value)) for name, value in options.items() if value is not None]
         if since:
             if len(agents) != 1:
@@ -153,13 +155,19 @@ class Client:
         """Send a signal that is no request to end."""
         return self._order(agent, Verb.SIGNAL, None, signal=int(number), to="group" if group else "leader")
 
-    def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
-        """Write to its standard input. Raises RequestError: it is no UTF-8."""
+    def send(
+        self, agent: str, data: bytes, *, expect: str | None = None, timeout: float = PATIENCE, wait: Wait = True
+    ) -> Operation:
+        """Write to its standard input, and wait for an answer where one is expected; see `Control.send`. Raises
+        RequestError: it is no UTF-8.
+        """
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
             raise RequestError(f"only text can be sent, in UTF-8: {error}") from None
-        return self._order(agent, Verb.SEND, wait, text=text)
+        if expect is None:
+            return self._order(agent, Verb.SEND, wait, text=text)
+        return self._order(agent, Verb.SEND, wait, text=text, expect=expect, timeout=timeout)
 
     def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
         """Have so many replicas of it."""

@@ -2,7 +2,7 @@
 
 import signal as signals
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from trio_supervisor.control import asking, scaling, talking
-from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Remark, Snapshot, Verb, Wait, patience
+from trio_supervisor.control.api import Event, Gap, Heard, LogLine, Operation, Remark, Snapshot, Verb, Wait, patience
 from trio_supervisor.control.callers import caller
 from trio_supervisor.control.history import Follower, History
 from trio_supervisor.control.logs import Reading, Source, merged
@@ -81,6 +81,7 @@ class LocalControl:
         agents: Iterable[str] = (),
         *,
         since: int = 0,
+        since_time: float | None = None,
         tail: int | None = None,
         follow: bool = False,
         selection: Selection | None = None,
@@ -92,7 +93,7 @@ class LocalControl:
         sources = [source for agent in agents for source in self._sources(agent)]
         if not agents:
             sources = [source for one in self.snapshot() for source in self._sources(one.agent, deep=False)]
-        reading = Reading(since, tail, follow, selection)
+        reading = Reading(since, tail, follow, selection, since_time)
         return merged(sources, reading, None if agents else partial(self._new_sources, {s.agent for s in sources}))
 
     def _sources(self, agent: str, *, deep: bool = True) -> list[Source]:
@@ -180,9 +181,17 @@ class LocalControl:
             raise RequestError(f"signal: there is no signal with number {number}") from None
         return await self._order(Verb.SIGNAL, agent, partial(talking.signal, number=number, group=group), wait=True)
 
-    async def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
-        """Write to its standard input, as fast as it reads."""
-        return await self._order(Verb.SEND, agent, partial(talking.send, data=data), wait)
+    async def send(
+        self, agent: str, data: bytes, *, expect: str | None = None, timeout: float = 30.0, wait: Wait = True
+    ) -> Operation:
+        """Write to its standard input, and wait for an answer where one is expected; see `Control`."""
+        if expect is None:
+            return await self._order(Verb.SEND, agent, partial(talking.send, data=data), wait)
+        from trio_supervisor.control.asking_back import send_and_expect  # noqa: PLC0415 -- most runs expect nothing
+
+        heard: list[Heard] = []
+        effect = send_and_expect(data, expect, timeout, heard.append)
+        return await self._order(Verb.SEND, agent, effect, wait, heard=heard)
 
     async def attach(self, agent: str, *, write: bool = True, force: bool = False) -> "Session":
         """Talk with it, or only watch; see `Control`. Raises WriterBusyError, ConflictError."""
@@ -239,6 +248,7 @@ class LocalControl:
         effect: Callable[[Supervisor, Child], Awaitable[None]],
         wait: Wait,
         reason: str = "",
+        heard: Sequence[Heard] = (),
     ) -> Operation:
         engine, child = locate(self._supervisor, agent)
         _check_ending(engine, verb, agent)
@@ -248,7 +258,7 @@ class LocalControl:
             if verb in (Verb.STOP, Verb.HOLD, Verb.REMOVE):
                 asking.check_killed(engine, child)
 
-        return await self._begin(verb, agent, partial(_look, child), take_effect, wait, reason)
+        return await self._begin(verb, agent, partial(_look, child), take_effect, wait, reason, heard)
 
     async def _begin(
         self,
@@ -258,12 +268,13 @@ class LocalControl:
         effect: Callable[[], Awaitable[None]],
         wait: Wait,
         reason: str = "",
+        heard: Sequence[Heard] = (),
     ) -> Operation:
         until = _seconds(wait)
         # What a reason says by itself, without anybody, is in the verb already.
         recorded = partial(self._write_down, verb.value, agent, "" if reason.endswith(" by hand") else reason)
         latest = self._operations.latest
-        order = self._operations.begin(verb, agent, look, partial(self._recorded, recorded, effect))
+        order = self._operations.begin(verb, agent, look, partial(self._recorded, recorded, effect), heard)
         if verb in (Verb.STOP, Verb.HOLD):
             self._put_down.add(agent)
         elif verb in (Verb.START, Verb.RESTART, Verb.RESUME, Verb.REMOVE):

@@ -144,6 +144,7 @@ class _Service:
         return self._control.logs(
             fields.texts("agent") if agent is None else (agent,),
             since=fields.number("since", 0) if agent is not None else 0,
+            since_time=fields.at("since_time"),
             tail=fields.maybe_number("tail"),
             follow=fields.truth("follow", default=follow),
             selection=_selection(fields),
@@ -202,7 +203,12 @@ class _Service:
                 group = fields.choice("to", ("group", "leader")) == "group"
                 return control.signal(agent, fields.signal("signal"), group=group)
             case Verb.SEND:
-                return control.send(agent, fields.data("text"), wait=fields.wait())
+                data, wait = fields.data("text"), fields.wait()
+                if not fields.has("expect"):
+                    return control.send(agent, data, wait=wait)
+                return control.send(
+                    agent, data, expect=fields.text("expect"), timeout=fields.seconds("timeout", 30.0), wait=wait
+                )
             case Verb.SCALE:
                 return control.scale(agent, fields.number("replicas"), wait=fields.wait())
             case Verb.ADD | Verb.SHUTDOWN:

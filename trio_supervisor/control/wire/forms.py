@@ -10,6 +10,7 @@ from trio_supervisor.control.api import (
     Event,
     Exit,
     Gap,
+    Heard,
     How,
     LogLine,
     Operation,
@@ -113,7 +114,12 @@ def operation_form(operation: Operation) -> Form:
         "generation": operation.generation,
         "awaits": operation.awaits,
         "error": operation.error,
+        "heard": None if operation.heard is None else _heard_form(operation.heard),
     }
+
+
+def _heard_form(heard: Heard) -> Form:
+    return {"text": heard.text, "before": heard.before, "groups": heard.groups, "dropped": heard.dropped}
 
 
 def line_form(line: LogLine) -> Form:
@@ -263,7 +269,14 @@ def operation_of(data: object) -> Operation:
         form.get("generation", int),
         form.get("awaits", str),
         form.get("error", str),
+        None if form.maybe("heard", dict) is None else _heard_of(form.get("heard", dict)),
     )
+
+
+def _heard_of(data: object) -> Heard:
+    form = Reader(data)
+    groups = form.each("groups", lambda each: None if each is None else str(each))
+    return Heard(form.get("text", str), form.get("before", str), groups, form.get("dropped", int))
 
 
 def line_of(data: object) -> LogLine:

@@ -18,6 +18,9 @@ Known = Mapping[str, Form]
 MOST_BODY = 1 << 20
 """Bytes of a request's body."""
 
+LONGEST_EXPECTED = 3600
+"""Seconds."""
+
 _SIGNALS = {each.name: int(each) for each in signal.Signals}
 _SIGNALS |= {name.removeprefix("SIG"): number for name, number in _SIGNALS.items()}
 TEXT: Form = {"type": "string", "maxLength": 1000}
@@ -49,7 +52,18 @@ COMMANDS: Mapping[Verb, Known] = {
         "signal": {"enum": [*_SIGNALS, *_SIGNALS.values()], "description": "by its name or number"},
         "to": {"enum": ["group", "leader"], "default": "group"},
     },
-    Verb.SEND: {"text": {"type": "string", "description": "for its standard input"}, "wait": WAIT},
+    Verb.SEND: {
+        "text": {"type": "string", "description": "for its standard input"},
+        "expect": {**TEXT, "description": "a regular expression: wait until it says what matches"},
+        "timeout": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": LONGEST_EXPECTED,
+            "default": 30,
+            "description": "so many seconds at the most, for what is expected",
+        },
+        "wait": WAIT,
+    },
     Verb.SCALE: {"replicas": {"type": "integer", "minimum": 0}, "wait": WAIT},
 }
 """By verb of an agent: the fields of the body, each with its JSON Schema."""
@@ -69,6 +83,7 @@ EVENTS: Known = {
 }
 LOGS: Known = {
     "since": {"type": "integer", "minimum": 0, "description": "a cursor: `seq` + 1 of the last line seen"},
+    "since_time": {"type": "string", "format": "date-time", "description": "only what is not older"},
     "tail": {"type": "integer", "minimum": 0, "description": "only the last so many lines of each agent"},
     "follow": {"type": "boolean", "default": False, "description": "go on with what is said from then on"},
     "level": {"type": "string", "description": "at least this bad"},
@@ -171,6 +186,13 @@ class Fields:
         if not isinstance(value, bool | int | float) or not value >= 0:
             raise RequestError(f"wait must be true, false or seconds >= 0, not {_shown(value)}")
         return value
+
+    def seconds(self, name: str, default: float) -> float:
+        """A time. Raises RequestError."""
+        value = self._fields.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_EXPECTED:
+            raise RequestError(f"{name} must be seconds from 0 to {LONGEST_EXPECTED}, not {_shown(value)}")
+        return float(value)
 
     def signal(self, name: str) -> int:
         """A signal by its name or number. Raises RequestError."""

@@ -102,7 +102,11 @@ _OPERATION = _all(
         "generation": NUMBER,
         "awaits": WORDS,
         "error": WORDS,
+        "heard": _or_null(ref("Heard")),
     }
+)
+_HEARD = _all(
+    {"text": WORDS, "before": WORDS, "groups": {"type": "array", "items": _or_null(WORDS)}, "dropped": NUMBER}
 )
 _ENTRY_OF_EACH_KIND: Mapping[str, Form] = {
     "seq": NUMBER,
@@ -148,6 +152,7 @@ def schemas() -> Mapping[str, Form]:
         "Event": _EVENT,
         "Gap": _all({"seq": NUMBER, "agents": _list("Agent")}),
         "Line": _LINE,
+        "Heard": _HEARD,
         "Operation": _OPERATION,
         "Entry": _ENTRY,
         "Journal": _all({"entries": _list("Entry")}),
