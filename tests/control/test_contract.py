@@ -267,7 +267,7 @@ class TestCommands:
 
             await control.call("scale", "w", 1)
             assert [one.agent for one in local.snapshot()] == ["w-1", "x"]
-            with pytest.raises(RequestError, match="replicas must be 1 to 1000, not 0"):
+            with pytest.raises(ConflictError, match="replicas must be 1 to 1000, not 0"):
                 await control.call("scale", "w", 0)
             with pytest.raises(UnknownAgentError, match="there is no agent 'x' with replicas"):
                 await control.call("scale", "x", 2)
@@ -332,7 +332,7 @@ class TestOperations:
             for _ in range(3):
                 await control.call("restart", "a", generation=1)
             assert local.agent("a").generation == 2
-            with pytest.raises(RequestError, match="a has had 2 lives, so none with number 7"):
+            with pytest.raises(ConflictError, match="a has had 2 lives, so none with number 7"):
                 await control.call("restart", "a", generation=7)
 
     async def test_who_wants_the_opposite_takes_the_place(self, opened: Open) -> None:

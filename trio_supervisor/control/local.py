@@ -149,7 +149,7 @@ class LocalControl:
         effect = partial(asking.restart, reason=reason)
         present = locate(self._supervisor, agent)[1].generation
         if generation is not None and generation > present:
-            raise RequestError(f"generation: {agent} has had {present} lives, so none with number {generation}")
+            raise ConflictError(f"generation: {agent} has had {present} lives, so none with number {generation}")
         if generation is not None and generation < present:
             # It was restarted since: what is left to wait for is that it is up.
             effect = partial(asking.start, reason=reason)

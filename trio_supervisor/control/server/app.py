@@ -36,12 +36,16 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
     """The application. Streams end when `closing` is set."""
     service = _Service(control, closing)
     get, post = ["GET"], ["POST"]
+    command = service.guarded(service.command)
     return Starlette(
         routes=[
             Route("/v1/agents", service.guarded(service.agents), methods=get),
-            Route("/v1/agents/{agent:path}/{verb}", service.guarded(service.command), methods=post),
+            # The more special ones first: the first whose path it is says which methods there are.
+            *[Route(f"/v1/agents/{{agent:path}}/{verb.value}", command, methods=post) for verb in requests.COMMANDS],
+            Route("/v1/agents/{agent:path}/attach", service.guarded(service.upgrade), methods=get),
             Route("/v1/agents/{agent:path}/logs", service.guarded(service.logs), methods=get),
             Route("/v1/agents/{agent:path}", service.guarded(service.agent), methods=get),
+            Route("/v1/agents/{agent:path}/{verb}", command, methods=post),
             Route("/v1/events", service.guarded(service.events), methods=get),
             Route("/v1/logs", service.guarded(service.logs), methods=get),
             Route("/v1/journal", service.guarded(service.journal), methods=get),
@@ -102,6 +106,11 @@ class _Service:
         with await self._control.attach(websocket.path_params["agent"], write=write, force=force) as session:
             await websocket.accept()
             await Attached(websocket, session, self._closing).run(replay=replay)
+
+    async def upgrade(self, _request: Request) -> Response:
+        response = _refused(request_problem(426, "to attach takes a WebSocket (RFC 6455)"))
+        response.headers["upgrade"] = "websocket"
+        return response
 
     async def follow(self, websocket: WebSocket) -> None:
         source = self._lines(websocket, follow=True)
@@ -172,7 +181,7 @@ class _Service:
         return await self._waited(request, self._control.shutdown(reason=reason, now=now, wait=wait))
 
     async def command(self, request: Request) -> Response:
-        agent, word = request.path_params["agent"], request.path_params["verb"]
+        agent, word = request.path_params["agent"], request.url.path.rpartition("/")[2]
         verb = next((each for each in requests.COMMANDS if each.value == word), None)
         if verb is None:
             words = ", ".join(each.value for each in requests.COMMANDS)

@@ -6,7 +6,7 @@ from trio_supervisor.control.api import Verb
 from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.control.wire.problems import STATUSES
-from trio_supervisor.control.wire.schemas import NUMBER, WORDS, object_of, ref, schemas
+from trio_supervisor.control.wire.schemas import WORDS, object_of, ref, schemas
 
 _TITLES: Mapping[Verb, str] = {
     Verb.START: "Have it up",
@@ -38,19 +38,32 @@ def document() -> Form:
 
 
 def _paths() -> Form:
-    lines = {"200": _answer("One JSON object per line", "application/x-ndjson", ref("Line"))}
+    lines = {
+        "200": _answer("One JSON object per line", "application/x-ndjson", {"type": "array", "items": ref("Line")})
+    }
     return {
         "/v1/agents": {"get": _operation("All agents as they are", _ok("Agents"), [])},
         "/v1/agents/{agent}": {"get": _operation("One agent as it is", _ok("Agent"), [_agent()], 404)},
         "/v1/agents/{agent}/logs": {
             "get": _operation("What it has said", lines, [_agent(), *_query(requests.LOGS)], 400, 404)
         },
+        "/v1/agents/{agent}/attach": {
+            "get": _operation(
+                "Talk with it, or watch, over a WebSocket",
+                {"101": {"description": "Binary messages are what is said and typed, text messages are JSON"}},
+                [_agent(), *_query(requests.ATTACH)],
+                400,
+                404,
+                409,
+                426,
+            )
+        },
         **{f"/v1/agents/{{agent}}/{verb.value}": {"post": _command(verb)} for verb in requests.COMMANDS},
         "/v1/logs": {"get": _operation("What all have said, or some", lines, _query(requests.MERGED_LOGS), 400, 404)},
         "/v1/events": {
             "get": _operation(
                 "Changes of state as they happen: events `change` (schema Event), and `gap` (Gap) where some are lost",
-                {"200": _answer("Server-sent events", "text/event-stream", WORDS)},
+                {"200": _answer("Server-sent events", "text/event-stream", ref("SentEvent"))},
                 _query(requests.EVENTS),
                 400,
             )
@@ -65,7 +78,7 @@ def _paths() -> Form:
             )
         },
         "/v1/operations/{id}": {
-            "get": _operation("What has become of a command", _done(), [_parameter("id", "path", NUMBER)], 400, 404)
+            "get": _operation("What has become of a command", _done(), [_operation_id()], 400, 404)
         },
         "/v1/shutdown": {
             "post": _operation("Stop everything", _done(), [], 400, 413, body=object_of(requests.SHUTDOWN))
@@ -106,6 +119,10 @@ def _done() -> Form:
 
 def _agent() -> Form:
     return _parameter("agent", "path", {**WORDS, "description": "a path, as team/planner"})
+
+
+def _operation_id() -> Form:
+    return _parameter("id", "path", requests.OPERATION_ID)
 
 
 def _query(known: requests.Known) -> list[Form]:

@@ -42,6 +42,7 @@ STATUSES = {
     409: "it can't be done as things are; the message says what is in the way",
     413: "the body is too large",
     421: "this server is not known under that name",
+    426: "this path is for WebSockets",
     429: "too much is asked at a time",
     503: "the supervisor ends",
 }

@@ -18,11 +18,18 @@ Known = Mapping[str, Form]
 MOST_BODY = 1 << 20
 """Bytes of a request's body."""
 
+MOST_REPLICAS = 1000
+"""As `scaling.MOST_REPLICAS` has it."""
 LONGEST_EXPECTED = 3600
 """Seconds."""
 
 _SIGNALS = {each.name: int(each) for each in signal.Signals}
 _SIGNALS |= {name.removeprefix("SIG"): number for name, number in _SIGNALS.items()}
+LEVELS = [
+    *("trace", "debug", "info", "information", "notice", "warn", "warning", "error", "err", "critical", "crit"),
+    *("alert", "emergency", "emerg", "fatal", "panic"),
+]
+"""As `output.selection.LEVELS` has them, which no client has to import."""
 TEXT: Form = {"type": "string", "maxLength": 1000}
 WAIT: Form = {
     "anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0}],
@@ -54,7 +61,7 @@ COMMANDS: Mapping[Verb, Known] = {
     },
     Verb.SEND: {
         "text": {"type": "string", "description": "for its standard input"},
-        "expect": {**TEXT, "description": "a regular expression: wait until it says what matches"},
+        "expect": {**TEXT, "format": "regex", "description": "a regular expression: wait until it says what matches"},
         "timeout": {
             "type": "number",
             "minimum": 0,
@@ -64,7 +71,7 @@ COMMANDS: Mapping[Verb, Known] = {
         },
         "wait": WAIT,
     },
-    Verb.SCALE: {"replicas": {"type": "integer", "minimum": 0}, "wait": WAIT},
+    Verb.SCALE: {"replicas": {"type": "integer", "minimum": 0, "maximum": MOST_REPLICAS}, "wait": WAIT},
 }
 """By verb of an agent: the fields of the body, each with its JSON Schema."""
 REQUIRED: Mapping[Verb, Sequence[str]] = {
@@ -72,6 +79,7 @@ REQUIRED: Mapping[Verb, Sequence[str]] = {
     Verb.SEND: ["text"],
     Verb.SCALE: ["replicas"],
 }
+OPERATION_ID: Form = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 SHUTDOWN: Known = {
     "reason": _REASON,
     "now": {"type": "boolean", "default": False, "description": "without any grace"},
@@ -86,13 +94,13 @@ LOGS: Known = {
     "since_time": {"type": "string", "format": "date-time", "description": "only what is not older"},
     "tail": {"type": "integer", "minimum": 0, "description": "only the last so many lines of each agent"},
     "follow": {"type": "boolean", "default": False, "description": "go on with what is said from then on"},
-    "level": {"type": "string", "description": "at least this bad"},
+    "level": {"enum": LEVELS, "description": "at least this bad"},
     "field": {
         "type": "array",
         "items": {"type": "string", "pattern": "^[^=]+="},
         "description": "name=value, of lines that are JSON objects",
     },
-    "grep": {"type": "string", "description": "a regular expression that must be found in the line"},
+    "grep": {"type": "string", "format": "regex", "description": "a regular expression that must be found in the line"},
     "stream": {"enum": ["stdout", "stderr", "log", "supervisor"]},
 }
 ATTACH: Known = {

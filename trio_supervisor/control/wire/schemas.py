@@ -143,6 +143,19 @@ _ERROR = _all(
 )
 
 
+_SENT_EVENT = _all(
+    {
+        "id": WORDS,
+        "event": {"enum": ["change", "gap"]},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"anyOf": [ref("Event"), ref("Gap")]},
+        },
+    }
+)
+
+
 def schemas() -> Mapping[str, Form]:
     """All of them."""
     return {
@@ -150,6 +163,7 @@ def schemas() -> Mapping[str, Form]:
         "Agent": _AGENT,
         "Agents": _all({"agents": _list("Agent")}),
         "Event": _EVENT,
+        "SentEvent": _SENT_EVENT,
         "Gap": _all({"seq": NUMBER, "agents": _list("Agent")}),
         "Line": _LINE,
         "Heard": _HEARD,
