@@ -145,7 +145,11 @@ class _Attached:
 
     def _type(self) -> None:
         room = self._attachment.room if self._writes else _AT_ONCE
-        data = os.read(0, _AT_ONCE if self._raw else min(_AT_ONCE, room))
+        try:
+            data = os.read(0, _AT_ONCE if self._raw else min(_AT_ONCE, room))
+        except OSError:
+            # EIO: the terminal is gone, and nobody sits there any more.
+            data = b""
         if not data:
             self._end_of_input()
             return

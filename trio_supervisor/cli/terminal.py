@@ -50,11 +50,11 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         # Nothing may come between: what asks for the end once more waits until the terminal is given back.
         for number in (*_ENDING, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
+            before = signal.signal(number, signal.SIG_IGN)
+            self._handlers.setdefault(number, before)
         self._give_back()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type] # as it was
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.close(self.wakeups)
         os.close(self._writing)
 
