@@ -25,6 +25,7 @@
     ├── RequestError           the caller: a command whose own values can't be right
     │   └── UnknownOperationError  a command is asked about that was never given, or is long over
     ├── TooManyRequestsError   the caller: more is asked at a time than is served; again a little later
+    ├── AccessError            the caller: it shows no token, a wrong one, or one that lets only observe
     ├── NoSupervisorError      the caller: no supervisor answers where one was asked
     ├── ProbeError             the author of the probe: it can't be asked at all (which says nothing of the child)
     ├── LockedError            the caller: something is held by another supervisor
@@ -224,6 +225,10 @@ class UnknownOperationError(RequestError):
 
 class TooManyRequestsError(SupervisorError):
     """More is asked at a time than is served."""
+
+
+class AccessError(SupervisorError):
+    """Who asks may not: no token, a wrong one, one that lets only observe, or from a place that nobody may ask from."""
 
 
 class NoSupervisorError(SupervisorError):

@@ -2,8 +2,9 @@
 
 import os
 import random
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import trio
 from trio_supervisor.control.api import Control, Event, Remark
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.recording import Recorder
-from trio_supervisor.control.server.door import listening
+from trio_supervisor.control.server.door import listening as open_socket
 from trio_supervisor.control.server.serving import serve
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
@@ -30,7 +31,7 @@ from trio_supervisor.plugins import (
     prints_taken_in,
     send_request,
 )
-from trio_supervisor.record import changed
+from trio_supervisor.record import changed, record
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
 from trio_supervisor.state.directory import control_socket
@@ -41,12 +42,14 @@ LAST_WRITES = 2.0
 """So many seconds a slow disk has at the end for the log files, and then for the journal."""
 
 if TYPE_CHECKING:
+    from trio_supervisor.control.tokens import Tokens
     from trio_supervisor.journal.restoring import Past
 
 __all__ = [
     "Claim",
     "Cleared",
     "Journal",
+    "Listening",
     "Order",
     "claimed",
     "guardian_lives",
@@ -108,7 +111,7 @@ async def open_tree(
             control.listen_to_remarks(hear)
         if journal is not None:
             Recorder(journal, supervisor, control)
-            control.record_orders(journal.order)
+            control.record_orders(journal.order, journal.path)
         await nursery.start(hub.run)
         try:
             with prints_taken_in(spec):
@@ -121,34 +124,73 @@ async def open_tree(
         nursery.cancel_scope.cancel()
 
 
+@record
+class Listening:
+    """Where TCP is listened to besides the socket, and who may come in there."""
+
+    listener: socket.socket
+    tokens: "Tokens"
+    hosts: tuple[str, ...] = ()
+    """The names that it is known under, beside addresses and localhost."""
+
+
 @asynccontextmanager
 async def served(
-    control: Control, directory: Path | None, environ: Mapping[str, str], warn: Callable[[str], None]
+    control: Control,
+    directory: Path | None,
+    environ: Mapping[str, str],
+    warn: Callable[[str], None],
+    listening: Listening | None = None,
+    journal: Journal | None = None,
 ) -> AsyncIterator[None]:
-    """Let others command the tree over its socket while the block lasts; `directory`: the state directory, ours alone.
+    """Let others command the tree over its socket while the block lasts, and over TCP where `listening` says so;
+    `directory`: the state directory, ours alone.
 
     Where there can be no socket, `warn` is told, and nobody can.
     """
-    path = None if directory is None else control_socket(directory, environ)
-    if path is None:
-        if directory is not None:
-            warn(f"no control socket: the path of {directory} is too long, and $XDG_RUNTIME_DIR names no other place")
-        yield
-        return
-    try:
-        door = listening(path)
-        listener = door.__enter__()
-    except OSError as error:
-        warn(f"no control socket: {os.fspath(path)}: {error.strerror}")
-        yield
-        return
     closing = trio.Event()
-    try:
+    with ExitStack() as stack:
+        listener = _open_socket(stack, directory, environ, warn)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(serve, listener, control, closing=closing))
+            if listener is not None:
+                nursery.start_soon(partial(serve, listener, control, closing=closing))
+            if listening is not None:
+                nursery.start_soon(_serve_tcp, listening, control, closing, warn, journal)
             try:
                 yield
             finally:
                 closing.set()
-    finally:
-        door.__exit__(None, None, None)
+
+
+def _open_socket(
+    stack: ExitStack, directory: Path | None, environ: Mapping[str, str], warn: Callable[[str], None]
+) -> socket.socket | None:
+    if directory is None:
+        return None
+    path = control_socket(directory, environ)
+    if path is None:
+        warn(f"no control socket: the path of {directory} is too long, and $XDG_RUNTIME_DIR names no other place")
+        return None
+    try:
+        return stack.enter_context(open_socket(path))
+    except OSError as error:
+        warn(f"no control socket: {os.fspath(path)}: {error.strerror}")
+        return None
+
+
+async def _serve_tcp(
+    listening: Listening,
+    control: Control,
+    closing: trio.Event,
+    warn: Callable[[str], None],
+    journal: Journal | None,
+) -> None:
+    from trio_supervisor.control.server.entry import Entry  # noqa: PLC0415 -- most runs need none
+
+    async def tell(address: str, words: str) -> None:
+        warn(f"control: {address}: {words}")
+        if journal is not None:
+            await journal.order(Order("connect", reason=words, who="no token", origin=address))
+
+    entry = Entry(listening.tokens, tell, listening.hosts)
+    await serve(listening.listener, control, closing=closing, entry=entry)

@@ -68,6 +68,8 @@ class Writer:
         self._busy: trio.CancelScope | None = None
         self.holder = holder
         self.held = True
+        self.lost = trio.Event()
+        """Set when it is released, or taken away."""
 
     def check(self) -> None:
         """Raises WriterBusyError: it is lost, or was given up."""
@@ -95,6 +97,7 @@ class Writer:
         """Give it up; harmless when it is lost."""
         if self.held:
             self.held = False
+            self.lost.set()
             if self._busy is not None:
                 self._busy.cancel()
             self.lease._released(self)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,13 +94,27 @@ async def test_a_second_terminal_looks_commands_and_ends_it_all() -> None:
         assert (await terminal("logs", "cat", "--tail", "1")).stdout == "how are you\n"
         assert (await terminal("logs", "--grep", "^h")).stdout == "cat | hello\ncat | how are you\n"
 
+        assert (await terminal("send", "cat", "more", "--expect", "m(.)r")).stdout == "mor\n"
+        told = json.loads((await terminal("send", "cat", "more", "--expect", "m(.)r", "--json")).stdout)
+        assert (told["phase"], told["heard"]["text"], told["heard"]["groups"]) == ("done", "mor", ["o"])
+        silent = await terminal("send", "cat", "x", "--expect", "y", "--timeout", "100ms")
+        assert (silent.returncode, silent.stderr[:48]) == (1, "cat did not say what was expected within 0.1 s; ")
+        recent = await terminal("logs", "cat", "--since", "1h", "--tail", "1", "--json")
+        assert json.loads(recent.stdout)["text"] == "x"
+        assert (await terminal("logs", "--since", "2999-01-01")).stdout == ""
+        assert (await terminal("logs", "--since", "soon")).returncode == 2
+
         assert (await terminal("remove", "web")).stdout == "web: removed\n"
         assert (await terminal("status", "web")).returncode == 4
 
         events = (await terminal("events", "--json")).stdout.splitlines()
         orders = [each for each in map(json.loads, events) if each["kind"] == "order"]
         assert [each["verb"] for each in orders if each["agent"] == "web"][-3:] == ["hold", "resume", "remove"]
-        assert {each["origin"] for each in orders} == {"control"}
+        assert {each["origin"] for each in orders} == {"control.sock"}
+        assert all(re.fullmatch(rf"uid {os.getuid()}, pid [0-9]+", each["who"]) for each in orders)
+        assert [each["reason"] for each in orders if each["verb"] in ("hold", "restart")] == ["", "", "it is late"]
+        told = (await terminal("events", "--agent", "web")).stdout
+        assert re.search(r"web +asked to hold by uid \d+, pid \d+ from control.sock: it is late\n", told)
 
         assert (await terminal("shutdown")).stdout == "everything: stopped\n"
         assert await run.end() == 0

@@ -13,8 +13,9 @@ import pytest
 import trio
 
 from tests.cli.running import TIMEOUT, running
-from trio_supervisor.cli.events import Look, parse_time, words
+from trio_supervisor.cli.events import Look, words
 from trio_supervisor.cli.style import Style
+from trio_supervisor.cli.times import parse_time
 from trio_supervisor.errors import ConfigError
 from trio_supervisor.journal.entries import Entry, Kind, Stored
 

@@ -106,7 +106,7 @@ async def test_paths_that_are_none(place: str, status: int, message: str) -> Non
         ("grep=%28", "grep '(': "),
         ("field=x", "field must be name=value, not 'x'"),
         ("stream=x", "stream must be one of stdout, stderr, log, supervisor, not 'x'"),
-        ("nonsense=1", "there is no field 'nonsense' here; there are: since, tail"),
+        ("nonsense=1", "there is no field 'nonsense' here; there are: since, since_time"),
     ],
 )
 async def test_queries_that_are_wrong(query: str, message: str) -> None:

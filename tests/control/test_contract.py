@@ -1,6 +1,7 @@
 """What a control does, in the same process and through the socket alike."""
 
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import trio
 
 from tests.control.trees import Far, Near, cat, crash, forever, open_control, reached, some, stubborn
 from trio_supervisor import ChildSpec, process, supervisor, task
-from trio_supervisor.control.api import Event, Gap, How, Phase, State, Verb
+from trio_supervisor.control.api import Event, Gap, Heard, How, Phase, State, Verb
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.errors import (
     CallError,
@@ -20,6 +21,7 @@ from trio_supervisor.errors import (
     UnknownAgentError,
     UnknownOperationError,
 )
+from trio_supervisor.output.selection import Selection
 from trio_supervisor.record import changed
 
 Opened = tuple[LocalControl, Near | Far]
@@ -121,6 +123,18 @@ class TestLooking:
                 await local.wait()
             assert [line.level for line in await control.logs("x")] == ["critical", None]
 
+    async def test_only_what_is_not_older_than_a_time(self, opened: Open) -> None:
+        async with opened(cat(), cat("dog")) as (_, control):
+            for text in ("old", "new"):
+                begun = time.time()
+                for name in ("cat", "dog"):
+                    await control.call("send", name, f"{text} {name}\n".encode(), expect=f"{name}\n")
+            chosen: Any = {"selection": Selection(grep="n")} if isinstance(control, Near) else {"grep": "n"}
+            for options in ({}, {"tail": 5}, chosen):
+                found = await control.logs(since_time=begun, **options)
+                assert [line.text for line in found] == ["new cat", "new dog"]
+            assert await control.logs("cat", since_time=time.time() + 60) == []
+
     async def test_of_a_supervisor_is_of_all_in_it_and_of_nobody_unknown(self, opened: Open) -> None:
         inner = supervisor("team", process("x", ["echo", "hello"], restart="temporary"))
         async with opened(inner, process("y", ["echo", "no"], restart="temporary")) as (_, control):
@@ -217,6 +231,34 @@ class TestCommands:
             with pytest.raises(ConflictError, match="cat is stopped: a signal needs a life of it; start it first"):
                 await control.call("signal", "cat", signal.SIGHUP)
 
+    async def test_an_answer_that_is_expected_is_what_it_says_after_that(self, opened: Open) -> None:
+        asks = 'echo "no 7"; while read x; do echo "you said $x"; echo "in all $((x * 7)) pieces"; done'
+        quiz = process("quiz", ["sh", "-c", asks], stdin="pipe", restart="temporary")
+        async with opened(quiz) as (_, control):
+            with trio.fail_after(20):
+                while not await control.logs("quiz"):
+                    await trio.sleep(0.01)
+            done = await control.call("send", "quiz", b"6\n", expect=r"in all (\d+)")
+            assert done.heard == Heard("in all 42", "you said 6\n", ("42",))
+            assert (await control.call("operation", done.id)).heard == done.heard
+            with pytest.raises(ConflictError, match=r"quiz did not say what was expected within 0\.1 s"):
+                await control.call("send", "quiz", b"1\n", expect="never", timeout=0.1)
+            with pytest.raises(RequestError, match="expect"):
+                await control.call("send", "quiz", b"1\n", expect="(")
+
+    async def test_one_that_ends_gives_no_answer(self, opened: Open) -> None:
+        reader = process("p", ["sh", "-c", "read x; exit 3"], stdin="pipe", restart="temporary")
+        async with opened(reader) as (_, control):
+            with pytest.raises(ConflictError, match=r"p has ended \(exit code 3\); it said nothing"):
+                await control.call("send", "p", b"x\n", expect="anything")
+
+    async def test_who_asks_is_not_disturbed_by_who_sends(self, opened: Open) -> None:
+        async with opened(cat()) as (_, control):
+            given = await control.call("send", "cat", b"question\n", expect="answer\n", wait=False)
+            later = await control.call("send", "cat", b"answer\n", wait=0.05)
+            assert later.phase is Phase.PENDING
+            assert (await control.call("operation", given.id)).phase is Phase.PENDING
+
     async def test_scale_replicas(self, opened: Open) -> None:
         async with opened(task("w-1", forever), task("w-2", forever), task("x", forever)) as (local, control):
             await control.call("scale", "w", 4)
@@ -225,7 +267,7 @@ class TestCommands:
 
             await control.call("scale", "w", 1)
             assert [one.agent for one in local.snapshot()] == ["w-1", "x"]
-            with pytest.raises(RequestError, match="replicas must be 1 to 1000, not 0"):
+            with pytest.raises(ConflictError, match="replicas must be 1 to 1000, not 0"):
                 await control.call("scale", "w", 0)
             with pytest.raises(UnknownAgentError, match="there is no agent 'x' with replicas"):
                 await control.call("scale", "x", 2)
@@ -290,7 +332,7 @@ class TestOperations:
             for _ in range(3):
                 await control.call("restart", "a", generation=1)
             assert local.agent("a").generation == 2
-            with pytest.raises(RequestError, match="a has had 2 lives, so none with number 7"):
+            with pytest.raises(ConflictError, match="a has had 2 lives, so none with number 7"):
                 await control.call("restart", "a", generation=7)
 
     async def test_who_wants_the_opposite_takes_the_place(self, opened: Open) -> None:

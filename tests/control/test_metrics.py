@@ -15,7 +15,7 @@ from tests.control.test_insights import good, until
 from tests.control.trees import PATIENCE, crash, forever, in_thread, open_control, reached, serving, some
 from trio_supervisor import Call, Health, LogFile, process, task
 from trio_supervisor.control.api import State
-from trio_supervisor.control.client import Client, _Connection
+from trio_supervisor.control.client import Client
 from trio_supervisor.control.exposition import Exposition
 from trio_supervisor.engine.tally import BOUNDS, Tally
 from trio_supervisor.output.hub import Hub
@@ -91,7 +91,7 @@ async def test_the_format_is_chosen_by_the_accept_header() -> None:
     async with open_control(*some()) as local, serving(local) as path:
 
         def ask(accept: str) -> tuple[str, bytes]:
-            connection = _Connection(str(path), PATIENCE)
+            connection = _SocketConnection(str(path), PATIENCE)
             try:
                 connection.request("GET", "/metrics", headers={"Accept": accept})
                 response = connection.getresponse()

@@ -10,16 +10,19 @@ import trio
 
 from tests.control.trees import PATIENCE, in_thread, open_control, serving, some
 from trio_supervisor import Exec, Health, process
+from trio_supervisor.control import past, scaling
 from trio_supervisor.control.api import Verb
-from trio_supervisor.control.client import _Connection
+from trio_supervisor.control.places import _SocketConnection
+from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.openapi import document
 from trio_supervisor.control.wire.requests import COMMANDS
+from trio_supervisor.output import selection
 
 DOCUMENT: Any = document()
 
 
 def _ask(path: Path, method: str, place: str, body: object = None) -> tuple[int, str, bytes]:
-    connection = _Connection(str(path), PATIENCE)
+    connection = _SocketConnection(str(path), PATIENCE)
     try:
         connection.request(method, place, None if body is None else json.dumps(body))
         response = connection.getresponse()
@@ -39,8 +42,7 @@ async def _check_answer(path: Path, method: str, place: str, template: str, body
     schema = answer["content"][kind.partition(";")[0]]["schema"]
     if kind.startswith("application/x-ndjson"):
         assert data
-        for line in data.splitlines():
-            _check(schema, json.loads(line))
+        _check(schema, [json.loads(line) for line in data.splitlines()])
     elif kind.startswith("application/json"):
         _check(schema, json.loads(data))
     else:
@@ -103,6 +105,12 @@ async def test_every_answer_is_as_the_document_says() -> None:
         assert await _check_answer(path, "GET", "/v1/operations/999", "/v1/operations/{id}") == 404
         assert await _check_answer(path, "GET", "/openapi.json", "/openapi.json") == 200
         assert await _check_answer(path, "POST", "/v1/shutdown", "/v1/shutdown", {"now": True}) == 200
+
+
+def test_what_is_written_twice_is_the_same() -> None:
+    assert list(selection.LEVELS) == requests.LEVELS
+    assert scaling.MOST_REPLICAS == requests.MOST_REPLICAS
+    assert past.MOST == requests.MOST_ENTRIES
 
 
 async def test_every_field_of_the_document_is_taken_and_no_other() -> None:

@@ -15,8 +15,10 @@ from trio_supervisor import ChildSpec, process, supervisor, task
 from trio_supervisor.control.api import Event, Gap, LogLine, State
 from trio_supervisor.control.client import Client
 from trio_supervisor.control.local import LocalControl
-from trio_supervisor.control.server.door import listening
+from trio_supervisor.control.server.door import listening, listening_at
+from trio_supervisor.control.server.entry import Entry
 from trio_supervisor.control.server.serving import serve
+from trio_supervisor.control.tokens import Tokens
 from trio_supervisor.embedding.specs import supervisor_spec
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.wiring import make_supervisor
@@ -89,6 +91,31 @@ async def serving(control: LocalControl) -> AsyncIterator[Path]:
                 yield directory / "control.sock"
             finally:
                 closing.set()
+
+
+OPERATE = "operate-0123456789abcdef-0123456789abcdef"
+OBSERVE = "observe-0123456789abcdef-0123456789abcdef"
+
+
+@asynccontextmanager
+async def serving_tcp(control: LocalControl, told: list[tuple[str, str]] | None = None) -> AsyncIterator[int]:
+    """The same at a TCP port, for who has a token; `told` gets what is told of wrong ones."""
+    entry = Entry(Tokens(OBSERVE, OPERATE), partial(_note, [] if told is None else told), ("agents.example",))
+    with listening_at("127.0.0.1:0") as listener:
+        closing = trio.Event()
+        async with trio.open_nursery() as nursery:
+            # It listens already.
+            nursery.start_soon(  # noqa: ASYNC113 -- for that reason
+                partial(serve, listener, control, closing=closing, entry=entry)
+            )
+            try:
+                yield listener.getsockname()[1]
+            finally:
+                closing.set()
+
+
+async def _note(told: list[tuple[str, str]], address: str, words: str) -> None:
+    told.append((address, words))
 
 
 async def in_thread(function: Any, *arguments: Any, **options: Any) -> Any:

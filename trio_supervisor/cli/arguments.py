@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from trio_supervisor.cli.control_arguments import CONTROL, Commands, add_control, seconds
+from trio_supervisor.cli.control_arguments import CONTROL, Commands, add_control, add_url, seconds
 
 DEFAULT_FILE = "supervisor.yaml"
 
@@ -109,6 +109,7 @@ def _add_what(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--fresh", action="store_true", help="forget what earlier runs have left held, stopped, or near its limit"
     )
+    _add_listen(run)
 
 
 def _add_names(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -117,6 +118,27 @@ def _add_names(commands: "Commands[argparse.ArgumentParser]") -> None:
     names.add_argument("--state-dir")
     names.add_argument("--socket")
     names.add_argument("--of-file", action="store_true")
+
+
+def _add_listen(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="take commands over TCP too, from who shows a token; unencrypted, so best 127.0.0.1:PORT",
+    )
+    run.add_argument(
+        "--operate-token-file", metavar="FILE", help="the token to command; or $TRIO_SUPERVISOR_OPERATE_TOKEN"
+    )
+    run.add_argument(
+        "--observe-token-file", metavar="FILE", help="the token to look only; or $TRIO_SUPERVISOR_OBSERVE_TOKEN"
+    )
+    run.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that clients call this machine, as a proxy does; addresses and localhost need none",
+    )
 
 
 def _add_check(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -145,6 +167,8 @@ def _add_events(commands: "Commands[argparse.ArgumentParser]") -> None:
     events.add_argument("--json", action="store_true", help="one object per line")
     events.add_argument("--file", metavar="FILE", default=DEFAULT_FILE, help=f"default: {DEFAULT_FILE}")
     events.add_argument("--state-dir", metavar="DIR", help="where its run keeps its state, as for run")
+    add_url(events)
+    events.set_defaults(socket=None)
 
 
 def _add_schema(commands: "Commands[argparse.ArgumentParser]") -> None:

@@ -25,7 +25,18 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--state-dir", metavar="DIR", help="its state directory, if it was given one")
     parser.add_argument("--socket", metavar="PATH", help="its control socket, instead of FILE and DIR")
+    add_url(parser)
     parser.add_argument("--json", action="store_true", help="for programs: JSON, an object per line")
+
+
+def add_url(parser: argparse.ArgumentParser) -> None:
+    """Where a supervisor is that is elsewhere."""
+    parser.add_argument("--url", metavar="URL", help="where `run --listen` takes commands; or $TRIO_SUPERVISOR_URL")
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="the token for the URL; or $TRIO_SUPERVISOR_TOKEN_FILE, $TRIO_SUPERVISOR_TOKEN",
+    )
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +110,7 @@ def _wait(parser: argparse.ArgumentParser) -> None:
 def _logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agents", nargs="*", metavar="AGENT", help="of these, and all in them; default: of all")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is said from now on")
+    parser.add_argument("--since", metavar="TIME", help="only what is not older: a time, or a duration such as 2h")
     parser.add_argument("--tail", type=int, metavar="NUMBER", help="only the last so many lines of each agent")
     parser.add_argument("--level", metavar="LEVEL", help="lines at least this bad: debug, info, warning, error")
     parser.add_argument(
@@ -115,7 +127,23 @@ def _send(parser: argparse.ArgumentParser) -> None:
     _agent(parser)
     parser.add_argument("text", metavar="TEXT", help="a line for its standard input")
     parser.add_argument("--no-newline", action="store_true", help="send TEXT as it is, without a line end")
+    parser.add_argument(
+        "--expect", metavar="RE", help="wait until it says what matches this regular expression, and print that"
+    )
     _patience(parser)
+
+
+def _attach(parser: argparse.ArgumentParser) -> None:
+    _agent(parser)
+    parser.add_argument("--read-only", action="store_true", help="only watch")
+    parser.add_argument("--force", action="store_true", help="write although somebody else does, who then only watches")
+    parser.add_argument(
+        "--detach-keys", default="ctrl-]", metavar="KEYS", help="leave it by these, as ctrl-p,ctrl-q; default: ctrl-]"
+    )
+    parser.add_argument("--no-replay", action="store_true", help="do not begin with the last that it has said")
+    parser.add_argument(
+        "--close-stdin", action="store_true", help="end its input with the end of yours; without, it stays open"
+    )
 
 
 def _shutdown(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +173,7 @@ CONTROL: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "wait": ("wait until an agent is ready, or stopped", _wait),
     "logs": ("show what agents have said", _logs),
     "send": ("write to the standard input of an agent", _send),
+    "attach": ("talk with an agent as if at its terminal, or watch", _attach),
     "shutdown": ("stop everything", _shutdown),
 }
 """Those for a supervisor that runs: what each does, and its options."""

@@ -2,24 +2,30 @@
 
 import argparse
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from json import JSONEncoder
+from typing import TYPE_CHECKING
 
 from trio_supervisor.cli import exit_codes, style
 from trio_supervisor.cli.harmless import harmless
+from trio_supervisor.cli.remote import find_client, url_of
 from trio_supervisor.cli.style import Palette, Style
-from trio_supervisor.config.durations import parse_duration
-from trio_supervisor.errors import ConfigError, JournalError, UnknownAgentError
+from trio_supervisor.cli.times import parse_time
+from trio_supervisor.control.client import Client
+from trio_supervisor.errors import JournalError, UnknownAgentError
 from trio_supervisor.journal.entries import Entry, Kind, Stored
-from trio_supervisor.journal.reading import Reader
+from trio_supervisor.journal.plain import form_of, time_of
 from trio_supervisor.state.directory import JOURNAL, find
+
+if TYPE_CHECKING:
+    from trio_supervisor.journal.reading import Reader
 
 LAST = 10
 """Who follows and does not say since when sees so many of the past."""
+ASK_AGAIN = 1.0
+"""Who follows what is elsewhere asks again after so many seconds."""
 
 _TONES = {"ready": "32", "finished": "32", "unhealthy": "31", "failed": "31", "held": "31", "backoff": "33"}
 _ORDER = "36"
@@ -28,22 +34,67 @@ _DIM = "2"
 
 
 def events(options: argparse.Namespace) -> int:
-    """Print what has happened; raises JournalError, ConfigError, UnknownAgentError."""
+    """Print what has happened; raises JournalError, ConfigError, UnknownAgentError; over a URL also what clients do."""
     since = None if options.since is None else parse_time(options.since, time.time())
-    reader = Reader(_path(options))
+    source = _source(options)
     try:
-        if options.agent and not options.follow and not reader.knows(options.agent):
+        if options.agent and not options.follow and not source.knows(options.agent):
             from trio_supervisor.config.mistakes import did_you_mean  # noqa: PLC0415 -- only for this
 
-            hint = did_you_mean(options.agent, reader.agents())
+            hint = did_you_mean(options.agent, source.agents())
             raise UnknownAgentError(f"the journal knows no agent {options.agent!r}{hint}")
-        _print(_chosen(reader, options, since), _line_json if options.json else _look().line)
+        _print(_chosen(source, options, since), _line_json if options.json else _look().line)
     except BrokenPipeError:
         # Who read it has seen enough. The rest of the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     finally:
-        reader.close()
+        source.close()
     return exit_codes.DONE
+
+
+def _source(options: argparse.Namespace) -> "Reader | Remote":
+    """The file, which is there without a supervisor too; that of another machine through its supervisor."""
+    if url_of(options) is None:
+        from trio_supervisor.journal.reading import Reader  # noqa: PLC0415 -- not where the file is elsewhere
+
+        return Reader(_path(options))
+    return Remote(find_client(options))
+
+
+class Remote:
+    """The journal of a supervisor that is asked; see `Reader`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def knows(self, agent: str) -> bool:
+        """Whether anything is about this agent, or in it."""
+        return bool(self._client.journal(agent=agent, tail=1))
+
+    def agents(self) -> list[str]:
+        """All that run now."""
+        return [one.agent for one in self._client.snapshot()]
+
+    def last(self, count: int, *, agent: str = "") -> list[Stored]:
+        """The last so many, in order."""
+        return self._client.journal(agent=agent, tail=count)
+
+    def after(self, seq: int = 0, *, since: float = 0.0, agent: str = "") -> Iterator[Stored]:
+        """What was written after a sequence number, page by page."""
+        while page := self._client.journal(seq, since=since, agent=agent):
+            yield from page
+            seq = page[-1].seq
+
+    def follow(self, seq: int, *, since: float = 0.0, agent: str = "") -> Iterator[Stored]:
+        """The same, and then all that comes, until the supervisor is gone."""
+        while True:
+            for stored in self.after(seq, since=since, agent=agent):
+                seq = stored.seq
+                yield stored
+            time.sleep(ASK_AGAIN)
 
 
 def _path(options: argparse.Namespace) -> str:
@@ -53,16 +104,16 @@ def _path(options: argparse.Namespace) -> str:
         raise JournalError(f"no journal: {error.strerror}") from None
 
 
-def _chosen(reader: Reader, options: argparse.Namespace, since: float | None) -> Iterator[Stored]:
+def _chosen(source: "Reader | Remote", options: argparse.Namespace, since: float | None) -> Iterator[Stored]:
     if not options.follow:
-        yield from reader.after(since=since or 0.0, agent=options.agent)
+        yield from source.after(since=since or 0.0, agent=options.agent)
         return
     seq = 0
     if since is None:
-        last = reader.last(1)
+        last = source.last(1)
         seq = last[-1].seq if last else 0
-        yield from reader.last(LAST, agent=options.agent)
-    yield from reader.follow(seq, since=since or 0.0, agent=options.agent)
+        yield from source.last(LAST, agent=options.agent)
+    yield from source.follow(seq, since=since or 0.0, agent=options.agent)
 
 
 def _print(found: Iterable[Stored], line: Callable[[Stored], bytes]) -> None:
@@ -78,67 +129,13 @@ def _print(found: Iterable[Stored], line: Callable[[Stored], bytes]) -> None:
     out.flush()
 
 
-# Time
-
-
-def parse_time(text: str, now: float) -> float:
-    """Seconds since the epoch of a time (RFC 3339; without a zone local, without a date today) or of that long ago.
-
-    Raises ConfigError.
-    """
-    try:
-        return now - parse_duration(text)
-    except ValueError:
-        pass
-    try:
-        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text):
-            return datetime.fromisoformat(f"{datetime.fromtimestamp(now):%Y-%m-%d} {text}").timestamp()
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        raise ConfigError(
-            f"--since: {text!r} is neither a time (2026-11-26T20:15:00Z, '2026-11-26 20:15', 20:15) nor a duration "
-            "(90s, 2h, 7d)"
-        ) from None
-
-
-def _time_of(at: float) -> datetime:
-    # datetime.fromtimestamp refuses what no calendar has; a clock may have said anything.
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(at, 0.0), 2e11))
-
-
 # For programs
 
 _encode = JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 def _line_json(stored: Stored) -> bytes:
-    entry = stored.entry
-    fields: dict[str, object] = {
-        "seq": stored.seq,
-        "ts": _rfc3339(entry.at),
-        "run": stored.run,
-        "kind": entry.kind.value,
-        "agent": entry.agent or None,
-    }
-    names: tuple[str, ...]
-    match entry.kind:
-        case Kind.STATE:
-            names = ("generation", "old", "state", "reason", "next_at", "restarts", "pid", "port")
-        case Kind.EXIT:
-            names = ("generation", "how", "code", "signal", "reason")
-        case Kind.ORDER:
-            fields["verb"] = entry.state
-            names = ("reason", "who", "origin")
-        case Kind.RUN | Kind.LOST:
-            names = ("reason",)
-    fields |= {name: getattr(entry, name) for name in names}
-    if entry.next_at is not None:
-        fields["next_at"] = _rfc3339(entry.next_at)
-    return _encode(fields).encode() + b"\n"
-
-
-def _rfc3339(at: float) -> str:
-    return _time_of(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _encode(form_of(stored)).encode() + b"\n"
 
 
 # For people
@@ -162,7 +159,7 @@ class Look:
         entry = stored.entry
         name = entry.agent or "supervisor"
         self._width = max(self._width, len(name))
-        when = f"{_time_of(entry.at).astimezone():%Y-%m-%d %H:%M:%S}.{int(entry.at * 1000) % 1000:03d}"
+        when = f"{time_of(entry.at).astimezone():%Y-%m-%d %H:%M:%S}.{int(entry.at * 1000) % 1000:03d}"
         colour = self._palette.code(name) if entry.agent else _DIM
         # A reason of several lines stays one entry.
         text = harmless(words(entry).encode("utf-8", "backslashreplace"), colour=False).decode().replace("\n", "; ")

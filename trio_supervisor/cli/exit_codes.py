@@ -21,6 +21,7 @@ NOT_KILLED = 5
 def code_of(error: "SupervisorError") -> int:
     """The exit code for an error."""
     from trio_supervisor.errors import (  # noqa: PLC0415
+        AccessError,
         ConfigError,
         JournalError,
         LockedError,
@@ -35,7 +36,7 @@ def code_of(error: "SupervisorError") -> int:
             return UNKNOWN_AGENT
         case LockedError() | NoSupervisorError() | JournalError():
             return NO_SUPERVISOR
-        case ConfigError() | RequestError():
+        case AccessError() | ConfigError() | RequestError():
             return USAGE
         case NotKilledError():
             return NOT_KILLED

@@ -22,6 +22,7 @@ INTERRUPTED = 130
 """As shells tell SIGINT."""
 UNREAD = 141
 """As shells tell SIGPIPE."""
+_TOKENS = ("TRIO_SUPERVISOR_OPERATE_TOKEN", "TRIO_SUPERVISOR_OBSERVE_TOKEN")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,6 +93,8 @@ def _run(options: "argparse.Namespace") -> int:
 
             # Nothing that is imported is garbage.
             gc.disable()
+            # Before anything is started that would inherit them: agents are to be commanded, not to command.
+            options.tokens = {name: os.environ.pop(name, None) for name in _TOKENS}
             reading = apart.begin(options.file, options.agents)
             guardian = _launch_guardian()
             from trio_supervisor.cli.run import run  # noqa: PLC0415

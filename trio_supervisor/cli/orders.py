@@ -8,13 +8,15 @@ from collections.abc import Callable
 from threading import Thread
 
 from trio_supervisor.cli import exit_codes
-from trio_supervisor.control.api import Operation, Phase, Verb
+from trio_supervisor.control.api import Heard, Operation, Phase, Verb
 from trio_supervisor.control.client import Client, as_json
 from trio_supervisor.errors import RequestError, SupervisorError
 
 LAST_MOMENTS = 10.0
 """So many seconds a supervisor whose agents are all down has to end."""
 _PAUSE = 0.02
+ANSWER = 30.0
+"""So many seconds an answer is waited for, unless said otherwise."""
 
 Give = Callable[[str], Operation]
 
@@ -86,7 +88,12 @@ def _give(options: argparse.Namespace, client: Client) -> Give:
             return lambda name: client.scale(name, options.replicas, wait=wait)
         case Verb.SEND:
             text = options.text if options.no_newline else f"{options.text}\n"
-            return lambda name: client.send(name, text.encode(errors="surrogateescape"), wait=wait)
+            data = text.encode(errors="surrogateescape")
+            if options.expect is None:
+                return lambda name: client.send(name, data, wait=wait)
+            patience = ANSWER if options.timeout is None else options.timeout
+            now = not options.no_wait
+            return lambda name: client.send(name, data, expect=options.expect, timeout=patience, wait=now)
         case Verb.SHUTDOWN:
             return lambda _: client.shutdown(reason=reason, now=options.now, wait=wait)
         case Verb.ADD:
@@ -113,6 +120,8 @@ def _tell(results: list[Operation | SupervisorError], options: argparse.Namespac
             continue
         if options.json:
             sys.stdout.write(f"{as_json(result)}\n")
+        elif result.heard is not None:
+            _put_heard(result.heard)
         elif result.phase is Phase.PENDING:
             sys.stdout.write(f"{result.verb.value} is under way (operation {result.id}): {result.awaits}\n")
         else:
@@ -120,6 +129,15 @@ def _tell(results: list[Operation | SupervisorError], options: argparse.Namespac
         if result.phase is Phase.PENDING and not options.no_wait:
             worst = max(worst, exit_codes.GAVE_UP)
     return worst
+
+
+def _put_heard(heard: Heard) -> None:
+    from trio_supervisor.cli.harmless import harmless  # noqa: PLC0415 -- few commands hear anything
+
+    said = f"{heard.before}{heard.text}".encode("utf-8", "backslashreplace")
+    if sys.stdout.isatty():
+        said = harmless(said, colour=True)
+    sys.stdout.buffer.write(said if said.endswith(b"\n") else said + b"\n")
 
 
 _DONE = {

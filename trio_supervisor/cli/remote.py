@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable
 
 from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli.control_arguments import DEFAULT_FILE
 from trio_supervisor.control.client import Client
-from trio_supervisor.errors import NoSupervisorError
+from trio_supervisor.control.places import UrlPlace
+from trio_supervisor.errors import NoSupervisorError, RequestError
 from trio_supervisor.state.directory import control_socket, find
 
 Command = Callable[[argparse.Namespace, Client], int]
@@ -27,9 +29,12 @@ def command(options: argparse.Namespace) -> int:
 
 
 def find_client(options: argparse.Namespace) -> Client:
-    """A client of the supervisor that is meant. Raises NoSupervisorError: none can be meant by that."""
+    """A client of the supervisor that is meant. Raises NoSupervisorError: none can be meant by that; RequestError."""
     if options.socket is not None:
         return Client(options.socket)
+    url = url_of(options)
+    if url is not None:
+        return Client(UrlPlace(url, _token(options)))
     directory = find(os.path.realpath(options.file), options.state_dir, os.environ)
     path = control_socket(directory, os.environ)
     if path is None:
@@ -40,6 +45,30 @@ def find_client(options: argparse.Namespace) -> Client:
         what = options.state_dir or options.file
         raise NoSupervisorError(f"no supervisor runs {what}: nobody listens at {path}")
     return Client(path)
+
+
+def url_of(options: argparse.Namespace) -> str | None:
+    """The URL that is meant; what is written at the command line goes before the environment."""
+    if options.url is not None or options.file != DEFAULT_FILE or options.state_dir is not None:
+        given: str | None = options.url
+        return given
+    return os.environ.get("TRIO_SUPERVISOR_URL") or None
+
+
+def _token(options: argparse.Namespace) -> str:
+    from trio_supervisor.control.tokens import read_token  # noqa: PLC0415 -- over the socket nobody needs one
+
+    path = options.token_file or os.environ.get("TRIO_SUPERVISOR_TOKEN_FILE")
+    token = read_token(path, _warn) if path else os.environ.get("TRIO_SUPERVISOR_TOKEN", "")
+    if not token or not token.isascii() or not token.isprintable():
+        raise RequestError(
+            "a token is needed for a URL: --token-file FILE, $TRIO_SUPERVISOR_TOKEN_FILE or $TRIO_SUPERVISOR_TOKEN"
+        )
+    return token
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _command(name: str) -> Command:
@@ -72,6 +101,10 @@ def _command(name: str) -> Command:
             from trio_supervisor.cli.telling import logs  # noqa: PLC0415
 
             return logs
+        case "attach":
+            from trio_supervisor.cli.attaching import attach  # noqa: PLC0415
+
+            return attach
         case "wait":
             from trio_supervisor.cli.waiting import wait  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -31,6 +31,7 @@ from trio_supervisor.wiring import Claim, Journal, Order, claimed, guardian_live
 
 if TYPE_CHECKING:
     from trio_supervisor.cli.detach import Upstart
+    from trio_supervisor.cli.listening import Opened
     from trio_supervisor.cli.systemd import Notifier
     from trio_supervisor.journal.restoring import Past
     from trio_supervisor.output.own_log import OwnLog
@@ -51,13 +52,21 @@ def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading
         raise UnknownAgentError(f"--exit-code-from: no agent {watched!r} is to run")
     if logging.lastResort is not None:
         logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
-    with claimed(loaded.path, options.state_dir, os.environ) as claim:
-        it = _Run(loaded, options, guardian, claim)
+    with claimed(loaded.path, options.state_dir, os.environ) as claim, ExitStack() as stack:
+        it = _Run(loaded, options, guardian, claim, _open_door(options, stack))
         if options.report is not None:
             from trio_supervisor.cli.detach import Upstart  # noqa: PLC0415 -- for most runs nobody waits
 
             it.upstart = Upstart(options, claim.directory)
         return trio.run(it.main)
+
+
+def _open_door(options: argparse.Namespace, stack: ExitStack) -> "Opened | None":
+    if options.listen is None:
+        return None
+    from trio_supervisor.cli.listening import open_door  # noqa: PLC0415 -- most runs need none
+
+    return open_door(options, stack)
 
 
 @define
@@ -66,6 +75,7 @@ class _Run:
     options: argparse.Namespace
     guardian: Launched | None
     claim: Claim
+    door: "Opened | None" = None
     asked: trio.Event = field(factory=trio.Event)
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
@@ -87,10 +97,12 @@ class _Run:
         return self._exit_code(snapshots)
 
     async def _live(self, hub: Hub, console: Consoles, signals: AsyncIterator[int]) -> tuple[Snapshot, ...]:
-        for warning in (*self.loaded.warnings, *self.claim.warnings):
+        for warning in (*self.loaded.warnings, *self.claim.warnings, *(self.door.warnings if self.door else ())):
             console.say(warning, tone=Tone.WARNING)
             if self.upstart is not None:
                 self.upstart.warn(warning)
+        if self.door is not None:
+            console.say(self.door.words, name="listening")
         journal = self._open_journal(console)
         for text, tone in leftovers.describe(await self.claim.clear()):
             console.say(text, tone=tone, name="leftover")
@@ -105,7 +117,9 @@ class _Run:
                 acting = partial(act_on, reopen=partial(self._reopen, hub), record=partial(_record, journal))
                 nursery.start_soon(acting, signals, control, self._ask_for_end)  # noqa: ASYNC111 -- for that reason
                 control.on_shutdown(self._ask_for_end)
-                async with served(control, self.claim.directory, os.environ, partial(_warn, console)):
+                listening = None if self.door is None else self.door.listening
+                warn = partial(_warn, console)
+                async with served(control, self.claim.directory, os.environ, warn, listening, journal):
                     if self.upstart is not None:
                         self.upstart.tell()
                         if not self.upstart.up:
@@ -233,7 +247,7 @@ def _notifier(console: Consoles) -> "Notifier | None":
 
 async def _record(journal: Journal | None, verb: str, signal: str) -> None:
     if journal is not None:
-        await journal.order(Order(verb, who=f"signal {signal}"))
+        await journal.order(Order(verb, who=f"signal {signal}", origin="console"))
 
 
 def _is_shown_elsewhere(record: logging.LogRecord) -> bool:

@@ -3,11 +3,13 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterable
 
 from trio_supervisor.cli import exit_codes, style
 from trio_supervisor.cli.harmless import harmless
 from trio_supervisor.cli.style import Palette, Style
+from trio_supervisor.cli.times import parse_time
 from trio_supervisor.control.api import LogLine
 from trio_supervisor.control.client import Client, as_json
 from trio_supervisor.errors import RequestError
@@ -20,6 +22,7 @@ def logs(options: argparse.Namespace, client: Client) -> int:
     fields = dict(_field(text) for text in options.field or ())
     found = client.logs(
         options.agents,
+        since_time=None if options.since is None else parse_time(options.since, time.time()),
         tail=options.tail,
         follow=options.follow,
         level=options.level,

@@ -15,7 +15,9 @@ from trio_supervisor.record import record
 if TYPE_CHECKING:
     from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed
     from trio_supervisor.core.role import Role
+    from trio_supervisor.journal.entries import Stored
     from trio_supervisor.output.selection import Selection
+    from trio_supervisor.sessions.session import Session
     from trio_supervisor.spec import ChildSpec
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Explanation",
     "Gap",
     "Ground",
+    "Heard",
     "How",
     "Judged",
     "Judgement",
@@ -190,6 +193,20 @@ class Phase(Enum):
 
 
 @record
+class Heard:
+    """What an agent has answered to what was sent."""
+
+    text: str
+    """What matches what was expected."""
+    before: str
+    """What it said before that, from the moment of sending on."""
+    groups: tuple[str | None, ...] = ()
+    """The groups of the regular expression."""
+    dropped: int = 0
+    """So many bytes before `before` were too many to keep."""
+
+
+@record
 class Operation:
     """A command that was given, and what has become of it."""
 
@@ -204,6 +221,8 @@ class Operation:
     """PENDING: what is waited for."""
     error: str = ""
     """FAILED: why."""
+    heard: Heard | None = None
+    """DONE, where an answer was expected: that."""
 
 
 class Control(Protocol):
@@ -263,6 +282,7 @@ class Control(Protocol):
         agents: Iterable[str] = (),
         *,
         since: int = 0,
+        since_time: float | None = None,
         tail: int | None = None,
         follow: bool = False,
         selection: "Selection | None" = None,
@@ -270,8 +290,16 @@ class Control(Protocol):
         """What children have said, in the order of time, as far as it is kept; a supervisor stands for all in it, no
         name for everybody.
 
-        `since`: a cursor (`line.seq + 1`), for one child. `tail`: only the last so many lines of each. `follow`: go on
-        with what is said from then on. Nobody waits for a slow reader: `line.dropped` tells what it has lost.
+        `since`: a cursor (`line.seq + 1`), for one child. `since_time`: nothing older, in seconds since the epoch.
+        `tail`: only the last so many lines of each. `follow`: go on with what is said from then on. Nobody waits for a
+        slow reader: `line.dropped` tells what it has lost.
+        """
+
+    async def journal(
+        self, after: int = 0, *, since: float = 0.0, agent: str = "", tail: int | None = None
+    ) -> tuple["Stored", ...]:
+        """What the journal holds after a number, in order, at most a thousand entries; `tail`: the last so many.
+        See `journal.reading.Reader`. Raises JournalError: there is none.
         """
 
     async def start(self, agent: str, *, reason: str = ..., wait: Wait = True) -> Operation:
@@ -300,8 +328,20 @@ class Control(Protocol):
     async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end, to its group or to the leader alone."""
 
-    async def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
-        """Write to its standard input, as fast as it reads."""
+    async def send(
+        self, agent: str, data: bytes, *, expect: str | None = None, timeout: float = 30.0, wait: Wait = True
+    ) -> Operation:
+        """Write to its standard input, as fast as it reads; with `expect`, wait until it says what matches this regular
+        expression, for `timeout` seconds at the most. Nobody else writes meanwhile.
+        """
+
+    async def attach(self, agent: str, *, write: bool = True, force: bool = False) -> "Session":
+        """Talk with it, or only watch (`write=False`), as the caller; `force`: take the right to write away from who
+        has it. The session begins with the present life, and is to be detached from.
+
+        Raises:
+            WriterBusyError: somebody else writes; names who.
+        """
 
     async def add(self, spec: "ChildSpec", *, under: str = "", wait: Wait = True) -> Operation:
         """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""

@@ -1,4 +1,5 @@
-"""A client of the control socket: the commands of `Control`, blocking, with nothing but the standard library.
+"""A client of a supervisor in another process: the commands of `Control`, blocking, with nothing but the standard
+library.
 
 A shell that asks for the status waits for imports more than for the answer: Trio and httpx would take ten times as long
 as all the rest.
@@ -7,13 +8,13 @@ as all the rest.
 import http.client
 import math
 import os
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Snapshot, Verb, Wait, patience
+from trio_supervisor.control.places import Place, SocketPlace
 from trio_supervisor.control.wire import forms, sse
 from trio_supervisor.control.wire.problems import error_of
 from trio_supervisor.errors import NoSupervisorError, RequestError
@@ -22,26 +23,11 @@ if TYPE_CHECKING:
     from trio_supervisor.control.api import Explanation
     from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed
     from trio_supervisor.core.role import Role
+    from trio_supervisor.journal.entries import Stored
 
 PATIENCE = 30.0
 """So many seconds an answer may take that waits for nothing."""
 _SAFE = "/"
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float | None) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        """To the socket."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(self._path)
-        except BaseException:
-            self.sock.close()
-            raise
 
 
 def as_json(
@@ -72,9 +58,9 @@ class Client:
     A connection for each request: it may be used by several threads.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """`path`: of the socket."""
-        self._path = os.fspath(path)
+    def __init__(self, place: str | os.PathLike[str] | Place) -> None:
+        """`place`: the path of the socket, or another place."""
+        self.place = place if isinstance(place, Place) else SocketPlace(os.fspath(place))
 
     # Looking
 
@@ -153,6 +139,7 @@ class Client:
         agents: Iterable[str] = (),
         *,
         since: int = 0,
+        since_time: float | None = None,
         tail: int | None = None,
         follow: bool = False,
         level: str | None = None,
@@ -164,6 +151,7 @@ class Client:
         agents = tuple(agents)
         query = [("field", f"{name}={value}") for name, value in (fields or {}).items()]
         options = {"tail": tail, "follow": "true" if follow else None, "level": level, "grep": grep, "stream": stream}
+        options["since_time"] = forms.timestamp(since_time)
         query += [(name, str(value)) for name, value in options.items() if value is not None]
         if since:
             if len(agents) != 1:
@@ -175,6 +163,16 @@ class Client:
             query += [("agent", agent) for agent in agents]
         with self._stream(place, query) as response:
             yield (forms.line_of(forms.loads(line)) for line in self._lines(response))
+
+    def journal(
+        self, after: int = 0, *, since: float = 0.0, agent: str = "", tail: int | None = None
+    ) -> "list[Stored]":
+        """What the journal holds after a number, at most a thousand entries; `tail`: the last so many instead."""
+        query = [("after", str(after))] if tail is None else [("tail", str(tail))]
+        query += [("agent", agent)] if agent else []
+        query += [("since", forms.timestamp(since) or "")] if since else []
+        found = self._get(f"/v1/journal?{urlencode(query, errors='surrogateescape')}")
+        return list(forms.Reader(found).each("entries", forms.stored_of))
 
     # Commands
 
@@ -212,13 +210,19 @@ class Client:
         """Send a signal that is no request to end."""
         return self._order(agent, Verb.SIGNAL, None, signal=int(number), to="group" if group else "leader")
 
-    def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
-        """Write to its standard input. Raises RequestError: it is no UTF-8."""
+    def send(
+        self, agent: str, data: bytes, *, expect: str | None = None, timeout: float = PATIENCE, wait: Wait = True
+    ) -> Operation:
+        """Write to its standard input, and wait for an answer where one is expected; see `Control.send`. Raises
+        RequestError: it is no UTF-8.
+        """
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
             raise RequestError(f"only text can be sent, in UTF-8: {error}") from None
-        return self._order(agent, Verb.SEND, wait, text=text)
+        if expect is None:
+            return self._order(agent, Verb.SEND, wait, text=text)
+        return self._order(agent, Verb.SEND, wait, text=text, expect=expect, timeout=timeout)
 
     def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
         """Have so many replicas of it."""
@@ -261,10 +265,10 @@ class Client:
     def _asked(
         self, method: str, place: str, timeout: float | None, body: bytes | None = None, accept: str = "*/*"
     ) -> Iterator[http.client.HTTPResponse]:
-        connection = _Connection(self._path, timeout)
+        connection = self.place.connection(timeout)
+        headers = {"Accept": accept, **self.place.headers, **({"Content-Type": "application/json"} if body else {})}
         try:
             with self._answering(timeout):
-                headers = {"Accept": accept, **({"Content-Type": "application/json"} if body else {})}
                 connection.request(method, place, body, headers)
                 response = connection.getresponse()
                 if response.status >= 400:
@@ -287,11 +291,11 @@ class Client:
         try:
             yield
         except TimeoutError:
-            raise NoSupervisorError(f"{self._path}: the supervisor does not answer within {timeout:g} s") from None
+            raise NoSupervisorError(f"{self.place}: the supervisor does not answer within {timeout:g} s") from None
         except (FileNotFoundError, ConnectionRefusedError):
-            raise NoSupervisorError(f"{self._path}: no supervisor listens there") from None
+            raise NoSupervisorError(f"{self.place}: no supervisor listens there") from None
         except (OSError, http.client.HTTPException) as error:
-            raise NoSupervisorError(f"{self._path}: {str(error) or type(error).__name__}") from None
+            raise NoSupervisorError(f"{self.place}: {str(error) or type(error).__name__}") from None
 
 
 def _place(agent: str, under: str = "/v1/agents") -> str:

@@ -2,9 +2,10 @@
 
 import signal as signals
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -13,6 +14,7 @@ from trio_supervisor.control.api import (
     Event,
     Explanation,
     Gap,
+    Heard,
     LogLine,
     Operation,
     Remark,
@@ -21,6 +23,7 @@ from trio_supervisor.control.api import (
     Wait,
     patience,
 )
+from trio_supervisor.control.callers import caller
 from trio_supervisor.control.endpoints import EndpointFollower, endpoints
 from trio_supervisor.control.explaining import Decisions, explanation, nodes
 from trio_supervisor.control.history import Follower, History
@@ -34,12 +37,16 @@ from trio_supervisor.core.child import Child
 from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
-from trio_supervisor.errors import ConflictError, RequestError, UnknownAgentError
+from trio_supervisor.errors import ConflictError, JournalError, RequestError, UnknownAgentError
 from trio_supervisor.journal.orders import Order as Recorded
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.record import changed
 from trio_supervisor.spec import ChildSpec
+
+if TYPE_CHECKING:
+    from trio_supervisor.journal.entries import Stored
+    from trio_supervisor.sessions.session import Session
 
 _BY_HAND = frozenset({State.STOPPED, State.HELD})
 
@@ -59,6 +66,7 @@ class LocalControl:
         self._decisions = Decisions()
         self._readers_of_endpoints: set[EndpointFollower] = set()
         self._record: Callable[[Recorded], Awaitable[object]] | None = None
+        self._journal: str | None = None
         self._put_down: set[str] = set()
         """Children that a command has put down."""
         supervisor.listen(self._tell)
@@ -131,6 +139,7 @@ class LocalControl:
         agents: Iterable[str] = (),
         *,
         since: int = 0,
+        since_time: float | None = None,
         tail: int | None = None,
         follow: bool = False,
         selection: Selection | None = None,
@@ -142,7 +151,7 @@ class LocalControl:
         sources = [source for agent in agents for source in self._sources(agent)]
         if not agents:
             sources = [source for one in self.snapshot() for source in self._sources(one.agent, deep=False)]
-        reading = Reading(since, tail, follow, selection)
+        reading = Reading(since, tail, follow, selection, since_time)
         return merged(sources, reading, None if agents else partial(self._new_sources, {s.agent for s in sources}))
 
     def _sources(self, agent: str, *, deep: bool = True) -> list[Source]:
@@ -171,11 +180,21 @@ class LocalControl:
                     for source in self._sources(path, deep=False):
                         yield source
 
+    async def journal(
+        self, after: int = 0, *, since: float = 0.0, agent: str = "", tail: int | None = None
+    ) -> "tuple[Stored, ...]":
+        """What the journal holds; see `Control`. Raises JournalError: there is none."""
+        if self._journal is None:
+            raise JournalError("this run keeps no journal")
+        from trio_supervisor.control.past import read  # noqa: PLC0415 -- nobody else needs SQLite here
+
+        return await read(self._journal, after, since, agent, tail)
+
     # Commands
 
     async def start(self, agent: str, *, reason: str = "started by hand", wait: Wait = True) -> Operation:
         """Have it up. Raises ChildStartError if it comes to rest instead."""
-        return await self._order(Verb.START, agent, partial(asking.start, reason=reason), wait)
+        return await self._order(Verb.START, agent, partial(asking.start, reason=reason), wait, reason)
 
     async def stop(self, agent: str, *, wait: Wait = True) -> Operation:
         """Have it down until somebody starts it, or its group is restarted."""
@@ -188,21 +207,21 @@ class LocalControl:
         effect = partial(asking.restart, reason=reason)
         present = locate(self._supervisor, agent)[1].generation
         if generation is not None and generation > present:
-            raise RequestError(f"generation: {agent} has had {present} lives, so none with number {generation}")
+            raise ConflictError(f"generation: {agent} has had {present} lives, so none with number {generation}")
         if generation is not None and generation < present:
             # It was restarted since: what is left to wait for is that it is up.
             effect = partial(asking.start, reason=reason)
-        return await self._order(Verb.RESTART, agent, effect, wait)
+        return await self._order(Verb.RESTART, agent, effect, wait, reason)
 
     async def hold(self, agent: str, *, reason: str = "held by hand", wait: Wait = True) -> Operation:
         """Keep it down until it is resumed or started, whatever becomes of its siblings."""
         if not reason:
             raise RequestError("reason: who is held must be told why; leave it out, or write some words")
-        return await self._order(Verb.HOLD, agent, partial(asking.hold, reason=reason), wait)
+        return await self._order(Verb.HOLD, agent, partial(asking.hold, reason=reason), wait, reason)
 
     async def resume(self, agent: str, *, reason: str = "resumed by hand", wait: Wait = True) -> Operation:
         """End a hold; without one nothing changes. Raises ChildStartError."""
-        return await self._order(Verb.RESUME, agent, partial(asking.resume, reason=reason), wait)
+        return await self._order(Verb.RESUME, agent, partial(asking.resume, reason=reason), wait, reason)
 
     async def reset(self, agent: str) -> Operation:
         """Forget how often it has failed: restarts, delay and limit begin anew."""
@@ -210,7 +229,7 @@ class LocalControl:
 
     async def remove(self, agent: str, *, reason: str = "removed by hand", wait: Wait = True) -> Operation:
         """Stop it and forget it."""
-        return await self._order(Verb.REMOVE, agent, partial(asking.remove, reason=reason), wait)
+        return await self._order(Verb.REMOVE, agent, partial(asking.remove, reason=reason), wait, reason)
 
     async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end, to its group or to the leader alone."""
@@ -220,9 +239,31 @@ class LocalControl:
             raise RequestError(f"signal: there is no signal with number {number}") from None
         return await self._order(Verb.SIGNAL, agent, partial(talking.signal, number=number, group=group), wait=True)
 
-    async def send(self, agent: str, data: bytes, *, wait: Wait = True) -> Operation:
-        """Write to its standard input, as fast as it reads."""
-        return await self._order(Verb.SEND, agent, partial(talking.send, data=data), wait)
+    async def send(
+        self, agent: str, data: bytes, *, expect: str | None = None, timeout: float = 30.0, wait: Wait = True
+    ) -> Operation:
+        """Write to its standard input, and wait for an answer where one is expected; see `Control`."""
+        if expect is None:
+            return await self._order(Verb.SEND, agent, partial(talking.send, data=data), wait)
+        from trio_supervisor.control.asking_back import send_and_expect  # noqa: PLC0415 -- most runs expect nothing
+
+        heard: list[Heard] = []
+        effect = send_and_expect(data, expect, timeout, heard.append)
+        return await self._order(Verb.SEND, agent, effect, wait, heard=heard)
+
+    async def attach(self, agent: str, *, write: bool = True, force: bool = False) -> "Session":
+        """Talk with it, or only watch; see `Control`. Raises WriterBusyError, ConflictError."""
+        from trio_supervisor.control.joining import join  # noqa: PLC0415 -- most runs talk with nobody
+
+        engine, child = locate(self._supervisor, agent)
+        session = join(engine, child, str(caller()), write=write, force=force)
+        try:
+            if write:
+                await self._write_down("attach", agent, "by force" if force else "")
+        except BaseException:
+            session.detach()
+            raise
+        return session
 
     async def add(self, spec: ChildSpec, *, under: str = "", wait: Wait = True) -> Operation:
         """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""
@@ -259,7 +300,13 @@ class LocalControl:
         return self._operations.find(number).told()
 
     async def _order(
-        self, verb: Verb, agent: str, effect: Callable[[Supervisor, Child], Awaitable[None]], wait: Wait
+        self,
+        verb: Verb,
+        agent: str,
+        effect: Callable[[Supervisor, Child], Awaitable[None]],
+        wait: Wait,
+        reason: str = "",
+        heard: Sequence[Heard] = (),
     ) -> Operation:
         engine, child = locate(self._supervisor, agent)
         _check_ending(engine, verb, agent)
@@ -269,27 +316,47 @@ class LocalControl:
             if verb in (Verb.STOP, Verb.HOLD, Verb.REMOVE):
                 asking.check_killed(engine, child)
 
-        return await self._begin(verb, agent, partial(_look, child), take_effect, wait)
+        return await self._begin(verb, agent, partial(_look, child), take_effect, wait, reason, heard)
 
     async def _begin(
-        self, verb: Verb, agent: str, look: Callable[[], Looks], effect: Callable[[], Awaitable[None]], wait: Wait
+        self,
+        verb: Verb,
+        agent: str,
+        look: Callable[[], Looks],
+        effect: Callable[[], Awaitable[None]],
+        wait: Wait,
+        reason: str = "",
+        heard: Sequence[Heard] = (),
     ) -> Operation:
         until = _seconds(wait)
-        order = self._operations.begin(verb, agent, look, partial(self._recorded, verb, agent, effect))
+        # What a reason says by itself, without anybody, is in the verb already.
+        recorded = partial(self._write_down, verb.value, agent, "" if reason.endswith(" by hand") else reason)
+        latest = self._operations.latest
+        order = self._operations.begin(verb, agent, look, partial(self._recorded, recorded, effect), heard)
         if verb in (Verb.STOP, Verb.HOLD):
             self._put_down.add(agent)
         elif verb in (Verb.START, Verb.RESTART, Verb.RESUME, Verb.REMOVE):
             self._put_down.discard(agent)
+        if order.number <= latest:
+            # It is under way for somebody else; that this one wants it too is written down all the same.
+            await recorded()
         return await _wait(order, until)
 
-    async def _recorded(self, verb: Verb, agent: str, effect: Callable[[], Awaitable[None]]) -> None:
-        if self._record is not None and verb is not Verb.SHUTDOWN:
-            await self._record(Recorded(verb.value, agent, origin="control"))
+    async def _recorded(self, recorded: Callable[[], Awaitable[None]], effect: Callable[[], Awaitable[None]]) -> None:
+        await recorded()
         await effect()
 
-    def record_orders(self, record: Callable[[Recorded], Awaitable[object]]) -> None:
-        """Have `record` awaited with every command before its effect begins; it must not raise, and is bounded."""
+    async def _write_down(self, verb: str, agent: str, reason: str) -> None:
+        if self._record is not None:
+            somebody = caller()
+            await self._record(Recorded(verb, agent, reason, somebody.who, somebody.origin))
+
+    def record_orders(self, record: Callable[[Recorded], Awaitable[object]], journal: str | None = None) -> None:
+        """Have `record` awaited with every command before its effect begins; it must not raise, and is bounded.
+        `journal`: the path of the file in which all of it can be read.
+        """
         self._record = record
+        self._journal = journal
 
     # The end
 
@@ -298,10 +365,10 @@ class LocalControl:
         _seconds(wait)
         for call in self._shutdown_listeners:
             call()
-        if self._record is not None:
-            await self._record(Recorded("hurry" if now else "shutdown", reason=reason, origin="control"))
+        await self._write_down("hurry" if now else "shutdown", "", reason)
         (self.hurry if now else self.end)(reason)
-        return await self._begin(Verb.SHUTDOWN, "", self._look_at_all, self._supervisor.wait, wait)
+        order = self._operations.begin(Verb.SHUTDOWN, "", self._look_at_all, self._supervisor.wait)
+        return await _wait(order, _seconds(wait))
 
     def _look_at_all(self) -> Looks:
         alive = [child.id for child in self._supervisor.children.values() if child.state.alive]

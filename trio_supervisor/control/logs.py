@@ -1,5 +1,6 @@
 """What children have said and say, merged in the order of time."""
 
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +30,8 @@ class Reading:
     tail: int | None = None
     follow: bool = False
     selection: Selection | None = None
+    since_time: float | None = None
+    """Seconds since the epoch."""
 
 
 class _Past:
@@ -38,6 +41,8 @@ class _Past:
         self.agent = source.agent
         self._end = source.ring.next
         since = reading.since
+        if reading.since_time is not None:
+            since = max(since, _at(source.ring, reading.since_time))
         if reading.tail is not None and reading.selection is None:
             since = max(since, source.ring.first, source.ring.next - reading.tail)
         self.reader = LineReader(source.ring, since, reading.selection)
@@ -66,6 +71,12 @@ class _Past:
             return False
         self._lines.extend(self.reader.read())
         return True
+
+
+def _at(ring: Ring, time: float) -> int:
+    """The cursor of the first that is not older."""
+    entries = ring.read(0, sys.maxsize).entries
+    return next((entry.seq for entry in entries if entry.at >= time), ring.next)
 
 
 @asynccontextmanager

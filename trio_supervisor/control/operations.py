@@ -1,11 +1,11 @@
 """Operations: the commands that were given, each until its effect is there, and for a while after that."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
 import trio
 
-from trio_supervisor.control.api import Operation, Phase, Verb
+from trio_supervisor.control.api import Heard, Operation, Phase, Verb
 from trio_supervisor.errors import ConflictError, SupervisorError, TooManyRequestsError, UnknownOperationError
 from trio_supervisor.record import record
 
@@ -35,7 +35,9 @@ class Looks:
 class Order:
     """A command that was given."""
 
-    def __init__(self, number: int, verb: Verb, agent: str, look: Callable[[], Looks]) -> None:
+    def __init__(
+        self, number: int, verb: Verb, agent: str, look: Callable[[], Looks], heard: Sequence[Heard] = ()
+    ) -> None:
         self.number = number
         self.verb = verb
         self.agent = agent
@@ -44,6 +46,7 @@ class Order:
         self.over = trio.Event()
         self.error: SupervisorError | None = None
         self._look = look
+        self._heard = heard
         self._scope = trio.CancelScope()
 
     @property
@@ -61,7 +64,8 @@ class Order:
             )
         phase = Phase.DONE if self.error is None else Phase.FAILED
         error = "" if self.error is None else str(self.error)
-        return Operation(self.number, self.verb, self.agent, phase, looks.generation, error=error)
+        heard = self._heard[-1] if self._heard else None
+        return Operation(self.number, self.verb, self.agent, phase, looks.generation, error=error, heard=heard)
 
     def give_way(self, to: "Order") -> None:
         """Somebody wants something else."""
@@ -92,13 +96,24 @@ class Operations:
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self._numbers = count(1)
+        self.latest = 0
+        """The number of the one that was given last."""
         self._orders: dict[int, Order] = {}
         """The oldest first."""
         self._pending: dict[str, list[Order]] = {}
         """By child, the latest last."""
 
-    def begin(self, verb: Verb, agent: str, look: Callable[[], Looks], effect: Callable[[], Awaitable[None]]) -> Order:
+    def begin(
+        self,
+        verb: Verb,
+        agent: str,
+        look: Callable[[], Looks],
+        effect: Callable[[], Awaitable[None]],
+        heard: Sequence[Heard] = (),
+    ) -> Order:
         """Give a command, or join the same one that is under way. One that wants something else gives way.
+
+        `heard` gets what is heard by it.
 
         Raises:
             ConflictError: the child is being removed.
@@ -112,10 +127,11 @@ class Operations:
                 raise ConflictError(f"{agent} is being removed (operation {other.number}); wait until it is gone")
         if sum(map(len, self._pending.values())) >= MOST_PENDING:
             raise TooManyRequestsError(f"{MOST_PENDING} commands are under way; wait until some of them are done")
-        order = Order(next(self._numbers), verb, agent, look)
+        order = Order(next(self._numbers), verb, agent, look, heard)
         for other in others:
             if verb in _GOALS and other.verb in _GOALS and _GOALS[verb] != _GOALS[other.verb]:
                 other.give_way(order)
+        self.latest = order.number
         self._orders[order.number] = order
         self._pending.setdefault(agent, []).append(order)
         self._forget()

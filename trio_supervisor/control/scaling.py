@@ -4,7 +4,7 @@ from attrs import evolve
 
 from trio_supervisor.control import asking
 from trio_supervisor.engine.supervisor import Supervisor
-from trio_supervisor.errors import RequestError, UnknownAgentError
+from trio_supervisor.errors import ConflictError, RequestError, UnknownAgentError
 from trio_supervisor.spec import ChildSpec
 
 MOST_REPLICAS = 1000
@@ -27,7 +27,7 @@ async def scale_instances(engine: Supervisor, count: int) -> None:
 
 
 async def scale_replicas(engine: Supervisor, name: str, count: int) -> None:
-    """Have so many replicas of an agent. Raises as `add`, UnknownAgentError, RequestError."""
+    """Have so many replicas of an agent. Raises as `add`, UnknownAgentError, ConflictError, RequestError."""
     numbers = _numbers(engine, name)
     if not numbers:
         raise UnknownAgentError(f"there is no agent {engine.path_of(name)!r} with replicas, and no such template")
@@ -56,4 +56,6 @@ def _is_number(text: str) -> bool:
 
 def _check(count: int, least: int) -> None:
     if not least <= count <= MOST_REPLICAS:
-        raise RequestError(f"replicas must be {least} to {MOST_REPLICAS}, not {count}")
+        # None at all is right for a template, so that it depends on who is meant.
+        kind = RequestError if count > MOST_REPLICAS or count < 0 else ConflictError
+        raise kind(f"replicas must be {least} to {MOST_REPLICAS}, not {count}")

@@ -36,6 +36,7 @@ class Journal:
         fresh: bool = False,
         limit: int = LIMIT,
     ) -> None:
+        self.path = path
         self._waiting = Waiting(limit)
         self._say = say
         self._memory: dict[Key, Plain] = {}

@@ -21,9 +21,9 @@ class Order:
     """The path; empty where it is for the whole tree."""
     reason: str = ""
     who: str = ""
-    """As far as that is known: `uid 1000`, the name of a token, `signal`."""
+    """`uid 1000, pid 4711`, `token operate`, `signal SIGTERM`, `program`."""
     origin: str = ""
-    """From where: `socket`, `127.0.0.1:4711`, SIGTERM."""
+    """From where: `control.sock`, `127.0.0.1:4711`, `console`; empty: from within the same program."""
 
     def entry(self, at: float) -> Entry:
         """As it stands in the journal."""

@@ -93,6 +93,24 @@ class Session:
         """The name of who has the right to write; empty: nobody."""
         return self._channel.lease.holder
 
+    @property
+    def generation(self) -> int:
+        """The number of the life that is listened to."""
+        return self._generation
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it has a terminal of its own."""
+        try:
+            return self._channel.input().terminal
+        except InputClosedError:
+            return False
+
+    async def wait_lost(self) -> None:
+        """Wait until the right to write is gone."""
+        if self._writer is not None:
+            await self._writer.lost.wait()
+
     # Writing
 
     async def write(self, data: bytes | str, timeout: float = PATIENCE) -> None:
@@ -323,6 +341,10 @@ class Session:
         generation = self._channel.generation
         await self._channel.wait_over(generation)
         return self._exit(generation)
+
+    def exit_of(self, generation: int) -> Exit | None:
+        """How that life has ended, if it is known still."""
+        return self._channel.exit(generation)
 
     def _exit(self, generation: int) -> Exit:
         exit = self._channel.exit(generation)

@@ -1,32 +1,35 @@
 """The application: which path does what. Everything it answers comes from a `Control`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import TypeVar
 
 import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from trio_supervisor.control.api import Control, Event, Gap, LogLine, Operation, Phase, Verb
+from trio_supervisor.control.callers import caller
 from trio_supervisor.control.exposition import OPENMETRICS, PLAIN
 from trio_supervisor.control.insights import EndpointChange, Role
-from trio_supervisor.control.server.pace import Pace
-from trio_supervisor.control.server.streams import Stream
+from trio_supervisor.control.server.pace import Pace, Paces
+from trio_supervisor.control.server.streams import Stream, send_lines
 from trio_supervisor.control.wire import forms, insights, requests, sse
 from trio_supervisor.control.wire.openapi import document
 from trio_supervisor.control.wire.problems import Problem, TooLargeError, problem_of, request_problem
 from trio_supervisor.control.wire.requests import Fields
-from trio_supervisor.errors import RequestError, SupervisorError
+from trio_supervisor.errors import AccessError, RequestError, SupervisorError
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.runtimes.base import Stream as Source
 
 T = TypeVar("T")
 
 Answer = Callable[[Request], Awaitable[Response]]
+Talk = Callable[[WebSocket], Awaitable[None]]
 NEWLINES = "application/x-ndjson"
 KEPT_ENCODED = 64
 
@@ -35,21 +38,29 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
     """The application. Streams end when `closing` is set."""
     service = _Service(control, closing)
     get, post = ["GET"], ["POST"]
+    command = service.guarded(service.command)
     return Starlette(
         routes=[
             Route("/v1/agents", service.guarded(service.agents), methods=get),
+            # The more special ones first: the first whose path it is says which methods there are.
+            *[Route(f"/v1/agents/{{agent:path}}/{verb.value}", command, methods=post) for verb in requests.COMMANDS],
             Route("/v1/agents/{agent:path}/probe", service.guarded(service.probe), methods=post),
-            Route("/v1/agents/{agent:path}/{verb}", service.guarded(service.command), methods=post),
-            Route("/v1/explain/{agent:path}", service.guarded(service.explain), methods=get),
+            Route("/v1/agents/{agent:path}/attach", service.guarded(service.upgrade), methods=get),
             Route("/v1/agents/{agent:path}/logs", service.guarded(service.logs), methods=get),
             Route("/v1/agents/{agent:path}", service.guarded(service.agent), methods=get),
+            Route("/v1/agents/{agent:path}/{verb}", command, methods=post),
+            Route("/v1/explain/{agent:path}", service.guarded(service.explain), methods=get),
             Route("/v1/tree", service.guarded(service.tree), methods=get),
             Route("/v1/endpoints", service.guarded(service.endpoints), methods=get),
             Route("/metrics", service.guarded(service.metrics), methods=get),
             Route("/v1/events", service.guarded(service.events), methods=get),
             Route("/v1/logs", service.guarded(service.logs), methods=get),
+            Route("/v1/journal", service.guarded(service.journal), methods=get),
             Route("/v1/operations/{id}", service.guarded(service.operation), methods=get),
             Route("/v1/shutdown", service.guarded(service.shutdown), methods=post),
+            WebSocketRoute("/v1/agents/{agent:path}/attach", service.opened(service.attach)),
+            WebSocketRoute("/v1/agents/{agent:path}/logs", service.opened(service.follow)),
+            WebSocketRoute("/v1/logs", service.opened(service.follow)),
             Route("/openapi.json", service.guarded(service.openapi), methods=get),
         ],
         exception_handlers={HTTPException: _no_such_path},
@@ -61,6 +72,7 @@ class _Service:
         self._control = control
         self._closing = closing
         self._pace = Pace()
+        self._paces = Paces()
         self._encoded: dict[int, bytes] = {}
         """Events by number, the latest last: what one follower gets, all others get too."""
 
@@ -69,12 +81,49 @@ class _Service:
 
         async def guarded(request: Request) -> Response:
             try:
+                await self._paces.turn(caller().client)
                 await self._pace.turn()
                 return await answer(request)
             except SupervisorError as error:
                 return _refused(problem_of(error))
 
         return guarded
+
+    def opened(self, talk: Talk) -> Talk:
+        """The same for a WebSocket, which is refused with an answer of HTTP as long as it is not accepted."""
+
+        async def opened(websocket: WebSocket) -> None:
+            try:
+                await self._paces.turn(caller().client)
+                await self._pace.turn()
+                await talk(websocket)
+            except SupervisorError as error:
+                await websocket.send_denial_response(_refused(problem_of(error)))
+
+        return opened
+
+    async def attach(self, websocket: WebSocket) -> None:
+        fields = requests.query(websocket.query_params.multi_items(), requests.ATTACH)
+        write = fields.truth("write", default=True)
+        force, replay = fields.truth("force", default=False), fields.truth("replay", default=True)
+        if write and not caller().operates:
+            raise AccessError("this token lets only observe; write=false watches")
+        from trio_supervisor.control.server.attached import Attached  # noqa: PLC0415 -- few are ever attached to
+
+        with await self._control.attach(websocket.path_params["agent"], write=write, force=force) as session:
+            await websocket.accept()
+            await Attached(websocket, session, self._closing).run(replay=replay)
+
+    async def upgrade(self, _request: Request) -> Response:
+        response = _refused(request_problem(426, "to attach takes a WebSocket (RFC 6455)"))
+        response.headers["upgrade"] = "websocket"
+        return response
+
+    async def follow(self, websocket: WebSocket) -> None:
+        source = self._lines(websocket, follow=True)
+        async with source as lines:
+            await websocket.accept()
+            await send_lines(websocket, lines, self._closing, _encode_line)
 
     async def agents(self, request: Request) -> Response:
         fields = requests.query(request.query_params.multi_items(), requests.AGENTS)
@@ -130,17 +179,30 @@ class _Service:
         return data
 
     async def logs(self, request: Request) -> Response:
-        agent = request.path_params.get("agent")
+        return Stream(self._lines(request, follow=False), _encode_line, NEWLINES, self._closing)
+
+    def _lines(self, asked: HTTPConnection, *, follow: bool) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
+        agent = asked.path_params.get("agent")
         known = requests.LOGS if agent is not None else requests.MERGED_LOGS
-        fields = requests.query(request.query_params.multi_items(), known)
-        source = self._control.logs(
+        fields = requests.query(asked.query_params.multi_items(), known)
+        return self._control.logs(
             fields.texts("agent") if agent is None else (agent,),
             since=fields.number("since", 0) if agent is not None else 0,
+            since_time=fields.at("since_time"),
             tail=fields.maybe_number("tail"),
-            follow=fields.truth("follow", default=False),
+            follow=fields.truth("follow", default=follow),
             selection=_selection(fields),
         )
-        return Stream(source, _encode_line, NEWLINES, self._closing)
+
+    async def journal(self, request: Request) -> Response:
+        fields = requests.query(request.query_params.multi_items(), requests.JOURNAL)
+        agent = fields.text("agent", "", longest=None)
+        tail = fields.maybe_number("tail")
+        if tail is not None and tail > requests.MOST_ENTRIES:
+            raise RequestError(f"tail must be at most {requests.MOST_ENTRIES}, not {tail}")
+        since = fields.at("since") or 0.0
+        found = await self._control.journal(fields.number("after", 0), since=since, agent=agent, tail=tail)
+        return _json(forms.journal_form(found))
 
     async def operation(self, request: Request) -> Response:
         text = request.path_params["id"]
@@ -154,7 +216,7 @@ class _Service:
         return await self._waited(request, self._control.shutdown(reason=reason, now=now, wait=wait))
 
     async def command(self, request: Request) -> Response:
-        agent, word = request.path_params["agent"], request.path_params["verb"]
+        agent, word = request.path_params["agent"], request.url.path.rpartition("/")[2]
         verb = next((each for each in requests.COMMANDS if each.value == word), None)
         if verb is None:
             words = ", ".join(each.value for each in requests.COMMANDS)
@@ -185,7 +247,12 @@ class _Service:
                 group = fields.choice("to", ("group", "leader")) == "group"
                 return control.signal(agent, fields.signal("signal"), group=group)
             case Verb.SEND:
-                return control.send(agent, fields.data("text"), wait=fields.wait())
+                data, wait = fields.data("text"), fields.wait()
+                if not fields.has("expect"):
+                    return control.send(agent, data, wait=wait)
+                return control.send(
+                    agent, data, expect=fields.text("expect"), timeout=fields.seconds("timeout", 30.0), wait=wait
+                )
             case Verb.SCALE:
                 return control.scale(agent, fields.number("replicas"), wait=fields.wait())
             case Verb.ADD | Verb.SHUTDOWN:

@@ -13,14 +13,21 @@ from hypercorn.typing import ConnectionState
 
 from trio_supervisor.control.api import Control
 from trio_supervisor.control.server.app import make_app
+from trio_supervisor.control.server.entry import Entry
+from trio_supervisor.control.server.gate import Gate
+from trio_supervisor.control.wire.attaching import WINDOW
 
 IDLE = 60.0
 """A client that asks nothing for so many seconds is let go."""
 
 
-def connection_handler(control: Control, closing: trio.Event) -> Callable[[Any], Awaitable[None]]:
-    """What serves a stream until its end."""
+def connection_handler(
+    control: Control, closing: trio.Event, entry: Entry | None = None
+) -> Callable[[Any], Awaitable[None]]:
+    """What serves a stream until its end. `entry`: who may come in, where not everybody may who can connect."""
     application: Any = make_app(control, closing)
+    if entry is not None:
+        application = Gate(application, entry)
     app = ASGIWrapper(application)
     config = _config()
     context = WorkerContext(None)
@@ -56,4 +63,5 @@ def _config() -> Config:
     config.keep_alive_timeout = IDLE
     config.keep_alive_max_requests = 1_000_000
     config.h11_max_incomplete_size = 64 * 1024
+    config.websocket_max_message_size = WINDOW
     return config

@@ -1,12 +1,19 @@
 """The pace: how much is served at a time, so that clients can't take the loop away from supervision."""
 
+from collections import OrderedDict
+
 import trio
 
 from trio_supervisor.errors import TooManyRequestsError
 
 RATE = 200.0
-"""Requests in a second, in the long run."""
+"""Requests in a second, in the long run, of all clients of a door together ..."""
 BURST = 400.0
+CLIENT_RATE = 100.0
+"""... and of one of them."""
+CLIENT_BURST = 200.0
+MOST_CLIENTS = 1000
+"""So many are told apart; who has asked nothing for the longest time is forgotten first."""
 PATIENCE = 1.0
 """A request waits for its turn so many seconds at the most."""
 
@@ -29,3 +36,20 @@ class Pace:
         self._empty_at = start
         if start > now:
             await trio.sleep_until(start)
+
+
+class Paces:
+    """A pace for each client, so that a greedy one has none left and the others still do."""
+
+    def __init__(self, rate: float = CLIENT_RATE, burst: float = CLIENT_BURST) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._of: OrderedDict[str, Pace] = OrderedDict()
+
+    async def turn(self, client: str) -> None:
+        """Wait for the turn of a client. Raises TooManyRequestsError when that would take too long."""
+        pace = self._of.pop(client, None) or Pace(self._rate, self._burst)
+        self._of[client] = pace
+        if len(self._of) > MOST_CLIENTS:
+            self._of.popitem(last=False)
+        await pace.turn()

@@ -1,4 +1,4 @@
-"""Serving: from the door to the application, one task for each connection.
+"""Serving: from a door to the application, one task for each connection.
 
 Nothing of HTTP is imported before somebody knocks. Each connection is one of Hypercorn's `TCPServer`, on a stream of
 ours: Hypercorn shields what it sends from cancellation, for ever if the client does not read, and only ours can be cut.
@@ -10,10 +10,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import trio
 
 from trio_supervisor.control.api import Control
+from trio_supervisor.control.callers import called_by
+from trio_supervisor.control.server.peers import peer_of
+
+if TYPE_CHECKING:
+    from trio_supervisor.control.server.entry import Entry
 
 MOST_CONNECTIONS = 512
 LAST_WORDS = 1.0
@@ -26,11 +32,16 @@ _REFUSAL = (
 _log = logging.getLogger(__name__)
 
 
-async def serve(listener: socket.socket, control: Control, *, closing: trio.Event) -> None:
-    """Serve until `closing` is set; then streams end, and who is to get an answer gets it within `LAST_WORDS`."""
+async def serve(
+    listener: socket.socket, control: Control, *, closing: trio.Event, entry: "Entry | None" = None
+) -> None:
+    """Serve until `closing` is set; then streams end, and who is to get an answer gets it within `LAST_WORDS`.
+
+    `entry`: who may come in, where not everybody may who can connect.
+    """
     if not await _knocked(listener, closing):
         return
-    connections = _Connections(await _handler(control, closing))
+    connections = _Connections(await _handler(control, closing, entry))
     # A duplicate: the door closes its own.
     incoming = trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))
     async with incoming, trio.open_nursery() as nursery:
@@ -74,14 +85,14 @@ async def _knocked(listener: socket.socket, closing: trio.Event) -> bool:
 Handler = Callable[["_Cuttable"], Awaitable[None]]
 
 
-async def _handler(control: Control, closing: trio.Event) -> Handler:
+async def _handler(control: Control, closing: trio.Event, entry: "Entry | None") -> Handler:
     """What serves a connection. Imported in a thread: it takes a third of a second, in which supervision goes on."""
     try:
         http = await trio.to_thread.run_sync(_import_http)
     except ImportError as error:
         _log.warning("the control server can't be started: %s", error)
         return _refuse
-    serve_stream: Handler = http.connection_handler(control, closing)
+    serve_stream: Handler = http.connection_handler(control, closing, entry)
     return serve_stream
 
 
@@ -116,7 +127,8 @@ class _Connections:
         ours = _Cuttable(stream)
         self._open.add(ours)
         try:
-            await self._handler(ours)
+            with called_by(peer_of(stream.socket)):
+                await self._handler(ours)
         except Exception:
             # A fault in serving one client must not end a supervisor, nor the service of others.
             _log.exception("a client of the control socket could not be served")

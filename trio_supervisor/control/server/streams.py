@@ -1,17 +1,21 @@
 """Answers that go on: events and lines, sent in batches as fast as the client takes them."""
 
 from collections.abc import AsyncIterable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TypeVar
 
 import trio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 BATCH = 64 * 1024
 """So many bytes wait for a client at the most; the source waits with the rest."""
 DRAIN = 0.05
 """When the server closes, a source that has nothing to say for so many seconds has said all: the last words count."""
+
+NORMAL, GOING_AWAY = 1000, 1001
+"""Why a WebSocket is closed (RFC 6455, section 7.4.1)."""
 
 T = TypeVar("T")
 
@@ -83,3 +87,35 @@ class Stream(Response):
             data, self._waiting = bytes(self._waiting), bytearray()
             self._changed.unpark_all()
             await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def send_lines(
+    websocket: WebSocket, source: AsyncIterable[T], closing: trio.Event, encode: Callable[[T], bytes]
+) -> None:
+    """Each as a text message, as fast as the client takes them, until the source ends, the client goes, or the server
+    closes. Accepted already.
+    """
+    code = GOING_AWAY
+    async with trio.open_nursery() as nursery:
+
+        async def watch() -> None:
+            while (await websocket.receive())["type"] != "websocket.disconnect":
+                pass
+            nursery.cancel_scope.cancel()
+
+        async def watch_closing() -> None:
+            await closing.wait()
+            nursery.cancel_scope.deadline = trio.current_time() + DRAIN
+
+        nursery.start_soon(watch)
+        nursery.start_soon(watch_closing)
+        try:
+            async for each in source:
+                await websocket.send_text(encode(each).decode().rstrip("\n"))
+            code = NORMAL
+        except WebSocketDisconnect:
+            return
+        finally:
+            nursery.cancel_scope.cancel()
+    with suppress(RuntimeError, WebSocketDisconnect):  # The client is gone.
+        await websocket.close(code)

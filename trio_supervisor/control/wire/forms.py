@@ -12,6 +12,7 @@ from trio_supervisor.control.api import (
     Exit,
     Gap,
     Ground,
+    Heard,
     How,
     LogLine,
     Operation,
@@ -24,6 +25,9 @@ from trio_supervisor.control.api import (
     Verb,
 )
 from trio_supervisor.errors import NoSupervisorError
+from trio_supervisor.journal.entries import Stored
+from trio_supervisor.journal.plain import form_of
+from trio_supervisor.journal.plain import stored_of as read_stored
 
 Form = Mapping[str, object]
 T = TypeVar("T")
@@ -130,7 +134,12 @@ def operation_form(operation: Operation) -> Form:
         "generation": operation.generation,
         "awaits": operation.awaits,
         "error": operation.error,
+        "heard": None if operation.heard is None else _heard_form(operation.heard),
     }
+
+
+def _heard_form(heard: Heard) -> Form:
+    return {"text": heard.text, "before": heard.before, "groups": heard.groups, "dropped": heard.dropped}
 
 
 def line_form(line: LogLine) -> Form:
@@ -308,7 +317,14 @@ def operation_of(data: object) -> Operation:
         form.get("generation", int),
         form.get("awaits", str),
         form.get("error", str),
+        None if form.maybe("heard", dict) is None else _heard_of(form.get("heard", dict)),
     )
+
+
+def _heard_of(data: object) -> Heard:
+    form = Reader(data)
+    groups = form.each("groups", lambda each: None if each is None else str(each))
+    return Heard(form.get("text", str), form.get("before", str), groups, form.get("dropped", int))
 
 
 def line_of(data: object) -> LogLine:
@@ -325,6 +341,19 @@ def line_of(data: object) -> LogLine:
         form.maybe("dropped", int) or 0,
         form.maybe("level", str),
     )
+
+
+def journal_form(entries: tuple[Stored, ...]) -> Form:
+    """Entries of the journal."""
+    return {"entries": [form_of(each) for each in entries]}
+
+
+def stored_of(data: object) -> Stored:
+    """An entry of the journal."""
+    try:
+        return read_stored(data if isinstance(data, dict) else {})
+    except ValueError:
+        raise _stranger(data) from None
 
 
 def _stranger(said: object) -> NoSupervisorError:

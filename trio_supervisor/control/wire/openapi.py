@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from trio_supervisor.control.api import Desired, Phase, State, Verb
-from trio_supervisor.control.wire import insight_schemas, requests
+from trio_supervisor.control.api import Verb
+from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.control.wire.problems import STATUSES
-from trio_supervisor.core.exits import How
+from trio_supervisor.control.wire.schemas import WORDS, object_of, ref, schemas
 
-_TIME: Form = {"type": "string", "format": "date-time"}
-_NUMBER: Form = {"type": "integer"}
-_WORDS: Form = {"type": "string"}
 _TITLES: Mapping[Verb, str] = {
     Verb.START: "Have it up",
     Verb.STOP: "Have it down until somebody starts it, or its group is restarted",
@@ -31,12 +28,19 @@ def document() -> Form:
         "openapi": "3.1.0",
         "info": {"title": "trio-supervisor", "version": "1"},
         "paths": _paths(),
-        "components": {"schemas": _schemas()},
+        # On the socket the mode of the file decides, over TCP a token.
+        "security": [{}, {"token": []}],
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
 def _paths() -> Form:
-    lines = {"200": _answer("One JSON object per line", "application/x-ndjson", _ref("Line"))}
+    lines = {
+        "200": _answer("One JSON object per line", "application/x-ndjson", {"type": "array", "items": ref("Line")})
+    }
     return {
         "/v1/agents": {"get": _operation("All agents as they are", _ok("Agents"), _query(requests.AGENTS), 400)},
         "/v1/agents/{agent}": {"get": _operation("One agent as it is", _ok("Agent"), [_agent()], 404)},
@@ -49,13 +53,13 @@ def _paths() -> Form:
         "/v1/agents/{agent}/probe": {
             "post": _operation(
                 "Ask its probes now; nothing follows from the answers",
-                {"200": _answer("What they have answered", "application/json", _ref("Answers"))},
+                {"200": _answer("What they have answered", "application/json", ref("Answers"))},
                 [_agent()],
                 400,
                 404,
                 409,
                 413,
-                body=_object(requests.PROBE),
+                body=object_of(requests.PROBE),
             )
         },
         "/v1/tree": {"get": _operation("The tree with its rules, the top first", _ok("Nodes"), [])},
@@ -66,8 +70,8 @@ def _paths() -> Form:
                     "200": {
                         "description": "As it is now",
                         "content": {
-                            "application/json": {"schema": _ref("Endpoints")},
-                            "text/event-stream": {"schema": _WORDS},
+                            "application/json": {"schema": ref("Endpoints")},
+                            "text/event-stream": {"schema": WORDS},
                         },
                     }
                 },
@@ -82,12 +86,23 @@ def _paths() -> Form:
                     "200": {
                         "description": "Text, by the Accept header in its own format or in that of OpenMetrics",
                         "content": {
-                            "text/plain": {"schema": _WORDS},
-                            "application/openmetrics-text": {"schema": _WORDS},
+                            "text/plain": {"schema": WORDS},
+                            "application/openmetrics-text": {"schema": WORDS},
                         },
                     }
                 },
                 [],
+            )
+        },
+        "/v1/agents/{agent}/attach": {
+            "get": _operation(
+                "Talk with it, or watch, over a WebSocket",
+                {"101": {"description": "Binary messages are what is said and typed, text messages are JSON"}},
+                [_agent(), *_query(requests.ATTACH)],
+                400,
+                404,
+                409,
+                426,
             )
         },
         **{f"/v1/agents/{{agent}}/{verb.value}": {"post": _command(verb)} for verb in requests.COMMANDS},
@@ -95,28 +110,39 @@ def _paths() -> Form:
         "/v1/events": {
             "get": _operation(
                 "Changes of state as they happen: events `change` (schema Event), and `gap` (Gap) where some are lost",
-                {"200": _answer("Server-sent events", "text/event-stream", _WORDS)},
+                {"200": _answer("Server-sent events", "text/event-stream", ref("SentEvent"))},
                 _query(requests.EVENTS),
                 400,
             )
         },
-        "/v1/operations/{id}": {
-            "get": _operation("What has become of a command", _done(), [_parameter("id", "path", _NUMBER)], 400, 404)
+        "/v1/journal": {
+            "get": _operation(
+                "What has happened, over all runs, at most a thousand entries",
+                _ok("Journal"),
+                _query(requests.JOURNAL),
+                400,
+                404,
+            )
         },
-        "/v1/shutdown": {"post": _operation("Stop everything", _done(), [], 400, 413, body=_object(requests.SHUTDOWN))},
+        "/v1/operations/{id}": {
+            "get": _operation("What has become of a command", _done(), [_operation_id()], 400, 404)
+        },
+        "/v1/shutdown": {
+            "post": _operation("Stop everything", _done(), [], 400, 413, body=object_of(requests.SHUTDOWN))
+        },
         "/openapi.json": {"get": _operation("This document", {"200": _answer("It", "application/json", {})}, [])},
     }
 
 
 def _command(verb: Verb) -> Form:
-    body = _object(requests.COMMANDS[verb], requests.REQUIRED.get(verb, ()))
+    body = object_of(requests.COMMANDS[verb], requests.REQUIRED.get(verb, ()))
     return _operation(_TITLES[verb], _done(), [_agent()], 400, 404, 409, 413, body=body)
 
 
 def _operation(title: str, answers: Form, parameters: Sequence[Form], *refusals: int, body: Form | None = None) -> Form:
     responses = dict(answers)
-    for status in (*refusals, 429):
-        responses[str(status)] = _answer(STATUSES[status], "application/json", _ref("Problem"))
+    for status in (*refusals, 401, 403, 429):
+        responses[str(status)] = _answer(STATUSES[status], "application/json", ref("Problem"))
     form: dict[str, object] = {"summary": title, "parameters": list(parameters), "responses": responses}
     if body is not None:
         form["requestBody"] = {"required": "required" in body, "content": {"application/json": {"schema": body}}}
@@ -128,18 +154,22 @@ def _answer(words: str, kind: str, schema: Form) -> Form:
 
 
 def _ok(schema: str) -> Form:
-    return {"200": _answer("As it is now", "application/json", _ref(schema))}
+    return {"200": _answer("As it is now", "application/json", ref(schema))}
 
 
 def _done() -> Form:
     return {
-        "200": _answer("It is over", "application/json", _ref("Operation")),
-        "202": _answer("It is under way; `awaits` names what is waited for", "application/json", _ref("Operation")),
+        "200": _answer("It is over", "application/json", ref("Operation")),
+        "202": _answer("It is under way; `awaits` names what is waited for", "application/json", ref("Operation")),
     }
 
 
 def _agent() -> Form:
-    return _parameter("agent", "path", {**_WORDS, "description": "a path, as team/planner"})
+    return _parameter("agent", "path", {**WORDS, "description": "a path, as team/planner"})
+
+
+def _operation_id() -> Form:
+    return _parameter("id", "path", requests.OPERATION_ID)
 
 
 def _query(known: requests.Known) -> list[Form]:
@@ -148,119 +178,3 @@ def _query(known: requests.Known) -> list[Form]:
 
 def _parameter(name: str, place: str, schema: Form) -> Form:
     return {"name": name, "in": place, "required": place == "path", "schema": schema}
-
-
-def _ref(name: str) -> Form:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(properties: Mapping[str, Form], required: Sequence[str] = ()) -> Form:
-    form: dict[str, object] = {"type": "object", "properties": dict(properties), "additionalProperties": False}
-    return {**form, "required": list(required)} if required else form
-
-
-def _all(properties: Mapping[str, Form], optional: Sequence[str] = ()) -> Form:
-    return _object(properties, [name for name in properties if name not in optional])
-
-
-def _or_null(schema: Form) -> Form:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _schemas() -> Mapping[str, Form]:
-    state: Form = {"enum": [each.value for each in State]}
-    exit_ = _all(
-        {
-            "how": {"enum": [each.value for each in How]},
-            "code": _or_null(_NUMBER),
-            "signal": _or_null(_NUMBER),
-            "detail": _WORDS,
-            "text": _WORDS,
-        }
-    )
-    return {
-        "Exit": exit_,
-        "Agent": _all(
-            {
-                "agent": _WORDS,
-                "state": state,
-                "desired": {"enum": [each.value for each in Desired]},
-                "since": _TIME,
-                "reason": _WORDS,
-                "next_at": _or_null(_TIME),
-                "restarts": _NUMBER,
-                "generation": _NUMBER,
-                "pid": _or_null(_NUMBER),
-                "port": _or_null(_NUMBER),
-                "last_exit": _or_null(_ref("Exit")),
-                "status": _WORDS,
-                "failing_since": _or_null(_TIME),
-                "usage": _ref("Usage"),
-            },
-            ["usage"],
-        ),
-        **insight_schemas.schemas(_all, _or_null, _WORDS, _NUMBER, _TIME, state),
-        "Agents": _all({"agents": _list("Agent")}),
-        "Event": _all(
-            {
-                "seq": _NUMBER,
-                "at": _TIME,
-                "agent": _WORDS,
-                "old": state,
-                "new": state,
-                "reason": _WORDS,
-                "generation": _NUMBER,
-                "restarts": _NUMBER,
-                "next_at": _or_null(_TIME),
-                "lasted": {"type": "number"},
-                "pid": _or_null(_NUMBER),
-                "port": _or_null(_NUMBER),
-                "exit": _or_null(_ref("Exit")),
-                "grounds": _list("Ground"),
-            }
-        ),
-        "Gap": _all({"seq": _NUMBER, "agents": _list("Agent")}),
-        "Line": _all(
-            {
-                "ts": _TIME,
-                "level": _or_null(_WORDS),
-                "agent": _WORDS,
-                "stream": _WORDS,
-                "text": _WORDS,
-                "seq": _NUMBER,
-                "generation": _NUMBER,
-                "partial": {"type": "boolean"},
-                "dropped": _NUMBER,
-            },
-            ["partial", "dropped"],
-        ),
-        "Operation": _all(
-            {
-                "id": _NUMBER,
-                "verb": {"enum": [each.value for each in Verb]},
-                "agent": _WORDS,
-                "phase": {"enum": [each.value for each in Phase]},
-                "generation": _NUMBER,
-                "awaits": _WORDS,
-                "error": _WORDS,
-            }
-        ),
-        "Problem": _all(
-            {
-                "error": _all(
-                    {
-                        "kind": _WORDS,
-                        "message": _WORDS,
-                        "agent": _WORDS,
-                        "exit": _or_null(_ref("Exit")),
-                        "answer": _WORDS,
-                    },
-                    ["agent", "exit", "answer"],
-                )
-            }
-        ),
-    }
-
-
-def _list(name: str) -> Form:
-    return {"type": "array", "items": _ref(name)}

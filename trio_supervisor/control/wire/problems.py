@@ -3,9 +3,11 @@
 from trio_supervisor.control.wire.forms import Form, Reader, exit_form, exit_of
 from trio_supervisor.core.answers import Answer
 from trio_supervisor.errors import (
+    AccessError,
     CallError,
     ChildStartError,
     ConflictError,
+    JournalError,
     NoSupervisorError,
     NotKilledError,
     RequestError,
@@ -20,21 +22,27 @@ from trio_supervisor.record import record
 _STATUS: dict[type[SupervisorError], int] = {
     UnknownAgentError: 404,
     UnknownOperationError: 404,
+    JournalError: 404,
     RequestError: 400,
     SpecError: 400,
     ConflictError: 409,
     NotKilledError: 409,
     ChildStartError: 409,
     CallError: 409,
+    AccessError: 403,
     TooManyRequestsError: 429,
     NoSupervisorError: 503,
 }
 STATUSES = {
     400: "a value can't be right; the message names it",
+    401: "no token, or a wrong one",
+    403: "it may not be asked: by this token, or from there",
     404: "there is no such agent, operation or path",
     405: "the path is right, the method is not",
     409: "it can't be done as things are; the message says what is in the way",
     413: "the body is too large",
+    421: "this server is not known under that name",
+    426: "this path is for WebSockets",
     429: "too much is asked at a time",
     503: "the supervisor ends",
 }
@@ -67,6 +75,11 @@ def problem_of(error: SupervisorError) -> Problem:
 def request_problem(status: int, message: str) -> Problem:
     """What is wrong with a request as such."""
     return Problem(status, {"error": {"kind": RequestError.__name__, "message": message}})
+
+
+def access_problem(status: int, message: str) -> Problem:
+    """Why somebody may not ask."""
+    return Problem(status, {"error": {"kind": AccessError.__name__, "message": message}})
 
 
 def error_of(data: object) -> SupervisorError:

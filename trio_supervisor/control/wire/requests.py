@@ -3,12 +3,14 @@
 import json
 import signal
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from trio_supervisor.control.api import Verb
 from trio_supervisor.control.insights import Role
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.errors import RequestError
+from trio_supervisor.record import record
 
 T = TypeVar("T")
 Known = Mapping[str, Form]
@@ -17,8 +19,18 @@ Known = Mapping[str, Form]
 MOST_BODY = 1 << 20
 """Bytes of a request's body."""
 
+MOST_REPLICAS = 1000
+"""As `scaling.MOST_REPLICAS` has it."""
+LONGEST_EXPECTED = 3600
+"""Seconds."""
+
 _SIGNALS = {each.name: int(each) for each in signal.Signals}
 _SIGNALS |= {name.removeprefix("SIG"): number for name, number in _SIGNALS.items()}
+LEVELS = [
+    *("trace", "debug", "info", "information", "notice", "warn", "warning", "error", "err", "critical", "crit"),
+    *("alert", "emergency", "emerg", "fatal", "panic"),
+]
+"""As `output.selection.LEVELS` has them, which no client has to import."""
 TEXT: Form = {"type": "string", "maxLength": 1000}
 WAIT: Form = {
     "anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0}],
@@ -48,8 +60,19 @@ COMMANDS: Mapping[Verb, Known] = {
         "signal": {"enum": [*_SIGNALS, *_SIGNALS.values()], "description": "by its name or number"},
         "to": {"enum": ["group", "leader"], "default": "group"},
     },
-    Verb.SEND: {"text": {"type": "string", "description": "for its standard input"}, "wait": WAIT},
-    Verb.SCALE: {"replicas": {"type": "integer", "minimum": 0}, "wait": WAIT},
+    Verb.SEND: {
+        "text": {"type": "string", "description": "for its standard input"},
+        "expect": {**TEXT, "format": "regex", "description": "a regular expression: wait until it says what matches"},
+        "timeout": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": LONGEST_EXPECTED,
+            "default": 30,
+            "description": "so many seconds at the most, for what is expected",
+        },
+        "wait": WAIT,
+    },
+    Verb.SCALE: {"replicas": {"type": "integer", "minimum": 0, "maximum": MOST_REPLICAS}, "wait": WAIT},
 }
 """By verb of an agent: the fields of the body, each with its JSON Schema."""
 REQUIRED: Mapping[Verb, Sequence[str]] = {
@@ -70,6 +93,7 @@ AGENTS: Known = {
 ENDPOINTS: Known = {
     "follow": {"type": "boolean", "default": False, "description": "as events: first what is there, then what changes"},
 }
+OPERATION_ID: Form = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 SHUTDOWN: Known = {
     "reason": _REASON,
     "now": {"type": "boolean", "default": False, "description": "without any grace"},
@@ -81,16 +105,33 @@ EVENTS: Known = {
 }
 LOGS: Known = {
     "since": {"type": "integer", "minimum": 0, "description": "a cursor: `seq` + 1 of the last line seen"},
+    "since_time": {"type": "string", "format": "date-time", "description": "only what is not older"},
     "tail": {"type": "integer", "minimum": 0, "description": "only the last so many lines of each agent"},
     "follow": {"type": "boolean", "default": False, "description": "go on with what is said from then on"},
-    "level": {"type": "string", "description": "at least this bad"},
+    "level": {"enum": LEVELS, "description": "at least this bad"},
     "field": {
         "type": "array",
         "items": {"type": "string", "pattern": "^[^=]+="},
         "description": "name=value, of lines that are JSON objects",
     },
-    "grep": {"type": "string", "description": "a regular expression that must be found in the line"},
+    "grep": {"type": "string", "format": "regex", "description": "a regular expression that must be found in the line"},
     "stream": {"enum": ["stdout", "stderr", "log", "supervisor"]},
+}
+ATTACH: Known = {
+    "write": {"type": "boolean", "default": True, "description": "whether to write too, which one does at a time"},
+    "force": {"type": "boolean", "default": False, "description": "take the right to write away from who has it"},
+    "replay": {"type": "boolean", "default": True, "description": "begin with the last that it has said"},
+}
+_MESSAGES: Mapping[str, Known] = {
+    "resize": {"type": {}, "columns": {"type": "integer"}, "rows": {"type": "integer"}},
+    "eof": {"type": {}},
+}
+MOST_ENTRIES = 1000
+JOURNAL: Known = {
+    "after": {"type": "integer", "minimum": 0, "description": "the number of the last entry seen"},
+    "since": {"type": "string", "format": "date-time", "description": "only what is not older"},
+    "agent": {"type": "string", "description": "only what is about this one, or in it"},
+    "tail": {"type": "integer", "minimum": 0, "maximum": MOST_ENTRIES, "description": "the last so many instead"},
 }
 MERGED_LOGS: Known = {
     "agent": {"type": "array", "items": {"type": "string"}, "description": "of these; without, of all"},
@@ -147,6 +188,19 @@ class Fields:
         """A whole number >= 0, if there is one. Raises RequestError."""
         return self.number(name) if self.has(name) else None
 
+    def at(self, name: str) -> float | None:
+        """A time with its zone, if there is one, in seconds since the epoch. Raises RequestError."""
+        if not self.has(name):
+            return None
+        text = self.text(name)
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            raise RequestError(f"{name} must be a time with its zone, as 2026-11-26T20:15:00Z, not {_shown(text)}")
+        return found.timestamp()
+
     def wait(self) -> bool | float:
         """Whether to wait, or how many seconds. Raises RequestError."""
         value = self._fields.get("wait", True)
@@ -154,6 +208,13 @@ class Fields:
         if not isinstance(value, bool | int | float) or not value >= 0:
             raise RequestError(f"wait must be true, false or seconds >= 0, not {_shown(value)}")
         return value
+
+    def seconds(self, name: str, default: float) -> float:
+        """A time. Raises RequestError."""
+        value = self._fields.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_EXPECTED:
+            raise RequestError(f"{name} must be seconds from 0 to {LONGEST_EXPECTED}, not {_shown(value)}")
+        return float(value)
 
     def signal(self, name: str) -> int:
         """A signal by its name or number. Raises RequestError."""
@@ -190,6 +251,27 @@ def loads(data: bytes) -> object:
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body must be JSON: {error}") from None
     return value
+
+
+@record
+class Message:
+    """What somebody who is attached asks for."""
+
+    type: str
+    columns: int = 0
+    rows: int = 0
+
+
+def message_of(text: str) -> Message:
+    """A text message of who is attached. Raises RequestError."""
+    data = loads(text.encode("utf-8", "surrogatepass"))
+    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in _MESSAGES:
+        raise RequestError(f"the type of a message must be one of {', '.join(_MESSAGES)}, not {_shown(kind)}")
+    fields = Fields(data, _MESSAGES[kind])
+    if kind == "resize":
+        return Message(kind, fields.number("columns"), fields.number("rows"))
+    return Message(kind)
 
 
 def signal_of(text: str) -> int:
