@@ -29,6 +29,7 @@ from trio_supervisor.spec import (
     ProcessSpec,
     Redis,
     RemoteSpec,
+    Stdio,
     SupervisorSpec,
     TaskSpec,
     Tcp,
@@ -59,6 +60,7 @@ PROBES: Mapping[type, str] = MappingProxyType(
         Notify: "trio_supervisor.probes.notify:open_notify",
         Grpc: "trio_supervisor.probes.grpc:open_grpc",
         Call: "trio_supervisor.probes.call:open_call",
+        Stdio: "trio_supervisor.probes.stdio:open_stdio",
     }
 )
 

@@ -50,6 +50,7 @@ from trio_supervisor.spec import (
     SendStep,
     SignalStep,
     Startup,
+    Stdio,
     StopStep,
     SupervisorSpec,
     TailLimits,
@@ -190,6 +191,11 @@ TABLES: dict[type, dict[str, Key]] = {
         {"call": "Ask an async function, imported from the directory of this file; it fails if it raises."},
         types={"call": forms.Callable},
         examples={"call": "package.module:function"},
+    ),
+    Stdio: keys_of(
+        Stdio,
+        {"stdio": "Ask over the agent's standard input (`stdin: pipe`), while nobody talks with it: mcp, or acp."},
+        examples={"stdio": "mcp"},
     ),
     Startup: keys_of(
         Startup,

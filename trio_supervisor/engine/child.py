@@ -1,10 +1,10 @@
 """One life of one child: its cancel scopes, the tasks of its probes, what it tells, its stop."""
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 from attrs import define
@@ -41,6 +41,7 @@ from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import (
     CountsConnections,
     HasCost,
+    Interactive,
     IsBusy,
     Launch,
     Life,
@@ -52,12 +53,14 @@ from trio_supervisor.runtimes.base import (
     Stream,
     WasActive,
 )
-from trio_supervisor.spec import Account, ChildSpec, Probe, RemoteSpec, StopStep, TaskSpec, expand
+from trio_supervisor.spec import Account, Check, ChildSpec, Probe, RemoteSpec, Stdio, StopStep, TaskSpec, expand
 from trio_supervisor.telling import Telling, seconds
 from trio_supervisor.words import one_line
 
 if TYPE_CHECKING:
     from trio_supervisor.engine.pace import Pace
+    from trio_supervisor.questions import LinePipe, Questions
+    from trio_supervisor.writing import Lease
 
 LONGEST_STATUS = 200
 """Characters."""
@@ -76,6 +79,8 @@ class Kept:
     """Its place in its account."""
     account: Account
     """As what that is specified."""
+    lease: "Callable[[], Lease]"
+    """Who may write to it."""
     restarts: int = 0
     """How many its account was told of."""
 
@@ -111,6 +116,7 @@ class ChildLife:
                 notified=self._notified,
             )
         )
+        self._questions = self._questions_of(checks.values())
         self._ears = Ears(kept.spec, kept.account, self.report, self._out_of_quota, self._say)
         self._hears = self._ears.needed
         self._busy_scopes = 0
@@ -138,6 +144,17 @@ class ChildLife:
             ),
             kept.stop,
         )
+
+    def _questions_of(self, checks: Iterable[Check]) -> "Questions | None":
+        if not any(isinstance(check, Stdio) for check in checks):
+            return None
+        from trio_supervisor.questions import Questions  # noqa: PLC0415 -- most children are asked otherwise
+
+        return Questions(self._kept.lease, self._pipe)
+
+    def _pipe(self) -> "LinePipe | None":
+        # Its spec has a pipe: what it reads takes whole lines.
+        return cast("LinePipe | None", self.life.input) if isinstance(self.life, Interactive) else None
 
     async def run(self) -> None:
         """Live. Cancellation from outside does not reach in: only `stop` ends a life before its time."""
@@ -307,11 +324,23 @@ class ChildLife:
         # What a process says its runtime redacts, across the borders of chunks; all else comes in whole texts.
         if stream is Stream.SUPERVISOR or (chunk and isinstance(self._kept.spec.run, TaskSpec)):
             chunk = self._world.redact(chunk.decode(errors="backslashreplace")).encode(errors="backslashreplace")
+        if self._questions is not None and stream is Stream.STDOUT:
+            rest = self._questions.take(chunk) if chunk else self._questions.rest()
+            if rest:
+                self._pass_on(stream, rest)
+            if chunk:
+                return
+        self._pass_on(stream, chunk)
+
+    def _pass_on(self, stream: Stream, chunk: bytes) -> None:
+        """What it says, without the answers to its probes."""
         if self._telling.searches and stream is not Stream.SUPERVISOR:
             self._telling.said(stream, chunk, error=stream is not Stream.STDOUT)
         self._output(stream, chunk)
         if self._hears and stream is not Stream.SUPERVISOR:
-            self._ears.hear(stream, chunk)
+            # Many servers log each question, also that of a probe, which must not keep them from being idle.
+            probed = self._questions is not None and self._questions.waiting and stream is Stream.STDERR
+            self._ears.hear(stream, chunk, counts=not probed)
 
     def _notified(self, fields: Mapping[str, str]) -> None:
         """The child has sent a notification (sd_notify(3))."""
@@ -349,7 +378,9 @@ class ChildLife:
         if isinstance(self.life, RunsCommands):
             run = self.life.run
         address = self.life.address if isinstance(self.life, LivesElsewhere) else None
-        target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address)
+        target = Target(
+            self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address, self._questions
+        )
         pace = self._paces.get(role)
         asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace)
         with self._startup if role is Role.STARTUP and self._startup is not None else nullcontext():

@@ -51,9 +51,9 @@ class Ears:
         """Whether anybody wants to know anything of the output."""
         return self._marks or self._search.needed
 
-    def hear(self, stream: Stream, chunk: bytes) -> None:
-        """A chunk as it was read; b"" is the end of the stream."""
-        if chunk and self._marks:
+    def hear(self, stream: Stream, chunk: bytes, *, counts: bool = True) -> None:
+        """A chunk as it was read; b"" is the end of the stream. `counts`: whether it is a sign of activity."""
+        if chunk and self._marks and counts:
             self._output_at = trio.current_time()
             if self._any_output_is_progress:
                 self._progress_at = self._output_at

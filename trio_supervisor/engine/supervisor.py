@@ -394,7 +394,9 @@ class Supervisor:
         seat = self.accounts.join(
             spec.account, spec.id, self.post, self._note, lambda: self._machine.children[spec.id].generation
         )
-        self._kept[spec.id] = Kept(self.path_of(spec.id), spec, runtime, steps, seat, account)
+        self._kept[spec.id] = Kept(
+            self.path_of(spec.id), spec, runtime, steps, seat, account, partial(self.lease, spec.id)
+        )
 
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):

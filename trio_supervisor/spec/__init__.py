@@ -10,7 +10,7 @@ from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import ExitCodes
 from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis, WebSocket
-from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Tcp, Unix, split_address
+from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Rpc, Stdio, Tcp, Unix, split_address
 from trio_supervisor.spec.child import (
     DEFAULT_LISTEN,
     DEFAULT_PORT_RANGE,
@@ -110,6 +110,7 @@ __all__ = [
     "Redis",
     "RemoteSpec",
     "RingLimits",
+    "Rpc",
     "Secret",
     "SecretCommand",
     "SecretEnv",
@@ -120,6 +121,7 @@ __all__ = [
     "SignalTo",
     "Startup",
     "Stdin",
+    "Stdio",
     "StopStep",
     "SupervisorSpec",
     "TailLimits",
