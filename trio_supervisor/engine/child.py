@@ -303,8 +303,8 @@ class ChildLife:
         self._costs[cost.meter] = cost.usd
         return cost.usd - before if cost.usd >= before else cost.usd
 
-    def _out_of_quota(self, said: str, seconds: float, until: str) -> None:
-        self._kept.seat.out_of_quota(self._world.redact(said), seconds, until)
+    def _out_of_quota(self, said: str, seconds: float, until: str, span: bool) -> None:
+        self._kept.seat.out_of_quota(self._world.redact(said), seconds, until, span=span)
 
     def _with_last_lines(self, exit: Exit) -> Exit:
         """With the last that it said, where that may tell why it ended badly."""

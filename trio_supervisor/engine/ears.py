@@ -28,10 +28,10 @@ class Ears:
         spec: ChildSpec,
         account: Account,
         report: Callable[[Said], None],
-        out_of_quota: Callable[[str, float, str], None],
+        out_of_quota: Callable[[str, float, str, bool], None],
         complain: Callable[[str], None],
     ) -> None:
-        """`out_of_quota` is given what was said, for how many seconds, and that in words."""
+        """`out_of_quota` is given what was said, for how many seconds, that in words, and whether no time was said."""
         self._report = report
         self._out_of_quota = out_of_quota
         self._complain = complain
@@ -96,11 +96,12 @@ class Ears:
         # Most runs meet none.
         from datetime import datetime  # noqa: PLC0415
 
-        from trio_supervisor.engine.quota import seconds_left  # noqa: PLC0415
+        from trio_supervisor.engine.quota import is_span, seconds_left  # noqa: PLC0415
 
         seconds = seconds_left(quota, match, datetime.now().astimezone())
         until = time.strftime("%a %H:%M" if seconds > 86400 else "%H:%M:%S", time.localtime(time.time() + seconds))
-        self._out_of_quota(match.string.decode(errors="replace").strip()[:SHOWN], seconds, until)
+        said = match.string.decode(errors="replace").strip()[:SHOWN]
+        self._out_of_quota(said, seconds, until, is_span(match))
 
 
 def _metered(own: Budget | None, shared: Budget | None) -> Budget | None:
