@@ -7,7 +7,20 @@ import pytest
 import trio
 
 from tests.runtimes.process_helpers import eventually
-from trio_supervisor import ChildSpec, Health, Judged, Rpc, State, Stdio, Stream, Supervisor, process, remote
+from trio_supervisor import (
+    Budget,
+    ChildSpec,
+    Health,
+    Judged,
+    Rate,
+    Rpc,
+    State,
+    Stdio,
+    Stream,
+    Supervisor,
+    process,
+    remote,
+)
 from trio_supervisor.spec.presets import PRESETS
 from trio_supervisor.system.procfs import processes
 
@@ -224,3 +237,23 @@ async def test_an_mcp_server_that_is_wedged_is_restarted(subjects_python: Path, 
 def rpc(method: str, params: object = None, id: int | None = None) -> str:
     message = {"jsonrpc": "2.0", "method": method, "params": params or {}}
     return json.dumps(message if id is None else {**message, "id": id}) + "\n"
+
+
+async def test_an_acp_agent_pays_for_its_turns_and_is_held_at_its_budget(subjects_python: Path, programs: Path) -> None:
+    """A turn of it costs 0.05 USD, which it tells by `usage_update`; whoever talks with it need not know."""
+    command = [str(subjects_python), str(programs / "acp_echo.py")]
+    child = process("coder", command, preset="acp", budget=Budget(usd=Rate(0.12, 3600)))
+    async with Supervisor(child) as tree:
+        with trio.fail_after(PATIENCE):
+            await tree["coder"].wait_ready()
+            with tree["coder"].attach(replay=False) as session:
+                await session.write(rpc("initialize", {"protocolVersion": 1}, id=1))
+                await session.expect('"id":1')
+                await session.write(rpc("session/new", {"cwd": "/", "mcpServers": []}, id=2))
+                found = await session.expect(r'"sessionId":"(\w+)"')
+                for number in (3, 4, 5):
+                    prompt = {"sessionId": found.groups[0], "prompt": [{"type": "text", "text": "hello"}]}
+                    await session.write(rpc("session/prompt", prompt, id=number))
+                    await session.expect("usage_update")
+            await eventually(lambda: tree["coder"].state is State.HELD, PATIENCE)
+            assert tree["coder"].snapshot().reason.startswith("budget: 0.15 of 0.12 USD per h used")

@@ -26,6 +26,8 @@ class StateChanged:
     restarts: int = 0
     exit: Exit | None = None
     """The end of the life that this change comes from, if it does."""
+    failing_since: float | None = None
+    """When the first failed answer to a probe came that is not made up for; it stays the same from edge to edge."""
 
 
 class Judgement(Enum):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import trio
-from attrs import define
+from attrs import define, field
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.commands import StartChild
@@ -64,6 +64,8 @@ if TYPE_CHECKING:
 
 LONGEST_STATUS = 200
 """Characters."""
+MOST_METERS = 1024
+"""So many meters (sessions) of a child are known; what is forgotten counts in all again: too much, not too little."""
 
 
 @define(eq=False)
@@ -83,6 +85,8 @@ class Kept:
     """Who may write to it."""
     restarts: int = 0
     """How many its account was told of."""
+    costs: dict[str, float] = field(factory=dict)
+    """What each meter that outlasts a life has told last, the latest last."""
 
 
 class ChildLife:
@@ -299,8 +303,12 @@ class ChildLife:
         """What has come to it. A meter that tells less than before has begun anew."""
         if not cost.total:
             return cost.usd
-        before = self._costs.get(cost.meter, 0.0)
-        self._costs[cost.meter] = cost.usd
+        costs = self._kept.costs if cost.lasting else self._costs
+        before = costs.pop(cost.meter, 0.0)
+        costs[cost.meter] = cost.usd
+        if len(costs) > MOST_METERS:
+            # The one that has told nothing for the longest time.
+            del costs[next(iter(costs))]
         return cost.usd - before if cost.usd >= before else cost.usd
 
     def _out_of_quota(self, said: str, seconds: float, until: str, span: bool) -> None:

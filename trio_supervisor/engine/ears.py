@@ -15,6 +15,7 @@ from trio_supervisor.core.facts import Looked
 from trio_supervisor.output.search import LineSearch
 from trio_supervisor.runtimes.base import HasCost, MadeProgress, Said, Stream, WasActive
 from trio_supervisor.spec import Account, Budget, ChildSpec, Quota
+from trio_supervisor.words import one_line
 
 SHOWN = 200
 """Characters of a line that are told as a reason."""
@@ -43,6 +44,7 @@ class Ears:
             [(quota.pattern, partial(self._quota_found, quota)) for quota in (*spec.quota, *account.quota)]
             + ([(budget.pattern, partial(self._cost_found, budget))] if budget and budget.pattern else [])
             + ([(limits.progress.pattern, self._progress_found)] if limits.progress and limits.progress.pattern else [])
+            + ([('"usage_update"', self._usage_found)] if _tells_usage(spec, account, budget) else [])
         )
         self._marks = limits.idle is not None or limits.progress is not None or _counts_usd(spec, account)
 
@@ -92,6 +94,18 @@ class Ears:
             self._complained = True
             self._complain(f"budget: the pattern found {text!r}, which is no number of USD")
 
+    def _usage_found(self, match: "re.Match[bytes]") -> None:
+        from trio_supervisor.engine.acp_usage import usage_in  # noqa: PLC0415 -- only for agents of ACP
+
+        usage = usage_in(match.string)
+        if usage is None:
+            return
+        if usage.currency.upper() == "USD":
+            self._report(HasCost(usage.amount, total=True, meter=f"acp {usage.session[:SHOWN]}", lasting=True))
+        elif not self._complained:
+            self._complained = True
+            self._complain(f"budget: it tells what it costs in {one_line(usage.currency, 20)}; only USD can be counted")
+
     def _quota_found(self, quota: Quota, match: "re.Match[bytes]") -> None:
         # Most runs meet none.
         from datetime import datetime  # noqa: PLC0415
@@ -107,6 +121,11 @@ class Ears:
 def _metered(own: Budget | None, shared: Budget | None) -> Budget | None:
     """The budget whose pattern finds costs: its own goes first."""
     return own if own is not None and own.pattern is not None else shared
+
+
+def _tells_usage(spec: ChildSpec, account: Account, metered: Budget | None) -> bool:
+    """Whether its costs are looked for in what it says in ACP; a pattern of one's own goes first."""
+    return spec.protocol == "acp" and _counts_usd(spec, account) and not (metered and metered.pattern)
 
 
 def _counts_usd(spec: ChildSpec, account: Account) -> bool:

@@ -54,7 +54,7 @@ class HookCaller:
             it.down_since = None
             self._enqueue(it, hooks, call, say)
         elif it.down_since is None and _is_failure(child, change, restarted=restarted):
-            since = child.failing_since if change.new is State.UNHEALTHY else None
+            since = change.failing_since if change.new is State.UNHEALTHY else None
             it.down_since = now if since is None else since
             call = HookCall(HookKind.FAILED, path, change.new.value, change.reason, it.down_since, now - it.down_since)
             self._enqueue(it, hooks, call, say)
