@@ -19,7 +19,6 @@ from trio_supervisor.spec import (
     AgentCore,
     Budget,
     Call,
-    Check,
     CloseStdinStep,
     CommandStep,
     Exec,
@@ -436,7 +435,9 @@ def _by_kind(*classes: type) -> dict[str, type]:
     return {attrs.fields(cls)[0].name: cls for cls in classes}
 
 
-PROBE_KINDS = _by_kind(*get_args(Check))
+PROBE_KINDS = _by_kind(
+    Http, A2A, Mcp, AgentCore, WebSocket, Tcp, Redis, Exec, Log, File, Unix, Notify, Grpc, Call, Stdio
+)
 STEP_KINDS = _by_kind(*get_args(StopStep))
 SECRET_KINDS = _by_kind(*get_args(Secret))
 
