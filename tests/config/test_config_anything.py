@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trio_supervisor.config.keys import AGENT, ROOT, SUBTREE
@@ -109,11 +109,9 @@ _SCALARS = st.one_of(
     ),
 )
 _NAMES = sorted({*AGENT, *SUBTREE, *(name for table in TABLES.values() for name in table), "x-a"})
-_VALUES = st.recursive(
+_ANYTHING = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4)
 )
-# Deferred: it stands below each of the keys, and Hypothesis warns of what is very long in words.
-_ANYTHING = st.deferred(lambda: _VALUES)
 _PROBE = st.fixed_dictionaries({}, optional=dict.fromkeys([*PROBE_KINDS, *TABLES[Health]], _ANYTHING))
 _AGENT = st.fixed_dictionaries({}, optional=dict.fromkeys(AGENT, _ANYTHING) | {"health": _PROBE, "readiness": _PROBE})
 _SUPERVISOR = st.fixed_dictionaries({}, optional=dict.fromkeys(TABLES[SupervisorSpec], _ANYTHING))
@@ -136,7 +134,8 @@ _FILE = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(deadline=None)
+# That data are made slowly on a loaded machine is no fault; and to tell it, Hypothesis would write out the strategy.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_FILE)
 def test_any_values_at_the_right_keys(data: dict[str, object]) -> None:
     _load(_yaml(data).encode("utf-8", "replace"))
