@@ -14,28 +14,14 @@ from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.probes.base import OpenProbe, ProbeFactory, Target
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import (
-    A2A,
-    AgentCore,
-    Call,
     Check,
     ChildSpec,
-    Exec,
-    File,
-    Grpc,
-    Http,
     HttpStep,
-    Log,
-    Mcp,
-    Notify,
     ProcessSpec,
-    Redis,
     RemoteSpec,
     Secret,
     SupervisorSpec,
     TaskSpec,
-    Tcp,
-    Unix,
-    WebSocket,
 )
 
 if TYPE_CHECKING:
@@ -48,24 +34,26 @@ RUNTIMES: Mapping[type, str] = MappingProxyType(
         RemoteSpec: "trio_supervisor.runtimes.remote:RemoteRuntime",
     }
 )
-PROBES: Mapping[type, str] = MappingProxyType(
+PROBES: Mapping[str, str] = MappingProxyType(
     {
-        Http: "trio_supervisor.probes.http:open_http",
-        A2A: "trio_supervisor.probes.a2a:open_a2a",
-        Mcp: "trio_supervisor.probes.mcp:open_mcp",
-        AgentCore: "trio_supervisor.probes.agentcore:open_agentcore",
-        WebSocket: "trio_supervisor.probes.websocket:open_websocket",
-        Redis: "trio_supervisor.probes.redis:open_redis",
-        Tcp: "trio_supervisor.probes.tcp:open_tcp",
-        Exec: "trio_supervisor.probes.exec:open_exec",
-        Log: "trio_supervisor.probes.log:open_log",
-        File: "trio_supervisor.probes.file:open_file",
-        Unix: "trio_supervisor.probes.unix:open_unix",
-        Notify: "trio_supervisor.probes.notify:open_notify",
-        Grpc: "trio_supervisor.probes.grpc:open_grpc",
-        Call: "trio_supervisor.probes.call:open_call",
+        "Http": "trio_supervisor.probes.http:open_http",
+        "A2A": "trio_supervisor.probes.a2a:open_a2a",
+        "Mcp": "trio_supervisor.probes.mcp:open_mcp",
+        "AgentCore": "trio_supervisor.probes.agentcore:open_agentcore",
+        "WebSocket": "trio_supervisor.probes.websocket:open_websocket",
+        "Redis": "trio_supervisor.probes.redis:open_redis",
+        "Tcp": "trio_supervisor.probes.tcp:open_tcp",
+        "Exec": "trio_supervisor.probes.exec:open_exec",
+        "Log": "trio_supervisor.probes.log:open_log",
+        "File": "trio_supervisor.probes.file:open_file",
+        "Unix": "trio_supervisor.probes.unix:open_unix",
+        "Notify": "trio_supervisor.probes.notify:open_notify",
+        "Grpc": "trio_supervisor.probes.grpc:open_grpc",
+        "Call": "trio_supervisor.probes.call:open_call",
+        "Stdio": "trio_supervisor.probes.stdio:open_stdio",
     }
 )
+"""By the name of the class: most are not even imported where they are not needed."""
 
 RUN_OUTSIDE = "trio_supervisor.runtimes.process.outside:run_outside"
 LOOK_UP = "trio_supervisor.runtimes.process.outside:look_up"
@@ -115,7 +103,7 @@ def _has_task(spec: SupervisorSpec) -> bool:
 
 def open_probe(check: Check, target: Target, timeout: float) -> AbstractAsyncContextManager[OpenProbe]:
     """The probe for a check; a `ProbeFactory`."""
-    return cast(ProbeFactory, _load(PROBES[type(check)]))(check, target, timeout)
+    return cast(ProbeFactory, _load(PROBES[type(check).__name__]))(check, target, timeout)
 
 
 async def send_request(step: HttpStep, child: str, port: int | None) -> None:

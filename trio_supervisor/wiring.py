@@ -70,8 +70,12 @@ async def past_of(journal: Journal, spec: SupervisorSpec, named: Sequence[str]) 
     return Past(memory, spec, named)
 
 
-def make_supervisor(spec: SupervisorSpec, hub: Hub, past: "Past | None" = None) -> Supervisor:
-    """A supervisor for real children, whose output goes to `hub`. `past`: what an earlier run has left."""
+def make_supervisor(
+    spec: SupervisorSpec, hub: Hub, past: "Past | None" = None, journal: Journal | None = None
+) -> Supervisor:
+    """A supervisor for real children, whose output goes to `hub`. `past`: what an earlier run has left; `journal`: who
+    keeps what the next run needs, and is loaded.
+    """
     world = World(
         make_runtime,
         open_probe,
@@ -86,7 +90,11 @@ def make_supervisor(spec: SupervisorSpec, hub: Hub, past: "Past | None" = None) 
         hub.lost,
         outbound=outbound,
     )
-    return Supervisor(spec, world if past is None else changed(world, restored=past.take))
+    if past is not None:
+        world = changed(world, restored=past.take, named=past.named)
+    if journal is not None:
+        world = changed(world, remember=journal.remember, recall=journal.recall)
+    return Supervisor(spec, world)
 
 
 @asynccontextmanager
@@ -103,7 +111,7 @@ async def open_tree(
     `hear` every remark. The journal is closed when everything is down.
     """
     note_secret_sources(spec)
-    supervisor = make_supervisor(spec, hub, past)
+    supervisor = make_supervisor(spec, hub, past, journal)
     async with trio.open_nursery() as nursery:
         control = LocalControl(supervisor, nursery)
         control.listen(watch)

@@ -101,6 +101,22 @@ async def running(
             await process.wait()
 
 
+@asynccontextmanager
+async def stopped_afterwards(directory: Path, yaml: str, *arguments: str) -> AsyncIterator[Running]:
+    """Run a file with this text; at the end of the block it is stopped by Ctrl-C, which must succeed."""
+    async with running(directory, yaml, *arguments) as it:
+        yield it
+        it.send(signal.SIGINT)
+        assert await it.end() == 0
+
+
+async def run_to_its_end(directory: Path, yaml: str, *arguments: str, code: int = 1) -> str:
+    """Run a file with this text that ends by itself, with this exit code; returns what was printed."""
+    async with running(directory, yaml, *arguments) as it:
+        assert await it.end() == code
+    return it.output
+
+
 def _kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)

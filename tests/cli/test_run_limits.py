@@ -1,6 +1,5 @@
 """Limits, quotas and budgets of real processes, as a user sees them."""
 
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.cli.running import TIMEOUT, running
+from tests.cli.running import TIMEOUT, run_to_its_end, stopped_afterwards
 from tests.runtimes.process_helpers import free_ports
 
 pytestmark = pytest.mark.slow
@@ -42,7 +41,7 @@ async def connected(port: int) -> AsyncIterator[None]:
 
 async def test_an_agent_with_an_open_connection_is_not_idle(tmp_path: Path) -> None:
     yaml, port = server(tmp_path, "{idle: 1s}")
-    async with running(tmp_path, yaml) as it:
+    async with stopped_afterwards(tmp_path, yaml) as it:
         await it.see("| up")
         async with connected(port):
             # Not for any fact: that nothing happens takes time.
@@ -51,14 +50,12 @@ async def test_an_agent_with_an_open_connection_is_not_idle(tmp_path: Path) -> N
         await it.see("idle limit: nothing for 0.8 s; it is restarted in 0.2 s if that goes on")
         await it.see("stopping: idle limit: no output, no input, no connection for 1 s")
         await it.see("| up", 2)
-        it.send(signal.SIGINT)
-        assert await it.end() == 0
     assert "restart 1" not in it.output, "it is no failure"
 
 
 async def test_a_lifetime_that_is_over_waits_for_who_is_connected(tmp_path: Path) -> None:
     yaml, port = server(tmp_path, "{lifetime: {after: 1s, variance: 0}, drain: 60s}")
-    async with running(tmp_path, yaml) as it:
+    async with stopped_afterwards(tmp_path, yaml) as it:
         await it.see("| up")
         async with connected(port):
             await it.see("draining: lifetime limit: 1 s old (for at most 1 min)")
@@ -66,8 +63,6 @@ async def test_a_lifetime_that_is_over_waits_for_who_is_connected(tmp_path: Path
             assert "stopping" not in it.output
         await it.see("stopping: lifetime limit: 1 s old")
         await it.see("| up", 2)
-        it.send(signal.SIGINT)
-        assert await it.end() == 0
 
 
 async def test_a_quota_line_holds_both_agents_of_its_account_and_resumes_them(tmp_path: Path) -> None:
@@ -80,14 +75,12 @@ agents:
   b: {{command: [sh, -c, "echo up; exec sleep 600"], account: team}}
   c: {{command: [sh, -c, "echo up; exec sleep 600"]}}
 """
-    async with running(tmp_path, yaml) as it:
+    async with stopped_afterwards(tmp_path, yaml) as it:
         await it.see("held: account 'team': quota used up until", 2)
         await it.see("Usage limit reached. Retry after 2; resumed in", 2)
         await it.see("b | up", 2)
         await it.see("a | up", 1)
         assert it.output.count("c | up") == 1
-        it.send(signal.SIGINT)
-        assert await it.end() == 0
 
 
 async def test_a_budget_by_a_pattern_stops_the_agent_at_the_limit(tmp_path: Path) -> None:
@@ -99,26 +92,26 @@ agents:
     command: [{sys.executable}, spender.py]
     budget: {{usd: 5/h, pattern: 'cost: [$]([0-9.]+)'}}
 """
-    async with running(tmp_path, yaml) as it:
-        assert await it.end() == 1
-    assert "budget: 4.00 of 5 USD per h used" in it.output
-    assert "held: budget: 5.00 of 5 USD per h used; held until somebody resumes it" in it.output
-    assert it.output.count("cost:") < 40
+    output = await run_to_its_end(tmp_path, yaml)
+
+    assert "budget: 4.00 of 5 USD per h used" in output
+    assert "held: budget: 5.00 of 5 USD per h used; held until somebody resumes it" in output
+    assert output.count("cost:") < 40
 
 
 async def test_an_agent_whose_configuration_is_wrong_is_held_with_its_last_words(tmp_path: Path) -> None:
     yaml = "agents: {a: {command: [sh, -c, 'echo loading; echo no model named x >&2; exit 78']}}\n"
-    async with running(tmp_path, yaml) as it:
-        assert await it.end() == 1
-    assert "held: exit code 78, by which it asks to be held: it can't run as it is; its last lines:" in it.output
-    assert "●   no model named x" in it.output
+    output = await run_to_its_end(tmp_path, yaml)
+
+    assert "held: exit code 78, by which it asks to be held: it can't run as it is; its last lines:" in output
+    assert "●   no model named x" in output
 
 
 async def test_the_same_crash_with_the_same_words_is_not_tried_for_ever(tmp_path: Path) -> None:
     yaml = "agents: {a: {command: [sh, -c, 'echo $$ no credit; exit 1'], backoff: {initial: 10ms, max: 10ms}}}\n"
-    async with running(tmp_path, yaml) as it:
-        assert await it.end() == 1
-    assert "held: ended 5 times in a row in the same way, with the same last lines: exit code 1" in it.output
+    output = await run_to_its_end(tmp_path, yaml)
+
+    assert "held: ended 5 times in a row in the same way, with the same last lines: exit code 1" in output
 
 
 async def test_a_program_that_sends_notifications_is_busy_and_pays(tmp_path: Path) -> None:
@@ -144,8 +137,8 @@ agents:
     limits: {{idle: 2s}}
     budget: {{usd: 5/h}}
 """
-    async with running(tmp_path, yaml) as it:
-        assert await it.end() == 1
-    assert "budget: 4.50 of 5 USD per h used" in it.output
-    assert "held: budget: 5.00 of 5 USD per h used" in it.output
-    assert it.output.count("a | busy") == 1, "in three seconds of work it was not idle"
+    output = await run_to_its_end(tmp_path, yaml)
+
+    assert "budget: 4.50 of 5 USD per h used" in output
+    assert "held: budget: 5.00 of 5 USD per h used" in output
+    assert output.count("a | busy") == 1, "in three seconds of work it was not idle"

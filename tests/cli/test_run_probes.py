@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import running
+from tests.cli.running import run_to_its_end, stopped_afterwards
 
 pytestmark = pytest.mark.slow
 
@@ -23,25 +22,21 @@ agents:
     restart: temporary
   after: {command: [sleep, "600"], depends_on: [good]}
 """
-    async with running(tmp_path, yaml) as it:
+    async with stopped_afterwards(tmp_path, yaml) as it:
         await it.see("after | ● ready")
         await it.see("its start has failed: it says what it fails by: bind: EADDRINUSE")
-        it.send(signal.SIGINT)
-        assert await it.end() == 0
 
 
 async def test_who_begins_to_fail_is_suspect_and_recovers(tmp_path: Path) -> None:
     ill = tmp_path / "ill"
     ask = f"[bash, -c, 'if test -e {ill}; then echo no model; exit 1; fi']"
     yaml = f"agents: {{a: {{command: [sleep, '600'], health: {{exec: {ask}, period: 100ms, failures: 1000}}}}}}\n"
-    async with running(tmp_path, yaml) as it:
+    async with stopped_afterwards(tmp_path, yaml) as it:
         await it.see("ready")
         ill.touch()
         await it.see("suspect: health probe failed: exit code 1: no model")
         ill.unlink()
         await it.see("recovered: health probe had failed ")
-        it.send(signal.SIGINT)
-        assert await it.end() == 0
     assert it.output.count("suspect") == 1
 
 
@@ -56,14 +51,12 @@ agents:
     startup: {{notify: true}}
     health: {{notify: true, period: 1s, failures: 2}}
 """
-    async with running(tmp_path, yaml) as it:
+    async with stopped_afterwards(tmp_path, yaml) as it:
         await it.see("status: loading")
         await it.see("ready after")
         await it.see("suspect: health probe failed: no WATCHDOG=1 within 1 s")
         await it.see("unhealthy: 2 failed probes in a row, the last: no WATCHDOG=1 within 1 s")
         await it.see("ready after", 2)
-        it.send(signal.SIGINT)
-        assert await it.end() == 0
 
 
 async def test_every_edge_is_in_the_records(tmp_path: Path) -> None:
@@ -72,9 +65,9 @@ async def test_every_edge_is_in_the_records(tmp_path: Path) -> None:
 agents:
   a: {{command: [sleep, '600'], restart: temporary, health: {{exec: {ask}, period: 100ms, failures: 2}}}}
 """
-    async with running(tmp_path, yaml, "--log-format", "json") as it:
-        assert await it.end() == 1
-    texts = [record["text"] for line in it.output.splitlines() if (record := json.loads(line))["agent"] == "a"]
+    output = await run_to_its_end(tmp_path, yaml, "--log-format", "json")
+
+    texts = [record["text"] for line in output.splitlines() if (record := json.loads(line))["agent"] == "a"]
 
     marks = ("suspect: health probe failed: exit code 3", "health probe has failed 2 times, for the first", "stopping")
     places = [next(n for n, text in enumerate(texts) if text.startswith(mark)) for mark in marks]
@@ -86,6 +79,6 @@ async def test_a_function_of_ones_own_is_asked_in_the_directory_of_the_file(tmp_
     command = f"['{sys.executable}', -c, 'import time; time.sleep(600)']"
     health = "{call: 'my_checks:alive', period: 100ms, failures: 2}"
     yaml = f"agents: {{a: {{command: {command}, restart: temporary, health: {health}}}}}\n"
-    async with running(tmp_path, yaml) as it:
-        assert await it.end() == 1
-    assert "unhealthy: 2 failed probes in a row, the last: RuntimeError: a is gone" in it.output
+    output = await run_to_its_end(tmp_path, yaml)
+
+    assert "unhealthy: 2 failed probes in a row, the last: RuntimeError: a is gone" in output

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trio_supervisor.config.keys import AGENT, ROOT, SUBTREE
@@ -143,7 +143,8 @@ _FILE = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(deadline=None)
+# That data are made slowly on a loaded machine is no fault; and to tell it, Hypothesis would write out the strategy.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_FILE)
 def test_any_values_at_the_right_keys(data: dict[str, object]) -> None:
     _load(_yaml(data).encode("utf-8", "replace"))

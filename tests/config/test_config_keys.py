@@ -57,7 +57,7 @@ def test_an_agent_has_the_attributes_of_what_it_becomes() -> None:
 def test_the_kind_of_a_probe_is_one_key() -> None:
     assert list(PROBE_KINDS) == [
         *("http", "a2a", "mcp", "agentcore", "ws", "tcp", "redis"),
-        *("exec", "log", "file", "unix", "notify", "grpc", "call"),
+        *("exec", "log", "file", "unix", "notify", "grpc", "call", "stdio"),
     ]
 
 

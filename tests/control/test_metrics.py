@@ -17,6 +17,7 @@ from trio_supervisor import Call, Health, LogFile, process, task
 from trio_supervisor.control.api import State
 from trio_supervisor.control.client import Client
 from trio_supervisor.control.exposition import Exposition
+from trio_supervisor.control.places import _SocketConnection
 from trio_supervisor.engine.tally import BOUNDS, Tally
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.runtimes.base import Stream

@@ -39,6 +39,7 @@ from trio_supervisor.core.facts import (
     Exited,
     Fact,
     HeldByRule,
+    HoldMoved,
     HurryAsked,
     LimitReached,
     Looked,
@@ -481,6 +482,7 @@ class Explorer:
                 if ledger._meters[Meter.USD].used(node.now) < 1:
                     yield CostReported(name, 1.0)
                 yield HeldByRule(name, "out of quota", node.now + 1)
+                yield HoldMoved(name, "out of quota", node.now)
             if name in node.world.lives:
                 yield from self.about_life(name, node.world.lives[name].generation)
         yield ShutdownAsked("the end")

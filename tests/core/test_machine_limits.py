@@ -12,6 +12,7 @@ from trio_supervisor.core.facts import (
     BecameReady,
     HeldByRule,
     HoldAsked,
+    HoldMoved,
     LimitReached,
     ResumeAsked,
     Started,
@@ -525,6 +526,30 @@ class TestTimedHold:
         assert driver.next_in() == 60
         driver.tell(HeldByRule("a", "longer", driver.now + 90))
         assert (driver.next_in(), driver["a"].reason) == (90, "longer")
+
+    @pytest.mark.parametrize("until", [10.0, 90.0])
+    def test_it_ends_at_another_time_where_the_clock_was_set(self, until: float) -> None:
+        driver = self.held()
+        assert driver.tell(HoldMoved("a", "out of quota", driver.now + until)) == []
+        assert driver.next_in() == until
+        assert driver.tell(HeldByRule("a", "again", driver.now + until)) == []
+        assert starts(driver.pass_time(until)) == ["a"]
+
+    def test_so_it_does_where_that_is_known_before_it_is_down(self) -> None:
+        driver = limited()
+        driver.tell(HeldByRule("a", "out of quota", driver.now + 60))
+        driver.tell(HoldMoved("a", "out of quota", driver.now + 10))
+        driver.exits("a", TERMED)
+        assert driver.next_in() == 10
+
+    def test_nobody_is_held_nor_resumed_by_that(self) -> None:
+        driver = limited()
+        assert driver.tell(HoldMoved("a", "out of quota", driver.now)) == []
+        assert driver.tell(HoldMoved("nobody", "out of quota", driver.now)) == []
+        driver = self.held()
+        driver.tell(HoldAsked("a", "by hand"))
+        driver.tell(HoldMoved("a", "out of quota", driver.now))
+        assert driver.machine.at_rest
 
     def test_one_by_hand_is_for_good(self) -> None:
         driver = self.held()

@@ -1,9 +1,11 @@
 """What an earlier run has left: who stays down, and the restarts that still count."""
 
 from tests.core.driver import CRASH, Driver, changes, policy, starts, tree
-from trio_supervisor.core.facts import Restored, TreeStartAsked
+from trio_supervisor.core.budget import AtBudget, Budget, Meter, Rate
+from trio_supervisor.core.facts import CostReported, Restored, ResumeAsked, SpendingRestored, TreeStartAsked
 from trio_supervisor.core.notices import TreeStarted
 from trio_supervisor.core.policy import AtLimit, Condition, Profile
+from trio_supervisor.core.spending import Ledger
 from trio_supervisor.core.state import State
 from trio_supervisor.record import changed
 
@@ -109,3 +111,68 @@ def test_who_was_asked_to_start_before_the_first_start_begins_one_life() -> None
     assert starts(driver.start("a")) == ["a"]
     assert starts(driver.tell(TreeStartAsked())) == []
     assert driver["a"].generation == 1
+
+
+def test_who_is_held_until_a_time_comes_back_by_itself() -> None:
+    driver = Driver(a=policy(), b=policy())
+    driver.tell(Restored("a", held="quota used up", until=driver.now + 60))
+
+    assert starts(driver.tell(TreeStartAsked())) == ["b"]
+    assert driver.notice("a").next_at == driver.now + 60
+    assert starts(driver.pass_time(60)) == ["a"]
+
+
+def budgeted(then: AtBudget = AtBudget.PAUSE) -> Driver:
+    return Driver(a=changed(policy(), budget=Budget(usd=Rate(5, 3600), then=then)), b=policy())
+
+
+def test_whose_budget_is_used_up_does_not_begin() -> None:
+    driver = budgeted()
+    driver.tell(SpendingRestored("a", {"usd": [(3000.0, 4.0), (100.0, 1.0)]}))
+
+    assert starts(driver.tell(TreeStartAsked())) == ["b"]
+    assert driver["a"].reason.startswith("budget: 5.00 of 5 USD per h used; it goes on when")
+    assert starts(driver.pass_time(601)) == ["a"]
+
+
+def test_until_somebody_resumes_it_who_approves_of_as_much_again() -> None:
+    driver = budgeted(AtBudget.HOLD)
+    driver.tell(SpendingRestored("a", {"usd": [(100.0, 6.0)]}))
+    driver.tell(TreeStartAsked())
+    assert driver["a"].state is State.HELD
+
+    assert starts(driver.tell(ResumeAsked("a"))) == ["a"]
+    driver.started("a")
+    driver.tell(CostReported("a", 4.9))
+    assert driver["a"].state is State.READY
+
+
+def test_who_is_named_begins_with_as_much_again() -> None:
+    driver = budgeted(AtBudget.HOLD)
+    driver.tell(SpendingRestored("a", {"usd": [(100.0, 6.0)]}, approved=True))
+
+    assert starts(driver.tell(TreeStartAsked())) == ["a", "b"]
+
+
+def test_who_stays_down_anyway_stays_as_it_is() -> None:
+    driver = budgeted()
+    driver.tell(Restored("a", stopped="stopped by hand"))
+    driver.tell(SpendingRestored("a", {"usd": [(100.0, 6.0)]}))
+    driver.tell(TreeStartAsked())
+
+    assert driver["a"].state is State.STOPPED
+
+
+def test_a_ledger_tells_when_nothing_is_left_and_how_often_it_has_changed() -> None:
+    ledger = Ledger(Budget(usd=Rate(5, 10), restarts=Rate(2, 10)))
+    ledger.add(Meter.USD, 4.5, 0)
+    ledger.add(Meter.USD, 0, 0)
+    ledger.add(Meter.RESTARTS, 2, 0)
+    assert ledger.reached(0) is None
+    assert ledger.changes == 2
+
+    ledger.add(Meter.USD, 0.5, 1)
+    verdict = ledger.reached(1)
+    assert str(verdict) == "budget: 5.00 of 5 USD per 10 s"
+    ledger.approve(1)
+    assert (ledger.reached(1), ledger.changes) == (None, 5)

@@ -83,6 +83,26 @@ def test_so_many_misses_make_it_unhealthy_and_it_is_not_stopped() -> None:
     assert commands(outputs) == [Repace("a", 1, Role.HEALTH, lost=True)]
     assert driver["a"].reason.startswith("unhealthy: 3 failed probes in a row")
     assert driver["a"].failing_since == driver.now - 60, "the first of them, not the verdict"
+    assert driver.notice("a").failing_since == driver.now - 60
+
+
+def test_since_when_it_fails_is_told_at_every_edge_until_it_is_well() -> None:
+    driver = up(watched(ready_by=ReadyBy.PROBE))
+    assert driver.notice("a").failing_since is None
+    begun = driver.now
+    for _ in range(3):
+        driver.readiness("a", False)
+    assert (driver.notice("a").new, driver.notice("a").failing_since) == (State.RUNNING, begun)
+    driver.pass_time(10)
+    for _ in range(3):
+        driver.health("a", False)
+        driver.pass_time(30)
+    assert (driver.notice("a").new, driver.notice("a").failing_since) == (State.UNHEALTHY, begun)
+    for _ in range(2):
+        driver.readiness("a", True)
+        driver.health("a", True)
+
+    assert (driver.notice("a").new, driver.notice("a").failing_since) == (State.READY, None)
 
 
 def test_it_comes_back_after_so_many_successes_and_that_is_no_restart() -> None:

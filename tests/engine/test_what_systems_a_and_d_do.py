@@ -1,6 +1,6 @@
 """What two of the four systems that this project starts from do to know how agents are, an HTTP agent process manager
 ("A") and a health monitor of remote coding agents ("D"), and each of their faults there: numbers as in their
-descriptions. Ports, births and stops of A are tested elsewhere.
+descriptions. Ports, births and stops of A: tests/runtimes/test_what_system_a_does.py.
 """
 
 import json

@@ -12,7 +12,7 @@ from tests.probes.probe_servers import Request, Site, Stream, response, serving
 from trio_supervisor.core.facts import Role
 from trio_supervisor.plugins import open_probe
 from trio_supervisor.probes.base import Answer, Target
-from trio_supervisor.spec import Grpc, Redis, Stdin
+from trio_supervisor.spec import Grpc, Redis, Stdin, Stdio
 from trio_supervisor.spec.presets import PRESETS
 
 Answers = Mapping[str, tuple[int, object]]
@@ -126,6 +126,8 @@ CASES: Mapping[str, tuple[Case, ...]] = {
 TABLE = [pytest.param(name, case, id=f"{name}: {case.name}") for name, cases in CASES.items() for case in cases]
 OF_SOCKETS = {"grpc", "redis"}
 """Not over HTTP/1: tested with the probes of their kind, and against the real programs."""
+OF_PIPES = {"acp", "mcp-stdio"}
+"""Over standard input: tested in test_probe_stdio.py, and against the real programs."""
 
 
 def site(answers: Answers) -> Site:
@@ -167,16 +169,22 @@ async def test_a_preset_judges_what_real_programs_were_seen_to_answer(preset: st
 def test_every_preset_with_probes_has_such_a_table() -> None:
     with_probes = {name for name, each in PRESETS.items() if each.startup or each.readiness or each.health}
 
-    assert with_probes == CASES.keys() | OF_SOCKETS
+    assert with_probes == CASES.keys() | OF_SOCKETS | OF_PIPES
     assert isinstance(PRESETS["grpc"].health and PRESETS["grpc"].health.check, Grpc)
     assert isinstance(PRESETS["redis"].health and PRESETS["redis"].health.check, Redis)
 
 
-def test_who_is_talked_to_over_a_pipe_is_asked_nothing() -> None:
+def test_who_is_talked_to_over_a_pipe_is_asked_only_where_the_pipe_is_ours() -> None:
     """The first message picks the era of an MCP server, and a session may be under way: only the owner may ask."""
-    for name in ("acp", "mcp-stdio"):
+    for name in OF_PIPES:
         preset = PRESETS[name]
-        assert (preset.startup, preset.readiness, preset.health, preset.stdin) == (None, None, None, Stdin.PIPE)
+        assert isinstance(preset.health and preset.health.check, Stdio)
+        assert preset.suited(piped=True) is preset
+        elsewhere = preset.suited(piped=False)
+        assert (elsewhere.startup, elsewhere.readiness, elsewhere.health, elsewhere.stdin) == (
+            *[None] * 3,
+            Stdin.PIPE,
+        )
 
 
 async def test_litellm_is_never_asked_at_the_path_that_bills() -> None:

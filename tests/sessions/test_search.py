@@ -8,6 +8,7 @@ from trio_supervisor.errors import SpecError
 from trio_supervisor.output.ring import Limits, Ring
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.sessions.cursor import Cursor, cut
+from trio_supervisor.sessions.scan import _first_starts, scan
 from trio_supervisor.sessions.search import EOF, MOST, Expected, Match, Patterns, Search
 
 
@@ -177,14 +178,37 @@ def test_all_that_is_kept_is_searched_only_when_there_is_something_new_in_it() -
 
 
 def test_a_pattern_whose_cost_grows_with_the_square_does_not_search_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(1000))
-    monkeypatch.setattr("trio_supervisor.sessions.search.time.thread_time", lambda: next(clock))
+    monkeypatch.setattr("trio_supervisor.sessions.search.DEAREST", 0.0)
     search = Search(Patterns("(?s)BEGIN.*END"), Cursor(1))
     for entry in said(b"BEGIN", *[b"x" * 50_000] * 4, b"END").read().entries:
         search.feed(entry)
         search.find()
 
+    assert not search.partly
     assert search.find(over=True) is None
+
+
+def test_what_is_dear_is_searched_in_steps_and_finds_the_same() -> None:
+    text = "x" * 20_000 + "\n" + "y" * 30_000 + "END\n" + "z" * 100
+    for pattern in (r"[^\n]*END", rb"y.*?END\n", r"(?i)Y+end", r"(?x) y+ E N D # a comment", r"(y)\1*E(?=ND)", r"\Ano"):
+        compiled = re.compile(pattern)
+        steps, count = scan(compiled, text.encode() if isinstance(pattern, bytes) else text, 7), 0  # type: ignore[arg-type]
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found = end.value
+                break
+            count += 1
+        wanted = compiled.search(text.encode() if isinstance(pattern, bytes) else text, 7)  # type: ignore[arg-type]
+        assert (found and found.span()) == (wanted and wanted.span())
+
+
+def test_a_pattern_that_can_not_be_searched_in_steps_is_searched_at_once() -> None:
+    assert _first_starts(re.compile("(?P<STEP>a)")) is not None
+    with pytest.raises(StopIteration) as end:
+        next(scan(re.compile(r"(?i)(?s:A.)"), "xxab", 0))
+    assert end.value.value.span() == (2, 4)
 
 
 def test_nothing_matches_over_a_gap() -> None:

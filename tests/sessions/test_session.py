@@ -4,16 +4,19 @@ import hashlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trio
+import trio.lowlevel
 
 from tests.sessions.talking import DEAF, ECHO, python, running
 from trio_supervisor import (
     EOF,
     ChildStartError,
+    Cursor,
     ExpectTimeoutError,
     How,
     InputClosedError,
@@ -575,3 +578,28 @@ print([name for name in sys.modules if "sessions" in name or name.endswith((".wr
 """
     loaded = await trio.run_process([sys.executable, "-c", code], capture_stdout=True, cwd=tmp_path, env=os.environ)
     assert loaded.stdout == b"[]\n"
+
+
+async def test_a_dear_pattern_on_one_long_line_holds_up_nobody() -> None:
+    """`[^\\n]*q` on 60 KiB without a line end costs seconds of the processor, as each place is a beginning."""
+    longest = 0.0
+
+    async def tick() -> None:
+        nonlocal longest
+        while True:
+            before = time.thread_time()
+            await trio.lowlevel.checkpoint()
+            longest = max(longest, time.thread_time() - before)
+
+    code = "print('x' * 60_000, end='')\nimport time\ntime.sleep(600)"
+    async with running(python(code)) as child:
+        with child.attach(replay=True) as session:
+            await session.expect("x{1000}")
+            session.cursor = Cursor(1)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(tick)
+                with pytest.raises(ExpectTimeoutError):
+                    await session.expect(r"[^\n]*q", timeout=0.5)
+                nursery.cancel_scope.cancel()
+
+    assert longest < 0.15

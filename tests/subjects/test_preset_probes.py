@@ -1,12 +1,26 @@
 """The probes of presets ask real programs, and leave nothing behind in them."""
 
+import json
 from pathlib import Path
 
 import pytest
 import trio
 
 from tests.runtimes.process_helpers import eventually
-from trio_supervisor import ChildSpec, Health, State, Supervisor, process, remote
+from trio_supervisor import (
+    Budget,
+    ChildSpec,
+    Health,
+    Judged,
+    Rate,
+    Rpc,
+    State,
+    Stdio,
+    Stream,
+    Supervisor,
+    process,
+    remote,
+)
 from trio_supervisor.spec.presets import PRESETS
 from trio_supervisor.system.procfs import processes
 
@@ -128,3 +142,118 @@ async def test_grpc(subjects_python: Path, programs: Path) -> None:
     child = process("rpc", command, port="auto", preset="grpc", health=often("grpc"))
 
     assert await asked_often(child) == ("grpc", None, 0)
+
+
+# Over standard input
+
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+
+
+async def asked_over_stdio(child: ChildSpec) -> tuple[str, list[str]]:
+    """Run it until it was asked many times, always with success: how it was ready, and all that it has printed."""
+    async with Supervisor(child) as tree:
+        stream = tree.events()
+        with trio.fail_after(PATIENCE):
+            await tree[child.id].wait_ready()
+            await trio.sleep(1.5)
+        assert tree[child.id].state is State.READY
+        reason = tree[child.id].snapshot().reason
+        said = [line.text for line in tree[child.id].output() if line.stream is Stream.STDOUT]
+    judged = [event.notice async for event in stream if isinstance(event.notice, Judged)]
+    assert judged == [], "no answer was late, or missing"
+    return reason, said
+
+
+async def test_mcp_over_stdio_of_2_x(subjects_python: Path, programs: Path) -> None:
+    command = [str(subjects_python), str(programs / "mcp_server.py"), "stdio"]
+    reason, said = await asked_over_stdio(process("t", command, preset="mcp-stdio", health=often("mcp-stdio")))
+
+    assert reason.startswith("MCP, answered in ")
+    assert said == []
+
+
+async def test_mcp_over_stdio_of_1_x(mcp1_python: Path, programs: Path) -> None:
+    command = [str(mcp1_python), str(programs / "mcp1_server.py"), "stdio"]
+    reason, said = await asked_over_stdio(process("t", command, preset="mcp-stdio", health=often("mcp-stdio")))
+
+    assert reason.startswith("MCP, answered in ")
+    assert said == []
+
+
+async def test_acp_over_stdio(subjects_python: Path, programs: Path) -> None:
+    command = [str(subjects_python), str(programs / "acp_echo.py")]
+    reason, said = await asked_over_stdio(process("t", command, preset="acp", health=often("acp")))
+
+    assert reason.startswith("ACP, answered")
+    assert said == []
+
+
+async def test_a_client_with_a_session_gets_its_answers_and_no_other(subjects_python: Path, programs: Path) -> None:
+    """A whole handshake and a call of a tool, while the probe would ask twenty times a second."""
+    command = [str(subjects_python), str(programs / "mcp_server.py"), "stdio"]
+    child = process("t", command, preset="mcp-stdio", health=often("mcp-stdio"))
+    async with Supervisor(child) as tree:
+        with trio.fail_after(PATIENCE):
+            await tree["t"].wait_ready()
+            await trio.sleep(0.3)
+            with tree["t"].attach(replay=False) as session:
+                hello = {
+                    "protocolVersion": "2025-06-18",
+                    "capabilities": {},
+                    "clientInfo": {"name": "x", "version": "1"},
+                }
+                await session.write(rpc("initialize", hello, id=1) + rpc("notifications/initialized"))
+                first = json.loads((await session.expect(rb"[^\n]*\n")).text)
+                await session.write(rpc("tools/call", {"name": "add", "arguments": {"a": 2, "b": 3}}, id=2))
+                second = json.loads((await session.expect(rb"[^\n]*\n")).text)
+            await trio.sleep(0.3)
+            assert tree["t"].state is State.READY
+
+    assert (first["id"], first["result"]["protocolVersion"]) == (1, "2025-06-18")
+    assert (second["id"], second["result"]["content"][0]["text"]) == (2, "5")
+
+
+async def test_an_mcp_server_that_is_wedged_is_restarted(subjects_python: Path, programs: Path) -> None:
+    """Its tool `block` wedges its loop; who has called it has gone."""
+    command = [str(subjects_python), str(programs / "mcp_server.py"), "stdio"]
+    health = Health(Stdio(Rpc.MCP), period=0.1, timeout=0.5)
+    async with Supervisor(process("t", command, preset="mcp-stdio", health=health)) as tree:
+        with trio.fail_after(PATIENCE):
+            await tree["t"].wait_ready()
+            with tree["t"].attach(replay=False) as session:
+                hello = {
+                    "protocolVersion": "2025-06-18",
+                    "capabilities": {},
+                    "clientInfo": {"name": "x", "version": "1"},
+                }
+                await session.write(rpc("initialize", hello, id=1) + rpc("notifications/initialized"))
+                await session.expect('"id":1')
+                await session.write(rpc("tools/call", {"name": "block", "arguments": {"seconds": 600}}, id=2))
+            await eventually(lambda: tree["t"].snapshot().generation == 2, PATIENCE)
+            await tree["t"].wait_ready()
+        assert tree["t"].snapshot().restarts == 1
+
+
+def rpc(method: str, params: object = None, id: int | None = None) -> str:
+    message = {"jsonrpc": "2.0", "method": method, "params": params or {}}
+    return json.dumps(message if id is None else {**message, "id": id}) + "\n"
+
+
+async def test_an_acp_agent_pays_for_its_turns_and_is_held_at_its_budget(subjects_python: Path, programs: Path) -> None:
+    """A turn of it costs 0.05 USD, which it tells by `usage_update`; whoever talks with it need not know."""
+    command = [str(subjects_python), str(programs / "acp_echo.py")]
+    child = process("coder", command, preset="acp", budget=Budget(usd=Rate(0.12, 3600)))
+    async with Supervisor(child) as tree:
+        with trio.fail_after(PATIENCE):
+            await tree["coder"].wait_ready()
+            with tree["coder"].attach(replay=False) as session:
+                await session.write(rpc("initialize", {"protocolVersion": 1}, id=1))
+                await session.expect('"id":1')
+                await session.write(rpc("session/new", {"cwd": "/", "mcpServers": []}, id=2))
+                found = await session.expect(r'"sessionId":"(\w+)"')
+                for number in (3, 4, 5):
+                    prompt = {"sessionId": found.groups[0], "prompt": [{"type": "text", "text": "hello"}]}
+                    await session.write(rpc("session/prompt", prompt, id=number))
+                    await session.expect("usage_update")
+            await eventually(lambda: tree["coder"].state is State.HELD, PATIENCE)
+            assert tree["coder"].snapshot().reason.startswith("budget: 0.15 of 0.12 USD per h used")

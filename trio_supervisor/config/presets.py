@@ -8,6 +8,7 @@ from trio_supervisor.config.merge import merge_below
 from trio_supervisor.config.mistakes import MistakeError
 from trio_supervisor.config.nodes import Mapping, Scalar
 from trio_supervisor.config.plain import node_of, plain_preset
+from trio_supervisor.spec import Stdin
 from trio_supervisor.spec.presets import PRESETS
 
 PROBES = ("startup", "readiness", "health")
@@ -18,13 +19,20 @@ def with_preset(agent: Mapping) -> Mapping:
     name = agent.get("preset")
     if not isinstance(name, Scalar) or "task" in agent.entries:
         return agent
-    return merge_below(cast(Mapping, node_of(_probes(_text(name)), name)), agent)
+    return merge_below(cast(Mapping, node_of(_probes(_text(name), piped=_is_piped(agent)), name)), agent)
+
+
+def _is_piped(agent: Mapping) -> bool:
+    """Whether nothing is written that keeps its standard input from being a pipe."""
+    stdin = agent.get("stdin")
+    written = isinstance(stdin, Scalar) and _text(stdin) != Stdin.PIPE.value
+    return not written and not {"remote", "container"} & agent.entries.keys()
 
 
 @cache
-def _probes(name: str) -> dict[str, object]:
+def _probes(name: str, *, piped: bool) -> dict[str, object]:
     """The probes of a preset; none of one that there is not, which is told elsewhere."""
-    found = plain_preset(PRESETS[name]) if name in PRESETS else {}
+    found = plain_preset(PRESETS[name].suited(piped=piped)) if name in PRESETS else {}
     return {probe: value for probe, value in found.items() if probe in PROBES}
 
 

@@ -18,7 +18,6 @@ from trio_supervisor.spec import (
     Budget,
     Call,
     CallHook,
-    Check,
     CloseStdinStep,
     CommandHook,
     CommandStep,
@@ -52,6 +51,7 @@ from trio_supervisor.spec import (
     SendStep,
     SignalStep,
     Startup,
+    Stdio,
     StopStep,
     SupervisorSpec,
     TailLimits,
@@ -199,6 +199,11 @@ TABLES: dict[type, dict[str, Key]] = {
         {"call": "Ask an async function, imported from the directory of this file; it fails if it raises."},
         types={"call": forms.Callable},
         examples={"call": "package.module:function"},
+    ),
+    Stdio: keys_of(
+        Stdio,
+        {"stdio": "Ask over the agent's standard input (`stdin: pipe`), while nobody talks with it: mcp, or acp."},
+        examples={"stdio": "mcp"},
     ),
     Startup: keys_of(
         Startup,
@@ -481,7 +486,9 @@ def _by_kind(*classes: type) -> dict[str, type]:
     return {_first(cls): cls for cls in classes}
 
 
-PROBE_KINDS = _by_kind(*get_args(Check))
+PROBE_KINDS = _by_kind(
+    Http, A2A, Mcp, AgentCore, WebSocket, Tcp, Redis, Exec, Log, File, Unix, Notify, Grpc, Call, Stdio
+)
 STEP_KINDS = _by_kind(*get_args(StopStep))
 HOOK_KINDS = _by_kind(CommandHook, WebHook, CallHook)
 SECRET_KINDS = _by_kind(*get_args(Secret))

@@ -69,7 +69,7 @@ def _is_step(event: Event, before: Event | None) -> bool:
 def explanation(supervisor: Supervisor, child: Child, decisions: Iterable[Event], to_wall: float) -> Explanation:
     """Why a child is as it is; `to_wall`: seconds from Trio's clock to the wall's."""
     look, kept = supervisor.look_at(child.id), supervisor.kept(child.id)
-    grounds = [*look.standing, *(() if kept is None else kept.seat.standing())]
+    grounds = [*look.standing, *(() if kept is None else kept.seat.grounds())]
     inner, life = supervisor.inner(child.id), supervisor.life(child.id)
     if inner is not None:
         grounds[:0] = _of_supervisor(inner)

@@ -175,8 +175,12 @@ class Child:
     @property
     def failing_since(self) -> float | None:
         """When the first failed answer to a probe came that is not made up for yet; None if there is none."""
-        found = [each.failing_since for each in (self.readiness, self.health) if each is not None]
-        return min((since for since in found if since is not None), default=None)
+        readiness, health = self.readiness, self.health
+        if readiness is None or readiness.failing_since is None:
+            return None if health is None else health.failing_since
+        if health is None or health.failing_since is None:
+            return readiness.failing_since
+        return min(readiness.failing_since, health.failing_since)
 
     @property
     def up(self) -> bool:

@@ -10,6 +10,7 @@ from trio_supervisor.core.facts import CostReported, HeldByRule, SpendingRestore
 from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.notices import Warned
 from trio_supervisor.core.spending import Level, Verdict
+from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import hold_now
 from trio_supervisor.core.tree import Tree
 
@@ -22,14 +23,26 @@ def spent(tree: Tree, child: Child, fact: CostReported | SpendingRestored, now: 
     usd = fact.usd if isinstance(fact, CostReported) else 0.0
     if isinstance(fact, SpendingRestored):
         ledger.restore(fact.exported, now)
+        if fact.approved:
+            ledger.approve(now)
     verdict = ledger.add(Meter.USD, usd, now)
     if verdict is None:
         return
     if verdict.level is Level.REACHED and not tree.shutting_down:
         reason, until = at_budget(verdict, ledger.budget.then)
-        ask_in_turn(tree, child, HeldByRule(child.id, reason, until, by_budget(verdict)), now)
+        ground = by_budget(verdict)
+        if isinstance(fact, SpendingRestored) and _is_to_start(tree, child):
+            tree.kept_down.add(child.id)
+            hold_now(tree, child, reason, until, now, grounds=(ground,))
+        else:
+            ask_in_turn(tree, child, HeldByRule(child.id, reason, until, ground), now)
     else:
         _warn(tree, child, verdict)
+
+
+def _is_to_start(tree: Tree, child: Child) -> bool:
+    """Whether its first start is to come with that of the tree."""
+    return child.generation == 0 and child.state is State.STOPPED and child.id not in tree.kept_down
 
 
 def refuse_restart(tree: Tree, child: Child, now: float, exit: Exit) -> bool:

@@ -93,6 +93,17 @@ class HeldByRule:
 
 
 @record
+class HoldMoved:
+    """The hold by a rule, for this reason, ends at another time than was told (a clock was set, the machine slept); of
+    who is not held for it nothing changes.
+    """
+
+    child: str
+    reason: str
+    until: float
+
+
+@record
 class CostReported:
     """The child has cost so much more; no matter which of its lives says so, and when."""
 
@@ -106,6 +117,8 @@ class SpendingRestored:
 
     child: str
     exported: Exported
+    approved: bool = False
+    """Somebody wants the child up although it may be used up."""
 
 
 @record
@@ -134,6 +147,8 @@ class Restored:
     child: str
     held: str = ""
     """Why it was held; empty if it was not."""
+    until: float = math.inf
+    """With `held`: when it is resumed by itself."""
     stopped: str = ""
     """Why somebody had stopped it; empty if nobody had."""
     restarts: int = 0
@@ -294,6 +309,7 @@ Fact = (
     | AskFact
     | CostReported
     | SpendingRestored
+    | HoldMoved
     | ResetAsked
     | Called
     | TreeStartAsked

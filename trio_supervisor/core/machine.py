@@ -28,6 +28,7 @@ from trio_supervisor.core.facts import (
     Fact,
     HeldByRule,
     HoldAsked,
+    HoldMoved,
     HurryAsked,
     LimitReached,
     Looked,
@@ -60,7 +61,7 @@ from trio_supervisor.core.restarts import retry
 from trio_supervisor.core.restored import restored
 from trio_supervisor.core.starts import begin, look_around, want_start
 from trio_supervisor.core.state import State
-from trio_supervisor.core.stops import end, make_haste
+from trio_supervisor.core.stops import end, make_haste, move_hold
 from trio_supervisor.core.tree import TREE, Tree
 
 _OVER = Ground(Rule.HOLD, "the hold was until now")
@@ -151,6 +152,9 @@ class Machine:
             case CostReported() | SpendingRestored():
                 if child := tree.children.get(fact.child):
                     spent(tree, child, fact, now)
+            case HoldMoved():
+                if child := tree.children.get(fact.child):
+                    move_hold(tree, child, fact.reason, fact.until)
             case ResetAsked():
                 if child := tree.children.get(fact.child):
                     child.forget_failures()

@@ -34,6 +34,8 @@ class StateChanged:
     """The end of the life that this change comes from, if it does."""
     grounds: tuple[Ground, ...] = unseen(default=())
     """The rules behind it, with their numbers; no part of the value."""
+    failing_since: float | None = None
+    """When the first failed answer to a probe came that is not made up for; it stays the same from edge to edge."""
 
 
 class Judgement(Enum):

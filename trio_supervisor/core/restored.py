@@ -6,7 +6,7 @@ from trio_supervisor.core.child import Child
 from trio_supervisor.core.facts import Restored
 from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.restarts import windows_of
-from trio_supervisor.core.state import State
+from trio_supervisor.core.stops import hold_now
 from trio_supervisor.core.tree import Tree
 
 _BEFORE = Ground(Rule.HOLD, "it was held already when the run before ended")
@@ -23,7 +23,7 @@ def restored(tree: Tree, child: Child, past: Restored, now: float) -> None:
     if past.held or past.stopped:
         tree.kept_down.add(child.id)
         if past.held:
-            tree.enter(child, State.HELD, now, past.held, grounds=(_BEFORE,))
+            hold_now(tree, child, past.held, past.until, now, grounds=(_BEFORE,))
         else:
             child.reason = past.stopped
 

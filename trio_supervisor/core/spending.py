@@ -52,10 +52,14 @@ class Spending:
         self._entries.clear()
         self._sum = 0
 
-    def export(self, now: float) -> list[tuple[float, float]]:
-        """The amounts that count, each with its age in seconds: plain values, for `restore`."""
+    def export(self, now: float, most: int = MOST_ENTRIES) -> list[tuple[float, float]]:
+        """The amounts that count, each with its age in seconds: plain values, for `restore`. More than `most` are
+        joined.
+        """
         self.used(now)
-        return [(now - when, parts / _PARTS) for when, parts in self._entries]
+        entries, size = list(self._entries), -(-len(self._entries) // most)
+        groups = [entries[max(0, end - size) : end] for end in range(len(entries), 0, -size)] if entries else []
+        return [(now - each[-1][0], sum(parts for _, parts in each) / _PARTS) for each in reversed(groups)]
 
     def restore(self, entries: Iterable[tuple[float, float]], now: float) -> None:
         """Take over what was exported; ages are those at `now`. What was counted since stays."""
@@ -111,13 +115,17 @@ class Ledger:
         self.budget = budget
         self._meters = {meter: Spending(rate) for meter in Meter if (rate := budget.rate(meter)) is not None}
         self._warned: set[Meter] = set()
+        self.changes = 0
+        """How often what was used up has changed, but by time."""
 
     def add(self, meter: Meter, amount: float, now: float) -> Verdict | None:
         """Count; None where that meter has no limit."""
         spending = self._meters.get(meter)
         if spending is None:
             return None
-        spending.add(amount, now)
+        if amount:
+            self.changes += 1
+            spending.add(amount, now)
         return self._judge(meter, spending, now)
 
     def refuses_restart(self, now: float) -> Verdict | None:
@@ -142,23 +150,34 @@ class Ledger:
             if spending.used(now) >= spending.rate.amount:
                 spending.clear()
                 self._warned.discard(meter)
+                self.changes += 1
 
-    def export(self, now: float) -> dict[str, list[tuple[float, float]]]:
+    def reached(self, now: float) -> Verdict | None:
+        """Why there is nothing left; None if there is something of everything."""
+        verdicts = (self._reached(meter, spending, now) for meter, spending in self._meters.items())
+        return next((each for each in verdicts if each is not None), None)
+
+    def export(self, now: float, most: int = MOST_ENTRIES) -> dict[str, list[tuple[float, float]]]:
         """All that counts, as plain values; see `Spending.export`."""
-        return {meter.value: spending.export(now) for meter, spending in self._meters.items()}
+        return {meter.value: spending.export(now, most) for meter, spending in self._meters.items()}
 
     def restore(self, exported: Exported, now: float) -> None:
         """Take over what was exported; a meter that has no limit any more is left out."""
         for meter, spending in self._meters.items():
             spending.restore(exported.get(meter.value, ()), now)
 
-    def _judge(self, meter: Meter, spending: Spending, now: float) -> Verdict:
+    def _reached(self, meter: Meter, spending: Spending, now: float) -> Verdict | None:
         used, limit = spending.used(now), spending.rate.amount
         # So many restarts are allowed; of money, who has spent it all has nothing left.
-        if used > limit or (used == limit and meter is Meter.USD):
-            return Verdict(
-                Level.REACHED, meter, used, spending.rate, spending.room_at(1 if meter is Meter.RESTARTS else 0)
-            )
+        if used < limit or (used == limit and meter is Meter.RESTARTS):
+            return None
+        room = spending.room_at(1 if meter is Meter.RESTARTS else 0)
+        return Verdict(Level.REACHED, meter, used, spending.rate, room)
+
+    def _judge(self, meter: Meter, spending: Spending, now: float) -> Verdict:
+        if reached := self._reached(meter, spending, now):
+            return reached
+        used, limit = spending.used(now), spending.rate.amount
         level = Level.FINE
         if used < WARN_AT * limit:
             self._warned.discard(meter)

@@ -54,6 +54,16 @@ def hold_now(
     _enter_held(tree, child, now, exit, grounds)
 
 
+def move_hold(tree: Tree, child: Child, reason: str, until: float) -> None:
+    """A hold for that reason ends at another time."""
+    if child.hold != reason or tree.shutting_down:
+        return
+    child.hold_until = until
+    if child.state is State.HELD:
+        child.resume_at = until
+        tree.timers.set(child.id, until)
+
+
 def _enter_held(tree: Tree, child: Child, now: float, exit: Exit | None, grounds: tuple[Ground, ...] = ()) -> None:
     # Nothing is resumed in the end; and a time that is over already is now.
     child.hold_until = until = math.inf if tree.shutting_down else max(child.hold_until, now)

@@ -110,9 +110,8 @@ class Tree:
         if state not in (State.STARTING, State.RUNNING):
             self.places.give_back(child.id)
         self.changed.append(child.id)
-        self.out.append(
-            StateChanged(child.id, child.generation, old, state, reason, next_at, child.restarts, exit, grounds)
-        )
+        told = (child.id, child.generation, old, state, reason, next_at, child.restarts, exit)
+        self.out.append(StateChanged(*told, grounds, child.failing_since))
 
     def hold_for_good(self, child: Child) -> None:
         """A child that is held is not resumed by itself any more."""

@@ -178,7 +178,7 @@ def process(
         limits=options.get("limits", Limits()),
         notify=options.get("notify", False),
     )
-    return _child(id, run, options, preset)
+    return _child(id, run, options, preset.suited(piped=run.stdin is Stdin.PIPE))
 
 
 def remote(id: str, url: str, **options: Unpack[RemoteOptions]) -> ChildSpec:
@@ -186,7 +186,7 @@ def remote(id: str, url: str, **options: Unpack[RemoteOptions]) -> ChildSpec:
     _check_known(options, RemoteOptions)
     run = RemoteSpec(url, dict(options.get("headers") or {}))
     preset = _preset(options.get("preset"))
-    return _child(id, run, options, evolve(preset, stop=None))
+    return _child(id, run, options, evolve(preset.suited(piped=False), stop=None))
 
 
 def task(id: str, function: Callable[..., Awaitable[object]] | str, **options: Unpack[TaskOptions]) -> ChildSpec:

@@ -1,10 +1,10 @@
 """One life of one child: its cancel scopes, the tasks of its probes, what it tells, its stop."""
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 from attrs import define, field
@@ -42,6 +42,7 @@ from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import (
     CountsConnections,
     HasCost,
+    Interactive,
     IsBusy,
     Launch,
     Life,
@@ -53,15 +54,19 @@ from trio_supervisor.runtimes.base import (
     Stream,
     WasActive,
 )
-from trio_supervisor.spec import Account, ChildSpec, Probe, RemoteSpec, StopStep, TaskSpec, expand
+from trio_supervisor.spec import Account, Check, ChildSpec, Probe, RemoteSpec, Stdio, StopStep, TaskSpec, expand
 from trio_supervisor.telling import Telling, seconds
 from trio_supervisor.words import one_line
 
 if TYPE_CHECKING:
     from trio_supervisor.engine.pace import Pace
+    from trio_supervisor.questions import LinePipe, Questions
+    from trio_supervisor.writing import Lease
 
 LONGEST_STATUS = 200
 """Characters."""
+MOST_METERS = 1024
+"""So many meters (sessions) of a child are known; what is forgotten counts in all again: too much, not too little."""
 
 
 @define(eq=False)
@@ -77,10 +82,14 @@ class Kept:
     """Its place in its account."""
     account: Account
     """As what that is specified."""
+    lease: "Callable[[], Lease]"
+    """Who may write to it."""
     restarts: int = 0
     """How many its account was told of."""
     tallies: dict[Role, Tally] = field(factory=dict)
     """By probe: what came of asking it."""
+    costs: dict[str, float] = field(factory=dict)
+    """What each meter that outlasts a life has told last, the latest last."""
 
 
 class ChildLife:
@@ -114,6 +123,7 @@ class ChildLife:
                 notified=self._notified,
             )
         )
+        self._questions = self._questions_of(checks.values())
         self._ears = Ears(kept.spec, kept.account, self.report, self._out_of_quota, self._say)
         self._hears = self._ears.needed
         self._busy_scopes = 0
@@ -141,6 +151,17 @@ class ChildLife:
             ),
             kept.stop,
         )
+
+    def _questions_of(self, checks: Iterable[Check]) -> "Questions | None":
+        if not any(isinstance(check, Stdio) for check in checks):
+            return None
+        from trio_supervisor.questions import Questions  # noqa: PLC0415 -- most children are asked otherwise
+
+        return Questions(self._kept.lease, self._pipe)
+
+    def _pipe(self) -> "LinePipe | None":
+        # Its spec has a pipe: what it reads takes whole lines.
+        return cast("LinePipe | None", self.life.input) if isinstance(self.life, Interactive) else None
 
     async def run(self) -> None:
         """Live. Cancellation from outside does not reach in: only `stop` ends a life before its time."""
@@ -290,12 +311,16 @@ class ChildLife:
         """What has come to it. A meter that tells less than before has begun anew."""
         if not cost.total:
             return cost.usd
-        before = self._costs.get(cost.meter, 0.0)
-        self._costs[cost.meter] = cost.usd
+        costs = self._kept.costs if cost.lasting else self._costs
+        before = costs.pop(cost.meter, 0.0)
+        costs[cost.meter] = cost.usd
+        if len(costs) > MOST_METERS:
+            # The one that has told nothing for the longest time.
+            del costs[next(iter(costs))]
         return cost.usd - before if cost.usd >= before else cost.usd
 
-    def _out_of_quota(self, said: str, seconds: float, until: str) -> None:
-        self._kept.seat.out_of_quota(self._world.redact(said), seconds, until)
+    def _out_of_quota(self, said: str, seconds: float, until: str, span: bool) -> None:
+        self._kept.seat.out_of_quota(self._world.redact(said), seconds, until, span=span)
 
     def _with_last_lines(self, exit: Exit) -> Exit:
         """With the last that it said, where that may tell why it ended badly."""
@@ -315,11 +340,23 @@ class ChildLife:
         # What a process says its runtime redacts, across the borders of chunks; all else comes in whole texts.
         if stream is Stream.SUPERVISOR or (chunk and isinstance(self._kept.spec.run, TaskSpec)):
             chunk = self._world.redact(chunk.decode(errors="backslashreplace")).encode(errors="backslashreplace")
+        if self._questions is not None and stream is Stream.STDOUT:
+            rest = self._questions.take(chunk) if chunk else self._questions.rest()
+            if rest:
+                self._pass_on(stream, rest)
+            if chunk:
+                return
+        self._pass_on(stream, chunk)
+
+    def _pass_on(self, stream: Stream, chunk: bytes) -> None:
+        """What it says, without the answers to its probes."""
         if self._telling.searches and stream is not Stream.SUPERVISOR:
             self._telling.said(stream, chunk, error=stream is not Stream.STDOUT)
         self._output(stream, chunk)
         if self._hears and stream is not Stream.SUPERVISOR:
-            self._ears.hear(stream, chunk)
+            # Many servers log each question, also that of a probe, which must not keep them from being idle.
+            probed = self._questions is not None and self._questions.waiting and stream is Stream.STDERR
+            self._ears.hear(stream, chunk, counts=not probed)
 
     def _notified(self, fields: Mapping[str, str]) -> None:
         """The child has sent a notification (sd_notify(3))."""
@@ -374,7 +411,9 @@ class ChildLife:
         if isinstance(self.life, RunsCommands):
             run = self.life.run
         address = self.life.address if isinstance(self.life, LivesElsewhere) else None
-        target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address)
+        target = Target(
+            self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address, self._questions
+        )
         pace = self._paces.get(role)
         return Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace, tally)
 

@@ -15,6 +15,7 @@ from trio_supervisor.core.facts import Looked
 from trio_supervisor.output.search import LineSearch
 from trio_supervisor.runtimes.base import HasCost, MadeProgress, Said, Stream, WasActive
 from trio_supervisor.spec import Account, Budget, ChildSpec, Quota
+from trio_supervisor.words import one_line
 
 SHOWN = 200
 """Characters of a line that are told as a reason."""
@@ -28,10 +29,10 @@ class Ears:
         spec: ChildSpec,
         account: Account,
         report: Callable[[Said], None],
-        out_of_quota: Callable[[str, float, str], None],
+        out_of_quota: Callable[[str, float, str, bool], None],
         complain: Callable[[str], None],
     ) -> None:
-        """`out_of_quota` is given what was said, for how many seconds, and that in words."""
+        """`out_of_quota` is given what was said, for how many seconds, that in words, and whether no time was said."""
         self._report = report
         self._out_of_quota = out_of_quota
         self._complain = complain
@@ -43,6 +44,7 @@ class Ears:
             [(quota.pattern, partial(self._quota_found, quota)) for quota in (*spec.quota, *account.quota)]
             + ([(budget.pattern, partial(self._cost_found, budget))] if budget and budget.pattern else [])
             + ([(limits.progress.pattern, self._progress_found)] if limits.progress and limits.progress.pattern else [])
+            + ([('"usage_update"', self._usage_found)] if _tells_usage(spec, account, budget) else [])
         )
         self._marks = limits.idle is not None or limits.progress is not None or _counts_usd(spec, account)
 
@@ -51,9 +53,9 @@ class Ears:
         """Whether anybody wants to know anything of the output."""
         return self._marks or self._search.needed
 
-    def hear(self, stream: Stream, chunk: bytes) -> None:
-        """A chunk as it was read; b"" is the end of the stream."""
-        if chunk and self._marks:
+    def hear(self, stream: Stream, chunk: bytes, *, counts: bool = True) -> None:
+        """A chunk as it was read; b"" is the end of the stream. `counts`: whether it is a sign of activity."""
+        if chunk and self._marks and counts:
             self._output_at = trio.current_time()
             if self._any_output_is_progress:
                 self._progress_at = self._output_at
@@ -92,20 +94,38 @@ class Ears:
             self._complained = True
             self._complain(f"budget: the pattern found {text!r}, which is no number of USD")
 
+    def _usage_found(self, match: "re.Match[bytes]") -> None:
+        from trio_supervisor.engine.acp_usage import usage_in  # noqa: PLC0415 -- only for agents of ACP
+
+        usage = usage_in(match.string)
+        if usage is None:
+            return
+        if usage.currency.upper() == "USD":
+            self._report(HasCost(usage.amount, total=True, meter=f"acp {usage.session[:SHOWN]}", lasting=True))
+        elif not self._complained:
+            self._complained = True
+            self._complain(f"budget: it tells what it costs in {one_line(usage.currency, 20)}; only USD can be counted")
+
     def _quota_found(self, quota: Quota, match: "re.Match[bytes]") -> None:
         # Most runs meet none.
         from datetime import datetime  # noqa: PLC0415
 
-        from trio_supervisor.engine.quota import seconds_left  # noqa: PLC0415
+        from trio_supervisor.engine.quota import is_span, seconds_left  # noqa: PLC0415
 
         seconds = seconds_left(quota, match, datetime.now().astimezone())
         until = time.strftime("%a %H:%M" if seconds > 86400 else "%H:%M:%S", time.localtime(time.time() + seconds))
-        self._out_of_quota(match.string.decode(errors="replace").strip()[:SHOWN], seconds, until)
+        said = match.string.decode(errors="replace").strip()[:SHOWN]
+        self._out_of_quota(said, seconds, until, is_span(match))
 
 
 def _metered(own: Budget | None, shared: Budget | None) -> Budget | None:
     """The budget whose pattern finds costs: its own goes first."""
     return own if own is not None and own.pattern is not None else shared
+
+
+def _tells_usage(spec: ChildSpec, account: Account, metered: Budget | None) -> bool:
+    """Whether its costs are looked for in what it says in ACP; a pattern of one's own goes first."""
+    return spec.protocol == "acp" and _counts_usd(spec, account) and not (metered and metered.pattern)
 
 
 def _counts_usd(spec: ChildSpec, account: Account) -> bool:

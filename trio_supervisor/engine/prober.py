@@ -136,6 +136,8 @@ class _Prober:
                 except ProbeError as error:
                     self._complain(str(error))
                     continue
+            if not answer.ok and self.probe.excused():
+                continue
             took = trio.current_time() - begun
             lateness = took - self.asked.probe.timeout
             # A command is killed after that, which takes its time; so it tells itself how late it was seen.

@@ -17,6 +17,11 @@ _SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)d)?\s*(?:(\d+(?:\.\d+)?)h)?\s*(?:(\d+(?:\
 _UNITS = (86400.0, 3600.0, 60.0, 1.0)
 
 
+def is_span(match: "re.Match[bytes]") -> bool:
+    """Whether the line says for how long it is used up, or nothing of that; else it says until which time of day."""
+    return not match.groupdict().get("until") or bool(match.groupdict().get("after"))
+
+
 def seconds_left(quota: Quota, match: "re.Match[bytes]", now: datetime) -> float:
     """For how many seconds the quota is used up. `now`: the local time, with its zone."""
     groups = {name: text.decode(errors="replace").strip() for name, text in match.groupdict().items() if text}

@@ -36,8 +36,10 @@ from trio_supervisor.core.facts import (
     HoldAsked,
     HurryAsked,
     RestartAsked,
+    Restored,
     ResumeAsked,
     ShutdownAsked,
+    SpendingRestored,
     StartAsked,
     TimeLost,
     TimePassed,
@@ -63,6 +65,7 @@ from trio_supervisor.engine.accounts import Accounts
 from trio_supervisor.engine.child import ChildLife, Kept
 from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.engine.policies import child_policy, stop_steps, tree_policy
+from trio_supervisor.engine.spendings import Spendings
 from trio_supervisor.engine.subtree import SubtreeRuntime
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import SpecError
@@ -110,10 +113,10 @@ class Supervisor:
         accounts: Accounts | None = None,
     ) -> None:
         self.spec = spec
-        self.accounts = Accounts(spec.accounts) if accounts is None else accounts
-        """Those of the whole tree."""
         self.path = path
         self._world = world
+        self.accounts = accounts or Accounts(spec.accounts, Spendings(world.remember, world.recall))
+        """Those of the whole tree."""
         self._machine = Machine(tree_policy(spec))
         self._inbox: deque[Fact] = deque()
         self._posted = trio.lowlevel.ParkingLot()
@@ -341,12 +344,16 @@ class Supervisor:
         try:
             async with trio.open_nursery() as self._nursery:
                 try:
+                    if not self.path:
+                        self.accounts.begin(self._nursery.start_soon)
                     self._add_all()
                     self._begin(lambda: task_status.started(self))
                     await self._serve()
                 finally:
                     await self._end()  # noqa: ASYNC102 -- shields itself, and the stop deadline bounds it
                     self._close_hooks()
+                    if not self.path:
+                        self.accounts.close()
         finally:
             self._close()
 
@@ -383,8 +390,20 @@ class Supervisor:
             runtime = self._runtime(spec)
             self._keep(spec, runtime)
             self._take(ChildAdded(spec.id, self._policy(spec, runtime)))
-            if past := self._world.restored(self.path_of(spec.id)):
-                self._take(past)
+            self._restore(spec)
+
+    def _restore(self, spec: ChildSpec) -> None:
+        """Take over what an earlier run, or an earlier life of this supervisor, has left for a child."""
+        path, seat = self.path_of(spec.id), self._kept[spec.id].seat
+        past, named = self._world.restored(path), self._world.named(path)
+        if named:
+            seat.approve()
+        elif (held := seat.standing()) and not (past and (past.held or past.stopped)):
+            past = changed(past or Restored(spec.id), held=held[0], until=held[1])
+        if past:
+            self._take(past)
+        if spec.budget and (spent := self.accounts.spendings.spent(path)):
+            self._take(SpendingRestored(spec.id, spent, named))
 
     def _begin(self, tell_started: Callable[[], None]) -> None:
         self._begun_to_start = True
@@ -414,9 +433,16 @@ class Supervisor:
     def _keep(self, spec: ChildSpec, runtime: Runtime) -> None:
         steps, account = stop_steps(spec, self.spec.profile), self._account(spec) or Account()
         seat = self.accounts.join(
-            spec.account, spec.id, self.post, self._note, lambda: self._machine.children[spec.id].generation
+            spec.account,
+            spec.id,
+            self.path_of(spec.id),
+            self.post,
+            self._note,
+            lambda: self._machine.children[spec.id].generation,
         )
-        self._kept[spec.id] = Kept(self.path_of(spec.id), spec, runtime, steps, seat, account)
+        self._kept[spec.id] = Kept(
+            self.path_of(spec.id), spec, runtime, steps, seat, account, partial(self.lease, spec.id)
+        )
 
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):
@@ -432,6 +458,7 @@ class Supervisor:
             self._take_waiting()
             if trio.current_time() >= self._machine.next_deadline():
                 self._take(TimePassed())
+            self.accounts.spendings.flush()
             self._waiters.unpark_all()
 
     def _take_waiting(self) -> None:
@@ -481,6 +508,9 @@ class Supervisor:
             self._hooks.held(fact.child, by_rule=isinstance(fact, HeldByRule))
         if _wants_up(fact) and (kept := self._kept.get(fact.child)):
             kept.seat.approve()
+            self._touch(fact.child)
+        elif isinstance(fact, CostReported):
+            self._touch(fact.child)
         for output in self._machine.handle(fact, trio.current_time()):
             if isinstance(output, StateChanged):
                 self._note_change(output)
@@ -490,6 +520,7 @@ class Supervisor:
                 self._obey(output)
 
     def _note_change(self, change: StateChanged) -> None:
+        self._touch(change.child)
         self._call_hooks(change)
         self._tell(self.path, change)
         if change.exit is not None:
@@ -510,6 +541,12 @@ class Supervisor:
         if isinstance(notice, TreeStarted):
             for started in self._started_listeners:
                 started()
+
+    def _touch(self, child: str) -> None:
+        """What it has used up of its budget may have changed."""
+        found = self._machine.children.get(child)
+        if found is not None and found.ledger is not None:
+            self.accounts.spendings.touch(self.path_of(child), found.ledger)
 
     def _call_hooks(self, change: StateChanged) -> None:
         kept = self._kept.get(change.child)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from trio_supervisor.core.facts import Restored
+from trio_supervisor.engine.spendings import Plain
 from trio_supervisor.engine.stopping import Request
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import ProbeFactory
@@ -46,6 +47,18 @@ def _restore_nothing(_path: str) -> None:
     """Nothing is known of an earlier run."""
 
 
+def _remember_nothing(_owner: str, _name: str, _value: Plain) -> None:
+    """Nobody keeps anything."""
+
+
+def _recall_nothing(_owner: str, _name: str) -> Plain:
+    """Nobody has kept anything."""
+
+
+def _nobody_named(_path: str) -> bool:
+    return False
+
+
 @record
 class World:
     """Everything outside that the engine acts by."""
@@ -76,3 +89,9 @@ class World:
     """What an earlier run has left for the child of a path; it is told only once."""
     outbound: "Callable[[], Outbound] | None" = None
     """Gives the ways out, for hooks."""
+    remember: Callable[[str, str, Plain], None] = _remember_nothing
+    """Keeps a value for the next run, by its owner and name."""
+    recall: Callable[[str, str], Plain] = _recall_nothing
+    """What was kept by an earlier run."""
+    named: Callable[[str], bool] = _nobody_named
+    """Whether somebody wants the child of a path to run, whatever an earlier run has left."""

@@ -25,14 +25,16 @@ class Past:
 
     def __init__(self, memory: Memory, spec: SupervisorSpec, named: Iterable[str] = ()) -> None:
         self._to_wall = time.time() - trio.current_time()
-        named = tuple(named)
-        self._found = {
-            path: past for path in paths(spec) if (past := self._past(memory, path, up=_is_named(path, named)))
-        }
+        self._named = tuple(named)
+        self._found = {path: past for path in paths(spec) if (past := self._past(memory, path, up=self.named(path)))}
         self.kept = tuple(
             (path, HELD if past.held else STOPPED) for path, past in self._found.items() if past.held or past.stopped
         )
         """The paths of those that stay down, and whether they are held or stopped."""
+
+    def named(self, path: str) -> bool:
+        """Whether it is to run whatever has been left."""
+        return _is_named(path, self._named)
 
     def take(self, path: str) -> Restored | None:
         """What is to be restored of a child."""

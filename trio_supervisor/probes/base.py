@@ -6,12 +6,16 @@ and never raises for a child that does not answer: that is an answer too.
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
 from trio_supervisor.commands import RunCommand
 from trio_supervisor.core.facts import Role
 from trio_supervisor.record import record, unseen
 from trio_supervisor.spec import Address, Check
 from trio_supervisor.telling import Telling
+
+if TYPE_CHECKING:
+    from trio_supervisor.questions import Questions
 
 
 @record
@@ -49,6 +53,12 @@ class Target:
     """What this life says and tells by itself; None: nobody keeps that."""
     address: Address | None = None
     """Where a child is that lives elsewhere."""
+    questions: "Questions | None" = None
+    """Puts questions over its standard input; None: there is none that is ours."""
+
+
+def _never() -> bool:
+    return False
 
 
 @record
@@ -65,6 +75,8 @@ class OpenProbe:
     """To ask costs as much as to start a process."""
     last: Callable[[], Answer] | None = None
     """With `waits`: what is known now. It waits for nothing, and takes nothing from who does."""
+    excused: Callable[[], bool] = _never
+    """Whether an answer that failed just now is none, as it could not be asked as it should."""
 
 
 ProbeFactory = Callable[[Check, Target, float], AbstractAsyncContextManager[OpenProbe]]

@@ -76,6 +76,8 @@ class HasCost:
     """It is what this life has cost in all, as far as that meter knows; else what was added."""
     meter: str = ""
     """With `total`: which meter tells; each counts for itself."""
+    lasting: bool = False
+    """With `total`: the meter goes on with the next life (of a session that is resumed)."""
 
 
 Said = MadeProgress | WasActive | IsBusy | HasCost

@@ -1,9 +1,10 @@
 """The search for what is expected, in what is said: over chunk borders, in partial lines, within bounded memory."""
 
+import math
 import re
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from enum import Enum
 
 from trio_supervisor.core.exits import Exit
@@ -11,6 +12,7 @@ from trio_supervisor.errors import SpecError
 from trio_supervisor.output.ring import Entry
 from trio_supervisor.record import record
 from trio_supervisor.sessions.cursor import Cursor, after
+from trio_supervisor.sessions.scan import scan
 
 MOST = 1 << 20
 """Bytes that are kept while nothing matches; when there are more, the older half is dropped."""
@@ -19,9 +21,11 @@ OVERLAP = 64 << 10
 time only (`Search.find(whole=True)`): else the work would grow with the square of what is said.
 """
 DEAREST = 2.0
-"""Seconds of the processor: all that is kept is not searched again where that would probably cost more. There are
-patterns (`.*x` on a long line) whose cost grows with the square of the text, and no search can be interrupted.
+"""Seconds of the processor: what was searched is not searched again where that would probably cost more. There are
+patterns (`.*x` on a long line) whose cost grows with the square of the text.
 """
+COSTLY = 8 << 10
+"""A search of so many bytes says what more would cost."""
 LOOK_BACK = 1024
 """So many bytes before that a pattern on text can look back at."""
 
@@ -105,6 +109,8 @@ class Search:
         self._whole_searched = 0
         self._cost = 0.0
         """Seconds for each square byte, by the last search that says something."""
+        self.unfinished = False
+        """Whether a search was broken off."""
         self._dropped = 0
         self._since = since
         self.next = since
@@ -143,13 +149,26 @@ class Search:
         self.next = Cursor(entry.seq + entry.pieces)
 
     def find(self, *, over: bool = False, whole: bool = False) -> Match | None:
-        """What matches first, if anything does. To be called after each `feed`, which it holds within bounds.
+        """All the steps of `finding` at once."""
+        steps = self.finding(over=over, whole=whole)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: Match | None = end.value
+                return found
+
+    def finding(self, *, over: bool = False, whole: bool = False) -> Generator[None, None, Match | None]:
+        """What matches first, if anything does. To be called after each `feed`, which it holds within bounds. Yields
+        where others should have their turn; nothing is to be fed meanwhile.
 
         `over`: nothing more will come. `whole`: search all that is kept, not only what is new.
         """
-        hit = self._first_hit(max(0, self._searched - OVERLAP), over=over)
+        self.unfinished = True
+        hit = yield from self._first_hit(max(0, self._searched - self._overlap), over=over)
         if hit is None and (over or whole or len(self._buffer) > MOST) and self.partly:
-            hit = self._first_hit(0, over=over)
+            hit = yield from self._first_hit(0, over=over)
+        self.unfinished = False
         if hit is None:
             if len(self._buffer) > MOST:
                 self._drop(len(self._buffer) - MOST // 2)
@@ -161,28 +180,50 @@ class Search:
         """The end is what was expected."""
         return Match(index, b"", self.before, self.next, (), self._dropped, exit)
 
-    def _first_hit(self, since: int, *, over: bool) -> _Hit | None:
-        began = time.thread_time()
-        hits = [hit for index, pattern in self._patterns if (hit := self._hit(index, pattern, since, over=over))]
+    @property
+    def _overlap(self) -> int:
+        """How much of what was searched is searched again with what is new: less where that would be too dear."""
+        if self._cost * OVERLAP**2 <= DEAREST:
+            return OVERLAP
+        return int(math.sqrt(DEAREST / self._cost))
+
+    def _first_hit(self, since: int, *, over: bool) -> Generator[None, None, _Hit | None]:
+        hits: list[_Hit] = []
+        spent = 0.0
+        for index, pattern in self._patterns:
+            steps = self._hit(index, pattern, since, over=over)
+            while True:
+                began = time.thread_time()
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    hits += [end.value] if end.value is not None else []
+                    break
+                finally:
+                    spent += time.thread_time() - began
+                yield
         size = self._searched = len(self._buffer)
-        if size - since >= OVERLAP:
-            self._cost = (time.thread_time() - began) / (size - since) ** 2
+        if size - since >= COSTLY:
+            self._cost = spent / (size - since) ** 2
         if not since:
             self._whole_searched = size
         return min(hits, key=lambda each: (each.start, each.index), default=None)
 
-    def _hit(self, index: int, pattern: re.Pattern[str] | re.Pattern[bytes], since: int, *, over: bool) -> _Hit | None:
+    def _hit(
+        self, index: int, pattern: re.Pattern[str] | re.Pattern[bytes], since: int, *, over: bool
+    ) -> Generator[None, None, _Hit | None]:
         if isinstance(pattern.pattern, bytes):
-            of_bytes: re.Match[bytes] | None = pattern.search(self._buffer, since)
+            of_bytes = yield from scan(pattern, self._buffer, since)
             return of_bytes and _Hit(index, of_bytes.start(), of_bytes.end(), of_bytes.groups())
         # What is searched already is not made text again, but for what a pattern may look back at.
         context = self._whole(max(0, since - LOOK_BACK))
         start = len(_text(self._buffer[context : self._whole(since)]))
         size = len(self._buffer)
         text = _text(self._buffer[context : size if over else size - _half(self._buffer)])
-        of_text: re.Match[str] | None = pattern.search(text, start)
+        of_text = yield from scan(pattern, text, start)
         if of_text is None:
             return None
+        assert isinstance(of_text[0], str)
         first = context + _size(text[: of_text.start()])
         return _Hit(index, first, first + _size(of_text[0]), of_text.groups())
 

@@ -264,7 +264,9 @@ class Session:
 
         It is searched from `self.cursor` on, which is moved behind it. Bytes are searched in bytes, text in UTF-8. A
         match of up to 64 KiB is found at once; a longer one within a quarter of a second, at the timeout or at the end,
-        up to 1 MiB, unless the pattern is one whose cost grows with the square of the text.
+        up to 1 MiB. A pattern whose cost grows with the square of a long line (`.*x`) is searched in short steps, and
+        holds up nobody; what would take more than 2 s of the processor is not searched again, so that its match may be
+        shorter. Nothing bounds a pattern that explodes (`(a+)+b`).
         `EOF` among them stands for the end of the life that is listened to; after that the next life is.
 
         Raises:
@@ -278,7 +280,8 @@ class Session:
         with trio.move_on_after(timeout) as scope:
             found = await self._find(search, streams)
         if scope.cancelled_caught:
-            found = search.find(whole=True)
+            # What was too dear for the time there was is not begun again.
+            found = None if search.unfinished else await _found(search, whole=True)
             if found is None:
                 raise ExpectTimeoutError(self.child, search.before, timeout)
         if found is None:
@@ -294,7 +297,7 @@ class Session:
             over = self._channel.over(self._generation)
             whole = self._feed(search, streams)
             is_time = trio.current_time() >= again_at
-            found = search.find(over=over and whole, whole=is_time)
+            found = await _found(search, over=over and whole, whole=is_time)
             if found is not None or (over and whole):
                 return found
             if is_time:
@@ -365,3 +368,15 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.detach()
+
+
+async def _found(search: Search, *, over: bool = False, whole: bool = False) -> Match | None:
+    """What is found, in steps between which others have their turn."""
+    steps = search.finding(over=over, whole=whole)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Match | None = end.value
+            return found
+        await trio.lowlevel.checkpoint()

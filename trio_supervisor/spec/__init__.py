@@ -5,13 +5,15 @@ placeholders `{port}` and `{id}` may stand in commands, environment values and p
 begins.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from trio_supervisor.core.budget import AtBudget, Budget, Rate
 from trio_supervisor.core.hook_kind import HookKind
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import ExitCodes
 from trio_supervisor.spec.accounts import Account, Quota
-from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis, WebSocket
-from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Tcp, Unix, split_address
+from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Rpc, Stdio, Tcp, Unix, split_address
 from trio_supervisor.spec.child import (
     DEFAULT_LISTEN,
     DEFAULT_PORT_RANGE,
@@ -56,6 +58,19 @@ from trio_supervisor.spec.stop import (
     StopStep,
 )
 from trio_supervisor.spec.values import expand, not_negative, positive
+
+if TYPE_CHECKING:
+    from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis, WebSocket
+
+_LATE = frozenset({"AgentCore", "Mcp", "Redis", "WebSocket"})
+
+
+def __getattr__(name: str) -> object:
+    # Most runs ask none of these questions.
+    if name in _LATE:
+        return getattr(import_module("trio_supervisor.spec.agent_checks"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "A2A",
@@ -114,6 +129,7 @@ __all__ = [
     "Redis",
     "RemoteSpec",
     "RingLimits",
+    "Rpc",
     "Secret",
     "SecretCommand",
     "SecretEnv",
@@ -124,6 +140,7 @@ __all__ = [
     "SignalTo",
     "Startup",
     "Stdin",
+    "Stdio",
     "StopStep",
     "SupervisorSpec",
     "TailLimits",

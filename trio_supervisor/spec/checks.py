@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from enum import Enum
 from urllib.parse import urlsplit
 
 from attrs import Factory, frozen
@@ -119,6 +120,25 @@ class Exec:
     def __attrs_post_init__(self) -> None:
         if not self.exec or not self.exec[0]:
             raise SpecError("exec must name a program")
+
+
+class Rpc(Enum):
+    """What is spoken over a standard input, one message in JSON a line."""
+
+    MCP = "mcp"
+    """The Model Context Protocol: asked by `ping`, which every revision answers, if only by an error."""
+    ACP = "acp"
+    """The Agent Client Protocol, which has no ping: asked by a method of our own, which every agent refuses."""
+
+
+@frozen
+class Stdio:
+    """Ask over the child's standard input, while nobody talks with it: any answer is a success, an error too.
+
+    What is asked and answered is no part of what the child says.
+    """
+
+    stdio: Rpc
 
 
 @frozen

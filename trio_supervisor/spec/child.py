@@ -20,7 +20,7 @@ from trio_supervisor.core.policy import (
 )
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.accounts import Account, Quota
-from trio_supervisor.spec.checks import Exec
+from trio_supervisor.spec.checks import Exec, Stdio
 from trio_supervisor.spec.hooks import Hooks
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
@@ -156,6 +156,9 @@ class ChildSpec:
             raise SpecError(f"child {self.id!r}: notify is for children that are processes")
         if isinstance(self.run, RemoteSpec):
             self._check_remote()
+        piped = isinstance(self.run, ProcessSpec) and self.run.stdin is Stdin.PIPE
+        if not piped and any(isinstance(each.check, Stdio) for each in self.probes):
+            raise SpecError(f"child {self.id!r}: a probe over stdio needs a child that is a process, with stdin: pipe")
         reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
             raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe or pty")

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from signal import Signals
 from types import MappingProxyType
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis
-from trio_supervisor.spec.checks import A2A, Grpc, Http
+from trio_supervisor.spec.checks import A2A, Grpc, Http, Rpc, Stdio
 from trio_supervisor.spec.probes import Health, Readiness, Startup
 from trio_supervisor.spec.process import Stdin
 from trio_supervisor.spec.stop import CloseStdinStep, SignalStep, StopStep
@@ -29,6 +29,11 @@ class Preset:
     health: Health | None = None
     protocol: str | None = None
 
+    def suited(self, *, piped: bool) -> "Preset":
+        """What it is for a child whose standard input is ours, or is not: then it can't be asked over it."""
+        asked = isinstance(self.health and self.health.check, Stdio)
+        return evolve(self, startup=None, health=None) if asked and not piped else self
+
 
 _TERM = SignalStep(Signals.SIGTERM, wait=5.0)
 _SERVER = (SignalStep(Signals.SIGTERM, wait=10.0),)
@@ -36,6 +41,8 @@ _SERVER = (SignalStep(Signals.SIGTERM, wait=10.0),)
 _STDIO = (CloseStdinStep(wait=2.0), _TERM)
 _LOADING = 1800.0
 """Seconds that a model may take to be fetched and loaded."""
+_FETCHED = 180.0
+"""Seconds that `npx` and its like may take to fetch a program, and that to start."""
 _OK_OR_LOCKED = (*range(200, 300), 401, 403)
 """Who wants a key is there."""
 
@@ -56,7 +63,14 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             health=Health(A2A()),
             protocol="a2a",
         ),
-        "acp": Preset("An ACP agent on its standard input.", _STDIO, Stdin.PIPE, protocol="acp"),
+        "acp": Preset(
+            "An ACP agent on its standard input: asked over it while nobody talks with it.",
+            _STDIO,
+            Stdin.PIPE,
+            startup=Startup(Stdio(Rpc.ACP), deadline=_FETCHED),
+            health=Health(Stdio(Rpc.ACP), timeout=10.0),
+            protocol="acp",
+        ),
         "agentcore": Preset(
             "An agent for AWS Bedrock AgentCore: HealthyBusy is healthy, and busy.",
             _SERVER,
@@ -108,7 +122,14 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             health=Health(Mcp("/mcp")),
             protocol="mcp",
         ),
-        "mcp-stdio": Preset("An MCP server on its standard input.", _STDIO, Stdin.PIPE, protocol="mcp"),
+        "mcp-stdio": Preset(
+            "An MCP server on its standard input: asked over it while nobody talks with it.",
+            _STDIO,
+            Stdin.PIPE,
+            startup=Startup(Stdio(Rpc.MCP), deadline=_FETCHED),
+            health=Health(Stdio(Rpc.MCP), timeout=10.0),
+            protocol="mcp",
+        ),
         # TERM breaks requests off; QUIT lets them finish.
         "nginx": Preset("nginx, with `daemon off`.", (SignalStep(Signals.SIGQUIT, wait=10.0), _TERM), protocol="http"),
         "openai-compatible": Preset(

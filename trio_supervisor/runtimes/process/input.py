@@ -1,9 +1,12 @@
 """The end that a child's standard input is written to: with backpressure, and ended once."""
 
 import os
+import select
 from collections.abc import Callable
 
 import trio
+
+_LF = 0x0A
 
 
 def _unnoticed() -> None:
@@ -35,6 +38,8 @@ class InputPipe:
         self._fd = fd
         self.taken: Callable[[], None] = _unnoticed
         """Called whenever the pipe has taken something."""
+        self.in_line = False
+        """Whether what was written last does not end with the end of a line."""
         self._waited_for = False
         self._others = trio.lowlevel.ParkingLot()
         """Who wants to write while somebody waits for room already."""
@@ -73,8 +78,31 @@ class InputPipe:
                 self.close()
                 raise BrokenPipeError("it has closed its standard input") from None
             else:
+                self.in_line = data[size - 1] != _LF
                 self.taken()
                 return size
+
+    def put_line(self, line: bytes) -> bool:
+        """Write a whole line, or, where there is no room for all of it now, nothing; whether it was written. Nobody is
+        told that the pipe has taken something.
+
+        Up to PIPE_BUF bytes go into a pipe at once or not at all (pipe(7)). Raises BrokenPipeError as `take`.
+        """
+        assert len(line) <= select.PIPE_BUF
+        if not self.open:
+            raise BrokenPipeError("its standard input is closed")
+        try:
+            os.write(self._fd, line)
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            self.close()
+            raise BrokenPipeError("it has closed its standard input") from None
+        return True
+
+    async def wait_room(self) -> None:
+        """Wait until there may be room; raises BrokenPipeError when it is closed meanwhile."""
+        await self._wait_for_room()
 
     async def end(self) -> None:
         """End the child's input; harmless when it is closed."""
