@@ -161,9 +161,12 @@ async def served(
         listener = _open_socket(stack, directory, environ, warn)
         async with trio.open_nursery() as nursery:
             if listener is not None:
-                nursery.start_soon(partial(serve, listener, control, closing=closing))
+                # It listens already.
+                nursery.start_soon(partial(serve, listener, control, closing=closing))  # noqa: ASYNC113 -- for that reason
             if listening is not None:
-                nursery.start_soon(_serve_tcp, listening, control, closing, warn, journal)
+                nursery.start_soon(  # noqa: ASYNC113 -- the same
+                    _serve_tcp, listening, control, closing, warn, journal
+                )
             try:
                 yield
             finally:

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple, Self
 
 import trio
@@ -55,8 +56,9 @@ class History:
         """What happened after that number; 0: all that is kept."""
         oldest = self._events[0].seq if self._events else self.last + 1
         gap = not oldest - 1 <= after <= self.last and (after != 0 or oldest - 1 > self._first_ever)
-        start = max(0, after + 1 - oldest)
-        return Page(tuple(self._events)[start:] if after <= self.last else (), gap)
+        # From the end: who follows is behind by one, and there may be hundreds who do.
+        newest = list(islice(reversed(self._events), max(0, self.last - after)))
+        return Page(tuple(reversed(newest)), gap)
 
     async def wait_beyond(self, after: int) -> None:
         """Wait until something has happened after that number, or nothing more can."""

@@ -108,15 +108,20 @@ class Attached:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect
-            data, text = message.get("bytes"), message.get("text")
+            mistake = ""
             try:
-                if data:
-                    self._take(data)
-                elif text is not None:
-                    await self._obey(text)
+                await self._take_in(message.get("bytes"), message.get("text"))
             except RequestError as error:
-                await self._websocket.close(WRONG, str(error)[:100])
-                raise WebSocketDisconnect from None
+                mistake = str(error)[:100]
+            if mistake:
+                await self._websocket.close(WRONG, mistake)
+                raise WebSocketDisconnect
+
+    async def _take_in(self, data: bytes | None, text: str | None) -> None:
+        if data:
+            self._take(data)
+        elif text is not None:
+            await self._obey(text)
 
     def _take(self, data: bytes) -> None:
         if len(self._typed) + len(data) > WINDOW:
@@ -128,14 +133,21 @@ class Attached:
         message = requests.message_of(text)
         match message.type:
             case "resize":
-                with suppress(WriterBusyError):  # Who watches has no say in it.
-                    try:
-                        self._session.resize(message.columns, message.rows)
-                    except (SessionError, ValueError) as error:
-                        await self._tell(type="refused", message=str(error))
+                if mistake := self._resize(message.columns, message.rows):
+                    await self._tell(type="refused", message=mistake)
             case "eof":
                 self._ends_input = True
                 self._something_typed.unpark_all()
+
+    def _resize(self, columns: int, rows: int) -> str:
+        """What is wrong with it, if anything is."""
+        try:
+            self._session.resize(columns, rows)
+        except WriterBusyError:
+            return ""  # Who watches has no say in it.
+        except (SessionError, ValueError) as error:
+            return str(error)
+        return ""
 
     async def _write(self) -> None:
         while True:

@@ -109,13 +109,10 @@ async def send_lines(
 
         nursery.start_soon(watch)
         nursery.start_soon(watch_closing)
-        try:
+        with suppress(WebSocketDisconnect):
             async for each in source:
                 await websocket.send_text(encode(each).decode().rstrip("\n"))
             code = NORMAL
-        except WebSocketDisconnect:
-            return
-        finally:
-            nursery.cancel_scope.cancel()
+        nursery.cancel_scope.cancel()
     with suppress(RuntimeError, WebSocketDisconnect):  # The client is gone.
         await websocket.close(code)
