@@ -109,11 +109,9 @@ _SCALARS = st.one_of(
     ),
 )
 _NAMES = sorted({*AGENT, *SUBTREE, *(name for table in TABLES.values() for name in table), "x-a"})
-_VALUES = st.recursive(
+_ANYTHING = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4)
 )
-# Deferred: it stands below each of the keys, and Hypothesis warns of what is very long in words.
-_ANYTHING = st.deferred(lambda: _VALUES)
 _PROBE = st.fixed_dictionaries({}, optional=dict.fromkeys([*PROBE_KINDS, *TABLES[Health]], _ANYTHING))
 _AGENT = st.fixed_dictionaries({}, optional=dict.fromkeys(AGENT, _ANYTHING) | {"health": _PROBE, "readiness": _PROBE})
 _SUPERVISOR = st.fixed_dictionaries({}, optional=dict.fromkeys(TABLES[SupervisorSpec], _ANYTHING))
@@ -136,6 +134,7 @@ _FILE = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # nobody reads it: there are many keys
 @settings(deadline=None)
 @given(_FILE)
 def test_any_values_at_the_right_keys(data: dict[str, object]) -> None:
