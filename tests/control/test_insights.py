@@ -39,7 +39,8 @@ from trio_supervisor import (
 )
 from trio_supervisor.control.api import Event, State
 from trio_supervisor.control.client import Client, as_json
-from trio_supervisor.control.explaining import MOST_DECISIONS, in_words
+from trio_supervisor.control.decisions import MOST_DECISIONS
+from trio_supervisor.control.explaining import in_words
 from trio_supervisor.control.insights import EndpointChange, Node, Role
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.wire.insights import explanation_form

@@ -24,15 +24,11 @@ from trio_supervisor.control.api import (
     patience,
 )
 from trio_supervisor.control.callers import caller
-from trio_supervisor.control.endpoints import EndpointFollower, endpoints
-from trio_supervisor.control.explaining import Decisions, explanation, nodes
+from trio_supervisor.control.decisions import Decisions
 from trio_supervisor.control.history import Follower, History
-from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed, Role
 from trio_supervisor.control.logs import Reading, Source, merged
 from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots
-from trio_supervisor.control.measuring import measured
 from trio_supervisor.control.operations import Looks, Operations, Order
-from trio_supervisor.control.probing import probe
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.core.state import State
@@ -45,6 +41,8 @@ from trio_supervisor.record import changed
 from trio_supervisor.spec import ChildSpec
 
 if TYPE_CHECKING:
+    from trio_supervisor.control.endpoints import EndpointFollower
+    from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed, Role
     from trio_supervisor.journal.entries import Stored
     from trio_supervisor.sessions.session import Session
 
@@ -89,30 +87,42 @@ class LocalControl:
 
     async def measured(self) -> tuple[Snapshot, ...]:
         """The same with what each uses."""
+        from trio_supervisor.control.measuring import measured  # noqa: PLC0415 -- most runs are never asked
+
         return await measured(self._supervisor, self.snapshot())
 
     def explain(self, agent: str) -> Explanation:
         """Why it is as it is, and what comes next. Raises UnknownAgentError."""
+        from trio_supervisor.control.explaining import explanation  # noqa: PLC0415 -- most runs are never asked
+
         engine, child = locate(self._supervisor, agent)
         return explanation(engine, child, self._decisions.of(agent), _to_wall())
 
-    def tree(self) -> tuple[Node, ...]:
+    def tree(self) -> "tuple[Node, ...]":
         """The tree with its rules: the top first, each supervisor before its children."""
+        from trio_supervisor.control.explaining import nodes  # noqa: PLC0415 -- most runs are never asked
+
         return tuple(nodes(self._supervisor))
 
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> "tuple[Endpoint, ...]":
         """Which agents are ready, and where."""
+        from trio_supervisor.control.endpoints import endpoints  # noqa: PLC0415 -- most runs are never asked
+
         return tuple(endpoints(self._supervisor, _to_wall()))
 
-    def endpoint_changes(self) -> AbstractAsyncContextManager[AsyncIterator[EndpointChange]]:
+    def endpoint_changes(self) -> "AbstractAsyncContextManager[AsyncIterator[EndpointChange]]":
         """What is there, then what comes and goes; see `Control`."""
+        from trio_supervisor.control.endpoints import EndpointFollower  # noqa: PLC0415 -- most runs are never asked
+
         follower = EndpointFollower(self._supervisor, _to_wall, self._readers_of_endpoints)
         if self._history.closed:
             follower.end()
         return aclosing(follower)
 
-    async def probe(self, agent: str, role: Role | None = None) -> tuple[Probed, ...]:
+    async def probe(self, agent: str, role: "Role | None" = None) -> "tuple[Probed, ...]":
         """Ask its probes now, all or one. Raises UnknownAgentError, ConflictError."""
+        from trio_supervisor.control.probing import probe  # noqa: PLC0415 -- most runs are never asked
+
         return await probe(*locate(self._supervisor, agent), role)
 
     async def metrics(self, *, openmetrics: bool = False) -> bytes:

@@ -7,6 +7,7 @@ told in the modules beside this one; they all work on one `Tree`.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from trio_supervisor.core.advance import advance
 from trio_supervisor.core.answers import Answer, Verb
@@ -51,7 +52,6 @@ from trio_supervisor.core.facts import (
 from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import in_words
 from trio_supervisor.core.lives import decide, lived
-from trio_supervisor.core.look import Look, look_at
 from trio_supervisor.core.notices import Cause, TreeStarted
 from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
@@ -63,6 +63,9 @@ from trio_supervisor.core.starts import begin, look_around, want_start
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import end, make_haste, move_hold
 from trio_supervisor.core.tree import TREE, Tree
+
+if TYPE_CHECKING:
+    from trio_supervisor.core.look import Look
 
 _OVER = Ground(Rule.HOLD, "the hold was until now")
 _LOOKS = frozenset({Verb.WHICH, Verb.COUNT, Verb.SPEC})
@@ -108,8 +111,10 @@ class Machine:
         """When the machine will act on a child by itself; None if it will not."""
         return self._tree.timers.get(child)
 
-    def look_at(self, child: str, now: float) -> Look:
+    def look_at(self, child: str, now: float) -> "Look":
         """How a child stands with its rules, what it needs, and what comes next. Raises KeyError."""
+        from trio_supervisor.core.look import look_at  # noqa: PLC0415 -- most runs are never asked
+
         return look_at(self._tree, self._tree.children[child], now)
 
     def look_at_limit(self, now: float) -> Ground:

@@ -45,8 +45,6 @@ from trio_supervisor.core.facts import (
     TimePassed,
     TreeStartAsked,
 )
-from trio_supervisor.core.grounds import Ground
-from trio_supervisor.core.look import Look
 from trio_supervisor.core.machine import Machine
 from trio_supervisor.core.notices import (
     Cause,
@@ -77,6 +75,8 @@ from trio_supervisor.spec import Account, ChildSpec, SupervisorSpec
 _NOTICES = (StateChanged, Judged, StatusTold, Report, LifeEnded, Warned, TreeStarted, TreeEnding)
 
 if TYPE_CHECKING:
+    from trio_supervisor.core.grounds import Ground
+    from trio_supervisor.core.look import Look
     from trio_supervisor.engine.hooks import HookCaller
     from trio_supervisor.writing import Lease
 
@@ -211,11 +211,11 @@ class Supervisor:
         """The path of a child from the top."""
         return f"{self.path}/{child}" if self.path else child
 
-    def look_at(self, child: str) -> Look:
+    def look_at(self, child: str) -> "Look":
         """All that the machine knows of why a child is as it is. Raises KeyError."""
         return self._machine.look_at(child, trio.current_time())
 
-    def look_at_limit(self) -> Ground:
+    def look_at_limit(self) -> "Ground":
         """The limit of restarts that all children share, and how much of it is used up."""
         return self._machine.look_at_limit(trio.current_time())
 

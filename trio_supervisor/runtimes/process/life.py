@@ -26,7 +26,6 @@ from trio_supervisor.runtimes.process.setting import Setting
 from trio_supervisor.runtimes.process.sockets import connections_of, holder_of, owner_of
 from trio_supervisor.runtimes.process.spawner import BirthError, GuardianLostError, Spawner
 from trio_supervisor.runtimes.process.tree import Tree
-from trio_supervisor.runtimes.process.usage import usage_of
 from trio_supervisor.spec import (
     AskStep,
     CloseStdinStep,
@@ -41,7 +40,6 @@ from trio_supervisor.system import lineage
 from trio_supervisor.system.cgroup import Cgroup
 from trio_supervisor.system.members import is_member
 from trio_supervisor.system.procfs import Process, command_line
-from trio_supervisor.system.usage import Grove
 
 MOST_BIRTHS = 5
 """A start that loses its guardian begins again, at most so often."""
@@ -288,6 +286,9 @@ class ProcessLife:
         """What its tree uses."""
         if self._tree is None or self._tree.leader.reaped:
             return None
+        from trio_supervisor.runtimes.process.usage import usage_of  # noqa: PLC0415 -- most runs are never asked
+        from trio_supervisor.system.usage import Grove  # noqa: PLC0415
+
         leader = self._tree.leader
         return await usage_of(Grove(leader.pid, leader.started, self._marker, self._cgroup))
 
