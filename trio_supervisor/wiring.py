@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import trio
 
 from trio_supervisor.control.api import Control, Event, Remark
 from trio_supervisor.control.local import LocalControl
+from trio_supervisor.control.planning import Written
 from trio_supervisor.control.recording import Recorder
 from trio_supervisor.control.server.door import listening
 from trio_supervisor.control.server.serving import serve
@@ -74,9 +75,10 @@ async def open_tree(
     hear: Callable[[Remark], None] | None = None,
     journal: Journal | None = None,
     past: "Past | None" = None,
+    read: Callable[[], Awaitable[Written]] | None = None,
 ) -> AsyncIterator[Control]:
     """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start on,
-    `hear` every remark. The journal is closed when everything is down.
+    `hear` every remark. `read` reads anew what the tree is to be. The journal is closed when everything is down.
     """
     note_secret_sources(spec)
     supervisor = make_supervisor(spec, hub, past)
@@ -85,6 +87,8 @@ async def open_tree(
         control.listen(watch)
         if hear is not None:
             control.listen_to_remarks(hear)
+        if read is not None:
+            control.read_by(read)
         if journal is not None:
             Recorder(journal, supervisor, control)
             control.record_orders(journal.order)

@@ -96,6 +96,20 @@ def _send(parser: argparse.ArgumentParser) -> None:
     _patience(parser)
 
 
+def _plan(parser: argparse.ArgumentParser) -> None:
+    _written(parser)
+    parser.add_argument("--exit-code", action="store_true", help="end with 1 if there is something to change")
+
+
+def _apply(parser: argparse.ArgumentParser) -> None:
+    _written(parser)
+    _patience(parser)
+
+
+def _written(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("written", nargs="?", metavar="FILE", help=f"the same as --file; default: {DEFAULT_FILE}")
+
+
 def _shutdown(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", action="store_true", help="without any grace")
     parser.add_argument("--reason", metavar="TEXT", help="why, for people")
@@ -114,6 +128,9 @@ CONTROL: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "remove": ("stop agents and forget them", _order_with_reason),
     "signal": ("send an agent a signal that is no request to end", _signal),
     "scale": ("have so many replicas of an agent, or instances of a template", _scale),
+    "plan": ("say what apply would do: nothing is changed", _plan),
+    "apply": ("read the file again, and bring the agents to what it says", _apply),
+    "reload": ("the same as apply", _apply),
     "wait": ("wait until an agent is ready, or stopped", _wait),
     "logs": ("show what agents have said", _logs),
     "send": ("write to the standard input of an agent", _send),

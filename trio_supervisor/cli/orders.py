@@ -67,7 +67,7 @@ def _give(options: argparse.Namespace, client: Client) -> Give:
             return lambda name: client.send(name, text.encode(errors="surrogateescape"), wait=wait)
         case Verb.SHUTDOWN:
             return lambda _: client.shutdown(reason=reason, now=options.now, wait=wait)
-        case Verb.ADD:
+        case Verb.ADD | Verb.APPLY:
             raise AssertionError("nobody can say on the command line what is to be added")
 
 
@@ -112,5 +112,6 @@ _DONE = {
     Verb.SCALE: "scaled",
     Verb.SEND: "sent",
     Verb.ADD: "added",
+    Verb.APPLY: "applied",
     Verb.SHUTDOWN: "stopped",
 }

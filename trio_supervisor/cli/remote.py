@@ -28,6 +28,7 @@ def command(options: argparse.Namespace) -> int:
 
 def find_client(options: argparse.Namespace) -> Client:
     """A client of the supervisor that is meant. Raises NoSupervisorError: none can be meant by that."""
+    options.file = getattr(options, "written", None) or options.file
     if options.socket is not None:
         return Client(options.socket)
     directory = find(os.path.realpath(options.file), options.state_dir, os.environ)
@@ -48,6 +49,14 @@ def _command(name: str) -> Command:
             from trio_supervisor.cli.status import status  # noqa: PLC0415 -- each only where it is needed
 
             return status
+        case "plan":
+            from trio_supervisor.cli.applying import plan  # noqa: PLC0415
+
+            return plan
+        case "apply" | "reload":
+            from trio_supervisor.cli.applying import apply  # noqa: PLC0415
+
+            return apply
         case "logs":
             from trio_supervisor.cli.telling import logs  # noqa: PLC0415
 

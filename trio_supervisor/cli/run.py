@@ -26,6 +26,7 @@ from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
+from trio_supervisor.rereading import reread
 from trio_supervisor.wiring import Claim, Journal, Order, claimed, open_tree, past_of, served
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading
     if logging.lastResort is not None:
         logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
     with claimed(loaded.path, options.state_dir, os.environ) as claim:
-        return trio.run(_Run(loaded, options, guardian, claim).main)
+        # Not its real path: relative paths in it begin where it was named.
+        return trio.run(_Run(loaded, options, guardian, claim, os.path.abspath(options.file)).main)
 
 
 @define
@@ -57,6 +59,8 @@ class _Run:
     options: argparse.Namespace
     guardian: Launched | None
     claim: Claim
+    file: str
+    """Absolute."""
     asked: trio.Event = field(factory=trio.Event)
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
@@ -85,7 +89,8 @@ class _Run:
         async with trio.open_nursery() as nursery:
             guard = self._guard(console)
             watch = partial(self._tell, console)
-            tree = open_tree(self.loaded.spec, hub, watch, guard, console.remark, journal, past)
+            read = partial(reread, self.file, self.options.agents)
+            tree = open_tree(self.loaded.spec, hub, watch, guard, console.remark, journal, past, read)
             async with tree as control:
                 acting = partial(act_on, reopen=hub.reopen_logs, record=partial(_record, journal))
                 nursery.start_soon(acting, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason

@@ -25,11 +25,7 @@ Reading = Callable[[], "Loaded"]
 def begin(path: str | os.PathLike[str], only: Sequence[str] = ()) -> Reading:
     """Begin to read a file, as `load` does with the environment of this process."""
 
-    def read() -> "Loaded":
-        from trio_supervisor.config.load import load  # noqa: PLC0415 -- costs what this module is there to save
-
-        return load(path, environ=os.environ, only=only)
-
+    read = _reads(path, only)
     if not _can_fork():
         return read
     told, tells = os.pipe()
@@ -43,6 +39,57 @@ def begin(path: str | os.PathLike[str], only: Sequence[str] = ()) -> Reading:
         _tell(read, tells)
     os.close(tells)
     return lambda: _result(pid, told, read)
+
+
+# Again, while everything runs. By then there are threads, so nothing can be forked: it is a program of its own.
+
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from trio_supervisor.config.apart import answer; answer()"
+
+
+def command() -> list[str] | None:
+    """The program that reads what `request` asks for on its standard input; None where there is no interpreter."""
+    if not sys.executable:
+        return None
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return [sys.executable, "-c", _PROGRAM, os.path.dirname(package)]
+
+
+def request(path: str, only: Sequence[str] = ()) -> bytes:
+    """Have a file read, as `load` does."""
+    return pickle.dumps((path, tuple(only)))
+
+
+def answer() -> None:
+    """Read what is asked for, and tell it on standard output; that program's whole life."""
+    path, only = pickle.loads(sys.stdin.buffer.read())
+    copyreg.dispatch_table[MappingProxyType] = _reduced
+    sys.stdout.buffer.write(_packed(_reads(path, only)))
+
+
+def read_here(asked: bytes) -> "Loaded":
+    """Read what a request asks for in this process."""
+    return _reads(*pickle.loads(asked))()
+
+
+def unpacked(told: bytes) -> "Loaded":
+    """What was told. Raises what `load` raises, and EOFError: nothing was."""
+    if not told:
+        raise EOFError
+    found = pickle.loads(told)
+    if isinstance(found, tuple):
+        kind, words = found
+        raise kind(words)
+    loaded: Loaded = found
+    return loaded
+
+
+def _reads(path: str | os.PathLike[str], only: Sequence[str]) -> Reading:
+    def read() -> "Loaded":
+        from trio_supervisor.config.load import load  # noqa: PLC0415 -- costs what this module is there to save
+
+        return load(path, environ=os.environ, only=only)
+
+    return read
 
 
 def _can_fork() -> bool:
@@ -73,14 +120,7 @@ def _result(pid: int, told: int, read: Reading) -> "Loaded":
     with open(told, "rb") as file:
         packed = file.read()
     os.waitpid(pid, 0)
-    if not packed:
-        return read()
-    found = pickle.loads(packed)
-    if isinstance(found, tuple):
-        kind, words = found
-        raise kind(words)
-    loaded: Loaded = found
-    return loaded
+    return unpacked(packed) if packed else read()
 
 
 def _reduced(mapping: "MappingProxyType[str, str]") -> tuple[Callable[[dict[str, str]], object], tuple[dict[str, str]]]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from trio_supervisor.spec import ChildSpec
 
 __all__ = [
+    "Action",
+    "AgentChange",
     "Control",
     "Desired",
     "Event",
@@ -27,6 +29,7 @@ __all__ = [
     "LogLine",
     "Operation",
     "Phase",
+    "Plan",
     "Remark",
     "Snapshot",
     "State",
@@ -132,6 +135,51 @@ class LogLine:
     """That it says itself; None: it says none."""
 
 
+class Action(Enum):
+    """What becomes of a child when what is written is applied."""
+
+    KEEP = "keep"
+    """It is never touched: the same life goes on."""
+    CHANGE = "change"
+    """In place, in the life that it has."""
+    RESTART = "restart"
+    """It gets a new life."""
+    ADD = "add"
+    REMOVE = "remove"
+
+
+@record
+class AgentChange:
+    """What becomes of one child."""
+
+    agent: str
+    """Empty for the supervisor of all."""
+    action: Action
+    because: tuple[str, ...] = ()
+    """RESTART: the keys that only a new life can have."""
+    fields: tuple[str, ...] = ()
+    """All keys that are others."""
+    note: str = ""
+    """What else is to be said of it, for people."""
+
+
+@record
+class Plan:
+    """What it takes to bring the tree to what is written."""
+
+    changes: tuple[AgentChange, ...]
+    """In the order in which they are written; also of those that are kept."""
+    warnings: tuple[str, ...] = ()
+    """What is hardly meant in what is written, a line each."""
+    refusals: tuple[str, ...] = ()
+    """Why nothing of it can be done as things are."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return all(change.action is Action.KEEP for change in self.changes)
+
+
 class Verb(Enum):
     """What a command does."""
 
@@ -146,6 +194,7 @@ class Verb(Enum):
     SEND = "send"
     ADD = "add"
     SCALE = "scale"
+    APPLY = "apply"
     SHUTDOWN = "shutdown"
 
 
@@ -172,6 +221,8 @@ class Operation:
     """PENDING: what is waited for."""
     error: str = ""
     """FAILED: why."""
+    changes: tuple[AgentChange, ...] = ()
+    """Of APPLY: what was to become of each child."""
 
 
 class Control(Protocol):
@@ -256,8 +307,23 @@ class Control(Protocol):
         the path of its supervisor); the last ones go first.
         """
 
+    async def plan(self) -> Plan:
+        """Read what is written, and compare the tree with it; nothing moves. Raises ConfigError with all mistakes,
+        ConflictError: the tree comes from no file.
+        """
+
+    async def apply(self, *, wait: Wait = True) -> Operation:
+        """Read what is written, and bring the tree to it; what is wrong with it is found before anything moves.
+
+        A later one takes the place of one that is under way, unless it reads the same. Raises as `plan`, and
+        ConflictError, ChildStartError, SpecError, NotKilledError.
+        """
+
     def operation(self, number: int) -> Operation:
         """What has become of a command. Raises UnknownOperationError: there is none, or it is long over."""
+
+    async def outcome(self, number: int, *, wait: Wait = True) -> Operation:
+        """The same at the end of the command, whose error is raised."""
 
     async def shutdown(self, *, reason: str = ..., now: bool = False, wait: Wait = True) -> Operation:
         """Stop everything, as somebody asked for it; `now`: without any grace."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import quote, urlencode
 
-from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Snapshot, Verb, Wait, patience
+from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Plan, Snapshot, Verb, Wait, patience
 from trio_supervisor.control.wire import forms, sse
 from trio_supervisor.control.wire.problems import error_of
 from trio_supervisor.errors import NoSupervisorError, RequestError
@@ -38,7 +38,7 @@ class _Connection(http.client.HTTPConnection):
             raise
 
 
-def as_json(one: Snapshot | Event | Gap | LogLine | Operation) -> str:
+def as_json(one: Snapshot | Event | Gap | LogLine | Operation | Plan) -> str:
     """As the API tells it, in one line."""
     match one:
         case Snapshot():
@@ -51,6 +51,8 @@ def as_json(one: Snapshot | Event | Gap | LogLine | Operation) -> str:
             form = forms.line_form(one)
         case Operation():
             form = forms.operation_form(one)
+        case Plan():
+            form = forms.plan_form(one)
     return forms.dumps(form).decode()
 
 
@@ -169,6 +171,28 @@ class Client:
     def shutdown(self, *, reason: str | None = None, now: bool = False, wait: Wait = True) -> Operation:
         """Stop everything."""
         return self._post("/v1/shutdown", wait, {"now": now, "reason": reason})
+
+    def plan(self) -> Plan:
+        """Read the file, and say what `apply` would do. Raises ConfigError with all mistakes."""
+        with self._asked("POST", "/v1/plan", PATIENCE, b"{}") as response, self._answering(PATIENCE):
+            data = response.read()
+        return forms.plan_of(forms.loads(data))
+
+    def apply(self, *, wait: Wait = True) -> Operation:
+        """Read the file, and bring the tree to it. Raises ConfigError with all mistakes."""
+        return self._post("/v1/apply", wait, {})
+
+    def outcome(self, number: int, *, wait: Wait = True) -> Operation:
+        """What has become of a command at the end of it, whose error is raised."""
+        try:
+            seconds = patience(wait)
+        except ValueError as error:
+            raise RequestError(str(error)) from None
+        timeout = None if seconds == math.inf else seconds + PATIENCE
+        place = f"/v1/operations/{number}?wait={seconds}"
+        with self._asked("GET", place, timeout) as response, self._answering(timeout):
+            data = response.read()
+        return forms.operation_of(forms.loads(data))
 
     # Asking
 

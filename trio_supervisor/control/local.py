@@ -8,11 +8,11 @@ from functools import partial
 
 import trio
 
-from trio_supervisor.control import asking, scaling, talking
-from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Remark, Snapshot, Verb, Wait, patience
+from trio_supervisor.control import applying, asking, planning, scaling, talking
+from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Plan, Remark, Snapshot, Verb, Wait, patience
 from trio_supervisor.control.history import Follower, History
 from trio_supervisor.control.logs import Reading, Source, merged
-from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots
+from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots, supervisors
 from trio_supervisor.control.operations import Looks, Operations, Order
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
@@ -41,6 +41,11 @@ class LocalControl:
         self._shutdown_listeners: list[Callable[[], None]] = []
         self._since: dict[str, float] = {}
         self._record: Callable[[Recorded], Awaitable[object]] | None = None
+        self._read: Callable[[], Awaitable[planning.Written]] | None = None
+        self._applying: tuple[Order, planning.Written] | None = None
+        """The last one."""
+        self._by_hand: set[str] = set()
+        """The paths of those that somebody has added."""
         self._put_down: set[str] = set()
         """Children that a command has put down."""
         supervisor.listen(self._tell)
@@ -185,6 +190,45 @@ class LocalControl:
             effect = partial(scaling.scale_replicas, self._supervisor_of(way), name, replicas)
         return await self._begin(Verb.SCALE, agent, partial(self._look_at, agent), effect, wait)
 
+    async def plan(self) -> Plan:
+        """Read what is written, and compare the tree with it; see `Control`."""
+        planned = planning.plan(self._supervisor, await self._read_file(), self._by_hand)
+        return Plan(tuple(planned.changes), planned.written.warnings, tuple(planned.refusals))
+
+    async def apply(self, *, wait: Wait = True) -> Operation:
+        """Read what is written, and bring the tree to it; see `Control`."""
+        until = _seconds(wait)
+        written = await self._read_file()
+        if self._applying is not None and not self._applying[0].over.is_set() and self._applying[1] == written:
+            return await _wait(self._applying[0], until)
+        await self._taken_in()
+        planned = planning.plan(self._supervisor, written, self._by_hand)
+        applying.check(planned)
+        work = applying.Applying(planned)
+        # Before any checkpoint: as planned, so done.
+        work.begin()
+        order = self._operations.begin(
+            Verb.APPLY, "", lambda: Looks(0, work.awaits), partial(self._recorded, Verb.APPLY, "", work.run)
+        )
+        order.changes = tuple(planned.changes)
+        self._applying = order, written
+        return await _wait(order, until)
+
+    def read_by(self, read: Callable[[], Awaitable[planning.Written]]) -> None:
+        """Have `read` awaited to read what is written; it raises ConfigError with all mistakes."""
+        self._read = read
+
+    async def _read_file(self) -> planning.Written:
+        if self._read is None:
+            raise ConflictError("this supervisor runs no file that could be read again")
+        return await self._read()
+
+    async def _taken_in(self) -> None:
+        """Wait until what was asked before is known to everybody."""
+        engines = list(supervisors(self._supervisor))
+        while waiting := next((each for each in engines if each.has_waiting and not each.over), None):
+            await waiting.wait_change()
+
     def _supervisor_of(self, path: str) -> Supervisor:
         engine = find(self._supervisor, path)
         if engine is None:
@@ -200,6 +244,11 @@ class LocalControl:
     def operation(self, number: int) -> Operation:
         """What has become of a command. Raises UnknownOperationError: there is none, or it is long over."""
         return self._operations.find(number).told()
+
+    async def outcome(self, number: int, *, wait: Wait = True) -> Operation:
+        """The same at the end of the command, whose error is raised."""
+        until = _seconds(wait)
+        return await _wait(self._operations.find(number), until)
 
     async def _order(
         self, verb: Verb, agent: str, effect: Callable[[Supervisor, Child], Awaitable[None]], wait: Wait
@@ -265,8 +314,14 @@ class LocalControl:
     async def wait(self) -> None:
         """Wait until nothing is left to run; see `Control`."""
         await self._supervisor.wait()
-        while self._is_to_come_back() and not self._supervisor.ending:
-            await self._supervisor.wait_change()
+        while not self._supervisor.ending:
+            if self._operations.builds is not None:
+                # It may just be between the one that goes and the one that comes.
+                await self._operations.builds.wait()
+            elif self._is_to_come_back():
+                await self._supervisor.wait_change()
+            else:
+                return
             await self._supervisor.wait()
 
     def _is_to_come_back(self) -> bool:

@@ -57,6 +57,7 @@ class Child:
         "last_exit",
         "last_failure",
         "ledger",
+        "next_policy",
         "pending",
         "policy",
         "probe_failure",
@@ -79,6 +80,8 @@ class Child:
     def __init__(self, child: str, policy: ChildPolicy, now: float) -> None:
         self.id = child
         self.policy = policy
+        self.next_policy: ChildPolicy | None = None
+        """What it goes by from its next life on, if that is something else."""
         self.state = State.STOPPED
         self.desired = Desired.DOWN
         self.since = now

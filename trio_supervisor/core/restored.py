@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.facts import Restored
-from trio_supervisor.core.restarts import windows_of
 from trio_supervisor.core.state import State
 from trio_supervisor.core.tree import Tree
+from trio_supervisor.core.windows import windows_of
 
 
 def restored(tree: Tree, child: Child, past: Restored, now: float) -> None:

@@ -106,6 +106,19 @@ class Accounts:
             name: _Shared(name, None if spec.budget is None else Ledger(spec.budget)) for name, spec in specs.items()
         }
 
+    def change(self, specs: Mapping[str, Account]) -> None:
+        """Go by other specs: what is used up stays so."""
+        now = trio.current_time()
+        self.specs = specs
+        for name, spec in specs.items():
+            shared = self._shared.setdefault(name, _Shared(name))
+            used = {} if shared.ledger is None else shared.ledger.export(now)
+            shared.ledger = None if spec.budget is None else Ledger(spec.budget)
+            if shared.ledger is not None:
+                shared.ledger.restore(used, now)
+        for name in self._shared.keys() - specs.keys():
+            self._shared[name].ledger = None
+
     def join(
         self,
         name: str | None,

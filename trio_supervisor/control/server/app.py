@@ -43,6 +43,8 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
             Route("/v1/logs", service.guarded(service.logs), methods=get),
             Route("/v1/operations/{id}", service.guarded(service.operation), methods=get),
             Route("/v1/shutdown", service.guarded(service.shutdown), methods=post),
+            Route("/v1/plan", service.guarded(service.plan), methods=post),
+            Route("/v1/apply", service.guarded(service.apply), methods=post),
             Route("/openapi.json", service.guarded(service.openapi), methods=get),
         ],
         exception_handlers={HTTPException: _no_such_path},
@@ -111,12 +113,23 @@ class _Service:
         text = request.path_params["id"]
         if not (text.isascii() and text.isdecimal() and len(text) <= 18):
             raise RequestError(f"the number of an operation must be a whole number, not {text[:80]!r}")
-        return _told(self._control.operation(int(text)))
+        fields = requests.query(request.query_params.multi_items(), requests.OPERATION)
+        if not fields.has("wait"):
+            return _told(self._control.operation(int(text)))
+        return await self._waited(request, self._control.outcome(int(text), wait=fields.wait()))
 
     async def shutdown(self, request: Request) -> Response:
         fields = await _body(request, requests.SHUTDOWN)
         reason, now, wait = fields.text("reason", "asked to stop"), fields.truth("now", default=False), fields.wait()
         return await self._waited(request, self._control.shutdown(reason=reason, now=now, wait=wait))
+
+    async def plan(self, request: Request) -> Response:
+        await _body(request, {})
+        return _json(forms.plan_form(await self._control.plan()))
+
+    async def apply(self, request: Request) -> Response:
+        fields = await _body(request, requests.APPLY)
+        return await self._waited(request, self._control.apply(wait=fields.wait()))
 
     async def command(self, request: Request) -> Response:
         agent, word = request.path_params["agent"], request.path_params["verb"]
@@ -153,7 +166,7 @@ class _Service:
                 return control.send(agent, fields.data("text"), wait=fields.wait())
             case Verb.SCALE:
                 return control.scale(agent, fields.number("replicas"), wait=fields.wait())
-            case Verb.ADD | Verb.SHUTDOWN:
+            case Verb.ADD | Verb.APPLY | Verb.SHUTDOWN:
                 raise AssertionError(f"{verb} is no command for an agent")
 
     async def _waited(self, request: Request, order: Awaitable[Operation]) -> Response:

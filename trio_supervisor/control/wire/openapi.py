@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from trio_supervisor.control.api import Desired, Phase, State, Verb
+from trio_supervisor.control.api import Action, Desired, Phase, State, Verb
 from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.control.wire.problems import STATUSES
@@ -11,6 +11,7 @@ from trio_supervisor.core.exits import How
 _TIME: Form = {"type": "string", "format": "date-time"}
 _NUMBER: Form = {"type": "integer"}
 _WORDS: Form = {"type": "string"}
+_SOME_WORDS: Form = {"type": "array", "items": _WORDS}
 _TITLES: Mapping[Verb, str] = {
     Verb.START: "Have it up",
     Verb.STOP: "Have it down until somebody starts it, or its group is restarted",
@@ -54,9 +55,26 @@ def _paths() -> Form:
             )
         },
         "/v1/operations/{id}": {
-            "get": _operation("What has become of a command", _done(), [_parameter("id", "path", _NUMBER)], 400, 404)
+            "get": _operation(
+                "What has become of a command; with `wait`, its error is the answer's",
+                _done(),
+                [_parameter("id", "path", _NUMBER), *_query(requests.OPERATION)],
+                400,
+                404,
+                409,
+            )
         },
         "/v1/shutdown": {"post": _operation("Stop everything", _done(), [], 400, 413, body=_object(requests.SHUTDOWN))},
+        "/v1/plan": {
+            "post": _operation(
+                "Read the file, and say what apply would do", _ok("Plan"), [], 400, 409, 413, body=_object({})
+            )
+        },
+        "/v1/apply": {
+            "post": _operation(
+                "Read the file, and bring the tree to it", _done(), [], 400, 409, 413, body=_object(requests.APPLY)
+            )
+        },
         "/openapi.json": {"get": _operation("This document", {"200": _answer("It", "application/json", {})}, [])},
     }
 
@@ -191,8 +209,20 @@ def _schemas() -> Mapping[str, Form]:
                 "generation": _NUMBER,
                 "awaits": _WORDS,
                 "error": _WORDS,
+                "changes": _list("Change"),
+            },
+            ["changes"],
+        ),
+        "Change": _all(
+            {
+                "agent": _WORDS,
+                "action": {"enum": [each.value for each in Action]},
+                "because": _SOME_WORDS,
+                "fields": _SOME_WORDS,
+                "note": _WORDS,
             }
         ),
+        "Plan": _all({"changes": _list("Change"), "warnings": _SOME_WORDS, "refusals": _SOME_WORDS}),
         "Problem": _all(
             {
                 "error": _all(

@@ -5,6 +5,7 @@ from trio_supervisor.core.answers import Answer
 from trio_supervisor.errors import (
     CallError,
     ChildStartError,
+    ConfigError,
     ConflictError,
     NoSupervisorError,
     NotKilledError,
@@ -22,6 +23,7 @@ _STATUS: dict[type[SupervisorError], int] = {
     UnknownOperationError: 404,
     RequestError: 400,
     SpecError: 400,
+    ConfigError: 400,
     ConflictError: 409,
     NotKilledError: 409,
     ChildStartError: 409,

@@ -61,6 +61,10 @@ SHUTDOWN: Known = {
     "now": {"type": "boolean", "default": False, "description": "without any grace"},
     "wait": WAIT,
 }
+OPERATION: Known = {
+    "wait": {"type": "number", "minimum": 0, "description": "so many seconds, at the most, for the end of it"}
+}
+APPLY: Known = {"wait": WAIT}
 EVENTS: Known = {
     "after": {"type": "integer", "minimum": 0, "description": "the number of the last event seen; 0: all that is kept"},
     "follow": {"type": "boolean", "default": True, "description": "go on with what happens from then on"},
@@ -220,6 +224,11 @@ def _value(name: str, text: str, kind: object) -> object:
         if not (text.isascii() and text.isdecimal() and len(text) <= 18):
             raise RequestError(f"{name} must be a whole number >= 0, not {_shown(text)}")
         return int(text)
+    if kind == "number":
+        try:
+            return float(text)
+        except ValueError:
+            raise RequestError(f"{name} must be a number, not {_shown(text)}") from None
     if kind == "boolean":
         truths = {"true": True, "1": True, "": True, "false": False, "0": False}
         if text not in truths:
