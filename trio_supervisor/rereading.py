@@ -1,7 +1,9 @@
-"""Reads the file of a run again, in a process of its own: what it takes to read it never enters the supervisor."""
+"""Reads the file of a run again, and what is added to it, in a process of its own: what it takes to read YAML never
+enters the supervisor.
+"""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import trio
 
@@ -11,16 +13,28 @@ from trio_supervisor.control.planning import Written
 from trio_supervisor.errors import ConfigError
 
 PATIENCE = 60.0
-"""So many seconds it may take. A tenth of one is usual."""
+"""So many seconds it may take. Some tenths of one are usual."""
 
 
 async def reread(path: str, only: Sequence[str] = ()) -> Written:
     """What a file says now. Raises ConfigError with all of its mistakes, UnknownAgentError."""
     loaded = await _read(apart.request(path, only), path)
+    assert isinstance(loaded, Loaded)
+    return _written(loaded)
+
+
+async def read_agents(directory: str, texts: Mapping[str, str]) -> Mapping[str, Written | ConfigError]:
+    """What agents are to be, in YAML or JSON, by their paths; see `load_agent`."""
+    found = await _read(apart.agents_request(texts, directory), ", ".join(texts))
+    assert isinstance(found, dict)
+    return {agent: ConfigError(each) if isinstance(each, str) else _written(each) for agent, each in found.items()}
+
+
+def _written(loaded: Loaded) -> Written:
     return Written(loaded.spec, loaded.warnings, loaded.disabled)
 
 
-async def _read(asked: bytes, what: str) -> Loaded:
+async def _read(asked: bytes, what: str) -> object:
     command = apart.command()
     if command is None:
         return await trio.to_thread.run_sync(apart.read_here, asked)

@@ -26,8 +26,8 @@ from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.rereading import reread
-from trio_supervisor.wiring import Claim, Journal, Order, claimed, open_tree, past_of, served
+from trio_supervisor.rereading import read_agents, reread
+from trio_supervisor.wiring import Claim, Journal, Order, Sources, claimed, open_tree, past_of, served
 
 if TYPE_CHECKING:
     from trio_supervisor.journal.restoring import Past
@@ -85,12 +85,14 @@ class _Run:
         for text, tone in leftovers.describe(await self.claim.clear()):
             console.say(text, tone=tone)
         past = await self._past(journal, console)
+        directory = self.claim.directory
         # The signals are acted on longer than the tree lasts: a second one must cut a stop that is under way.
         async with trio.open_nursery() as nursery:
             guard = self._guard(console)
             watch = partial(self._tell, console)
-            read = partial(reread, self.file, self.options.agents)
-            tree = open_tree(self.loaded.spec, hub, watch, guard, console.remark, journal, past, read)
+            tree = open_tree(
+                self.loaded.spec, hub, watch, guard, console.remark, journal, past, self._sources(console), directory
+            )
             async with tree as control:
                 acting = partial(act_on, reopen=hub.reopen_logs, record=partial(_record, journal))
                 nursery.start_soon(acting, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
@@ -122,6 +124,12 @@ class _Run:
             text = f"left down by the run before: {names}; name it, or run with --fresh, to start it"
             console.say(text, tone=Tone.WARNING)
         return past
+
+    def _sources(self, console: Console) -> Sources:
+        """How the file is read again. Who runs only some of its agents has no others come back."""
+        only = self.options.agents
+        read_some = partial(read_agents, os.path.dirname(self.file))
+        return Sources(partial(reread, self.file, only), read_some, partial(_warn, console), restore=not only)
 
     def _guard(self, console: Console) -> Guard:
         lease = self.claim.lease

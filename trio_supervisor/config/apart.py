@@ -9,11 +9,11 @@ import gc
 import os
 import pickle
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
-from trio_supervisor.errors import SupervisorError
+from trio_supervisor.errors import ConfigError, SupervisorError
 
 if TYPE_CHECKING:
     from trio_supervisor.config.loaded import Loaded
@@ -25,7 +25,9 @@ Reading = Callable[[], "Loaded"]
 def begin(path: str | os.PathLike[str], only: Sequence[str] = ()) -> Reading:
     """Begin to read a file, as `load` does with the environment of this process."""
 
-    read = _reads(path, only)
+    def read() -> "Loaded":
+        return _file(path, only)
+
     if not _can_fork():
         return read
     told, tells = os.pipe()
@@ -56,22 +58,49 @@ def command() -> list[str] | None:
 
 def request(path: str, only: Sequence[str] = ()) -> bytes:
     """Have a file read, as `load` does."""
-    return pickle.dumps((path, tuple(only)))
+    return pickle.dumps((_file, (path, tuple(only))))
+
+
+def agents_request(texts: Mapping[str, str], directory: str) -> bytes:
+    """Have agents read, as `load_agent` does, by their paths; the answer has for each what came of it, or its mistakes
+    in words.
+    """
+    return pickle.dumps((_agents, (dict(texts), directory)))
 
 
 def answer() -> None:
     """Read what is asked for, and tell it on standard output; that program's whole life."""
-    path, only = pickle.loads(sys.stdin.buffer.read())
+    asked = sys.stdin.buffer.read()
     copyreg.dispatch_table[MappingProxyType] = _reduced
-    sys.stdout.buffer.write(_packed(_reads(path, only)))
+    sys.stdout.buffer.write(_packed(lambda: read_here(asked)))
 
 
-def read_here(asked: bytes) -> "Loaded":
+def read_here(asked: bytes) -> object:
     """Read what a request asks for in this process."""
-    return _reads(*pickle.loads(asked))()
+    read, arguments = pickle.loads(asked)
+    found: object = read(*arguments)
+    return found
 
 
-def unpacked(told: bytes) -> "Loaded":
+def _file(path: str | os.PathLike[str], only: Sequence[str]) -> "Loaded":
+    from trio_supervisor.config.load import load  # noqa: PLC0415 -- costs what this module is there to save
+
+    return load(path, environ=os.environ, only=only)
+
+
+def _agents(texts: Mapping[str, str], directory: str) -> "dict[str, Loaded | str]":
+    from trio_supervisor.config.load import load_agent  # noqa: PLC0415 -- the same
+
+    found: dict[str, Loaded | str] = {}
+    for agent, text in texts.items():
+        try:
+            found[agent] = load_agent(text, agent, directory=directory, environ=os.environ)
+        except ConfigError as error:
+            found[agent] = str(error)
+    return found
+
+
+def unpacked(told: bytes) -> object:
     """What was told. Raises what `load` raises, and EOFError: nothing was."""
     if not told:
         raise EOFError
@@ -79,17 +108,7 @@ def unpacked(told: bytes) -> "Loaded":
     if isinstance(found, tuple):
         kind, words = found
         raise kind(words)
-    loaded: Loaded = found
-    return loaded
-
-
-def _reads(path: str | os.PathLike[str], only: Sequence[str]) -> Reading:
-    def read() -> "Loaded":
-        from trio_supervisor.config.load import load  # noqa: PLC0415 -- costs what this module is there to save
-
-        return load(path, environ=os.environ, only=only)
-
-    return read
+    return found
 
 
 def _can_fork() -> bool:
@@ -109,7 +128,7 @@ def _tell(read: Reading, tells: int) -> NoReturn:
         os._exit(0)
 
 
-def _packed(read: Reading) -> bytes:
+def _packed(read: Callable[[], object]) -> bytes:
     try:
         return pickle.dumps(read(), pickle.HIGHEST_PROTOCOL)
     except SupervisorError as error:
@@ -120,7 +139,9 @@ def _result(pid: int, told: int, read: Reading) -> "Loaded":
     with open(told, "rb") as file:
         packed = file.read()
     os.waitpid(pid, 0)
-    return unpacked(packed) if packed else read()
+    if not packed:
+        return read()
+    return cast("Loaded", unpacked(packed))
 
 
 def _reduced(mapping: "MappingProxyType[str, str]") -> tuple[Callable[[dict[str, str]], object], tuple[dict[str, str]]]:

@@ -70,3 +70,5 @@ SubtreeStop = NewType("SubtreeStop", object)
 Umask = NewType("Umask", int)
 VariableName = NewType("VariableName", str)
 Version = NewType("Version", int)
+Workspace = NewType("Workspace", object)
+"""Whether there is one, or its path."""

@@ -290,8 +290,8 @@ class Control(Protocol):
     async def reset(self, agent: str) -> Operation:
         """Forget how often it has failed: restarts, delay and limit begin anew."""
 
-    async def remove(self, agent: str, *, reason: str = ..., wait: Wait = True) -> Operation:
-        """Stop it and forget it."""
+    async def remove(self, agent: str, *, reason: str = ..., purge: bool = False, wait: Wait = True) -> Operation:
+        """Stop it and forget it; `purge`: with its workspace, if that is in the state directory."""
 
     async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end, to its group or to the leader alone."""
@@ -301,6 +301,13 @@ class Control(Protocol):
 
     async def add(self, spec: "ChildSpec", *, under: str = "", wait: Wait = True) -> Operation:
         """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""
+
+    async def register(self, agent: str, text: str, *, start: bool = True, wait: Wait = True) -> Operation:
+        """Add an agent by what would stand under its name in a file, in YAML or JSON, and start it. It comes back in
+        the next run, until it is removed. `agent`: its path. The same again is done at once.
+
+        Raises ConfigError with all mistakes, SpecError, ConflictError: there is another one, ChildStartError.
+        """
 
     async def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
         """Have so many replicas of an agent (`web` stands for `web-1`, `web-2`, ...), or instances of a template (by

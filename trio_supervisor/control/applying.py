@@ -144,7 +144,7 @@ class Applying:
             except SupervisorError as error:
                 self._errors[engine.path_of(spec.id)] = error
             else:
-                steps.append((id, partial(_wait_added, engine, id, answer)))
+                steps.append((id, partial(wait_added, engine, id, answer)))
         return steps
 
 
@@ -162,10 +162,11 @@ async def _add_after(engine: Supervisor, going: Child, spec: ChildSpec) -> None:
     while going.state is not State.REMOVED and not engine.over:
         await engine.wait_change()
     id, answer = engine.post_start(spec)
-    await _wait_added(engine, id, answer)
+    await wait_added(engine, id, answer)
 
 
-async def _wait_added(engine: Supervisor, id: str, answer: Callable[[], Awaitable[Reply]]) -> None:
+async def wait_added(engine: Supervisor, id: str, answer: Callable[[], Awaitable[Reply]]) -> None:
+    """Wait for a child to be up that was added a moment ago. Raises ChildStartError, CallError, ConflictError."""
     await _taken_in(engine)
     child = engine.children.get(id)
     if child is None:

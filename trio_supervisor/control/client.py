@@ -148,9 +148,15 @@ class Client:
         """Forget how often it has failed."""
         return self._order(agent, Verb.RESET, None)
 
-    def remove(self, agent: str, *, reason: str | None = None, wait: Wait = True) -> Operation:
-        """Stop it and forget it."""
-        return self._order(agent, Verb.REMOVE, wait, reason=reason)
+    def remove(self, agent: str, *, reason: str | None = None, purge: bool = False, wait: Wait = True) -> Operation:
+        """Stop it and forget it; `purge`: with its workspace."""
+        return self._order(agent, Verb.REMOVE, wait, reason=reason, purge=purge or None)
+
+    def register(
+        self, agent: str, text: str | Mapping[str, object], *, start: bool = True, wait: Wait = True
+    ) -> Operation:
+        """Add an agent by what would stand under its name in a file, and start it. Raises ConfigError."""
+        return self._post("/v1/agents", wait, {"agent": agent, "spec": text, "start": start})
 
     def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end."""

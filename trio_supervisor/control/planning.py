@@ -1,6 +1,6 @@
 """What it takes to bring a tree to what is written now: a table for people, and what is to be done, by supervisor."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 
 from attrs import define, field
 
@@ -8,6 +8,7 @@ from trio_supervisor.control.api import Action, AgentChange, Desired
 from trio_supervisor.core.child import Child
 from trio_supervisor.engine.changing import Change
 from trio_supervisor.engine.supervisor import Supervisor
+from trio_supervisor.errors import ConfigError
 from trio_supervisor.record import record
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 from trio_supervisor.spec.difference import Difference, child_difference, tree_difference
@@ -25,6 +26,23 @@ class Written:
     warnings: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
     """The paths of those that are written and left out."""
+
+
+def _say_nothing(_text: str) -> None:
+    """Nobody listens."""
+
+
+@record
+class Sources:
+    """Whence it is known what a tree is to be. ConfigError has all mistakes."""
+
+    file: Callable[[], Awaitable[Written]]
+    agents: Callable[[Mapping[str, str]], Awaitable[Mapping[str, Written | ConfigError]]] | None = None
+    """Takes what is said of agents, by their paths."""
+    complain: Callable[[str], None] = _say_nothing
+    """Takes what a person should know of what can't be restored."""
+    restore: bool = True
+    """Whether those come back that were added in earlier runs."""
 
 
 @define(eq=False)
@@ -220,10 +238,11 @@ def _is_to_be_up(child: Child) -> bool:
 def _is_replica(id: str, written: Iterable[str]) -> bool:
     """Whether others of the same agent are written that has so many replicas."""
     base, _, number = id.rpartition("-")
-    return bool(base) and number.isdecimal() and any(_base(other) == base for other in written)
+    return bool(base) and number.isdecimal() and any(base_of(other) == base for other in written)
 
 
-def _base(id: str) -> str:
+def base_of(id: str) -> str:
+    """Of what agent this may be a replica; empty: of none."""
     base, _, number = id.rpartition("-")
     return base if number.isdecimal() else ""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import trio
 from starlette.applications import Starlette
@@ -36,6 +36,7 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/agents", service.guarded(service.agents), methods=get),
+            Route("/v1/agents", service.guarded(service.register), methods=post),
             Route("/v1/agents/{agent:path}/{verb}", service.guarded(service.command), methods=post),
             Route("/v1/agents/{agent:path}/logs", service.guarded(service.logs), methods=get),
             Route("/v1/agents/{agent:path}", service.guarded(service.agent), methods=get),
@@ -49,6 +50,10 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
         ],
         exception_handlers={HTTPException: _no_such_path},
     )
+
+
+class _Reason(TypedDict, total=False):
+    reason: str
 
 
 class _Service:
@@ -123,6 +128,12 @@ class _Service:
         reason, now, wait = fields.text("reason", "asked to stop"), fields.truth("now", default=False), fields.wait()
         return await self._waited(request, self._control.shutdown(reason=reason, now=now, wait=wait))
 
+    async def register(self, request: Request) -> Response:
+        fields = await _body(request, requests.REGISTER)
+        agent, start = fields.text("agent"), fields.truth("start", default=True)
+        order = self._control.register(agent, fields.mapping("spec"), start=start, wait=fields.wait())
+        return await self._waited(request, order)
+
     async def plan(self, request: Request) -> Response:
         await _body(request, {})
         return _json(forms.plan_form(await self._control.plan()))
@@ -142,7 +153,7 @@ class _Service:
 
     def _order(self, verb: Verb, agent: str, fields: Fields) -> Awaitable[Operation]:
         control = self._control
-        reason = {"reason": fields.text("reason")} if fields.has("reason") else {}
+        reason: _Reason = {"reason": fields.text("reason")} if fields.has("reason") else {}
         match verb:
             case Verb.START:
                 return control.start(agent, wait=fields.wait(), **reason)
@@ -158,7 +169,7 @@ class _Service:
             case Verb.RESET:
                 return control.reset(agent)
             case Verb.REMOVE:
-                return control.remove(agent, wait=fields.wait(), **reason)
+                return control.remove(agent, purge=fields.truth("purge", default=False), wait=fields.wait(), **reason)
             case Verb.SIGNAL:
                 group = fields.choice("to", ("group", "leader")) == "group"
                 return control.signal(agent, fields.signal("signal"), group=group)

@@ -39,7 +39,16 @@ def document() -> Form:
 def _paths() -> Form:
     lines = {"200": _answer("One JSON object per line", "application/x-ndjson", _ref("Line"))}
     return {
-        "/v1/agents": {"get": _operation("All agents as they are", _ok("Agents"), [])},
+        "/v1/agents": {
+            "get": _operation("All agents as they are", _ok("Agents"), []),
+            "post": _operation(
+                "Add an agent, and start it",
+                _done(),
+                [],
+                *(400, 404, 409, 413),
+                body=_object(requests.REGISTER, ["agent", "spec"]),
+            ),
+        },
         "/v1/agents/{agent}": {"get": _operation("One agent as it is", _ok("Agent"), [_agent()], 404)},
         "/v1/agents/{agent}/logs": {
             "get": _operation("What it has said", lines, [_agent(), *_query(requests.LOGS)], 400, 404)

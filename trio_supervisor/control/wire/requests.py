@@ -42,7 +42,14 @@ COMMANDS: Mapping[Verb, Known] = {
     Verb.HOLD: {"reason": {**_REASON, "minLength": 1}, "wait": WAIT},
     Verb.RESUME: _WITH_REASON,
     Verb.RESET: {},
-    Verb.REMOVE: _WITH_REASON,
+    Verb.REMOVE: {
+        "purge": {
+            "type": "boolean",
+            "default": False,
+            "description": "with its workspace, if that is in the state directory",
+        },
+        **_WITH_REASON,
+    },
     Verb.SIGNAL: {
         "signal": {"enum": [*_SIGNALS, *_SIGNALS.values()], "description": "by its name or number"},
         "to": {"enum": ["group", "leader"], "default": "group"},
@@ -59,6 +66,15 @@ REQUIRED: Mapping[Verb, Sequence[str]] = {
 SHUTDOWN: Known = {
     "reason": _REASON,
     "now": {"type": "boolean", "default": False, "description": "without any grace"},
+    "wait": WAIT,
+}
+REGISTER: Known = {
+    "agent": {"type": "string", "maxLength": 1000, "description": "the path that it is to have, as team/planner"},
+    "spec": {
+        "type": ["object", "string"],
+        "description": "what stands under its name in a file: as an object, or as YAML",
+    },
+    "start": {"type": "boolean", "default": True, "description": "or only add it"},
     "wait": WAIT,
 }
 OPERATION: Known = {
@@ -118,6 +134,13 @@ class Fields:
             return self._get(name, str, "a string", None).encode()
         except UnicodeEncodeError as error:
             raise RequestError(f"{name} must be text that UTF-8 can hold: {error.reason}") from None
+
+    def mapping(self, name: str) -> str:
+        """A mapping, as the text that is read: YAML as it is, an object as JSON. Raises RequestError."""
+        value = self._fields.get(name)
+        if isinstance(value, dict):
+            return json.dumps(value, indent=2, ensure_ascii=False)
+        return self._get(name, str, "an object, or some YAML", None)
 
     def truth(self, name: str, *, default: bool) -> bool:
         """Raises RequestError."""
