@@ -31,7 +31,7 @@ async def read_agents(directory: str, texts: Mapping[str, str]) -> Mapping[str, 
 
 
 def _written(loaded: Loaded) -> Written:
-    return Written(loaded.spec, loaded.warnings, loaded.disabled)
+    return Written(loaded.spec, loaded.warnings, loaded.disabled, loaded.files)
 
 
 async def _read(asked: bytes, what: str) -> object:

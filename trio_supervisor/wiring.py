@@ -12,7 +12,7 @@ import trio
 
 from trio_supervisor.control.api import Control, Event, Remark
 from trio_supervisor.control.local import LocalControl
-from trio_supervisor.control.planning import Sources
+from trio_supervisor.control.planning import Sources, Written
 from trio_supervisor.control.recording import Recorder
 from trio_supervisor.control.server.door import listening
 from trio_supervisor.control.server.serving import serve
@@ -44,6 +44,7 @@ __all__ = [
     "Journal",
     "Order",
     "Sources",
+    "Written",
     "claimed",
     "make_supervisor",
     "open_tree",

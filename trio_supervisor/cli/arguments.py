@@ -82,6 +82,7 @@ def _add_run(commands: "Commands[argparse.ArgumentParser]") -> None:
     run.add_argument(
         "--fresh", action="store_true", help="forget what earlier runs have left held, stopped, or near its limit"
     )
+    run.add_argument("--watch", action="store_true", help="apply the file whenever it has changed; goes on like --stay")
     run.add_argument("--stay", action="store_true", help="go on when nothing is left to run")
     run.add_argument(
         "--exit-code-from",

@@ -27,9 +27,10 @@ from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.rereading import read_agents, reread
-from trio_supervisor.wiring import Claim, Journal, Order, Sources, claimed, open_tree, past_of, served
+from trio_supervisor.wiring import Claim, Journal, Order, Sources, Written, claimed, open_tree, past_of, served
 
 if TYPE_CHECKING:
+    from trio_supervisor.cli.watching import Signs, Watching
     from trio_supervisor.journal.restoring import Past
 
 LAST_WORDS = 2.0
@@ -50,7 +51,8 @@ def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading
         logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
     with claimed(loaded.path, options.state_dir, os.environ) as claim:
         # Not its real path: relative paths in it begin where it was named.
-        return trio.run(_Run(loaded, options, guardian, claim, os.path.abspath(options.file)).main)
+        file = os.path.abspath(options.file)
+        return trio.run(_Run(loaded, options, guardian, claim, file, loaded.files, _signs(options, loaded)).main)
 
 
 @define
@@ -61,6 +63,10 @@ class _Run:
     claim: Claim
     file: str
     """Absolute."""
+    files: tuple[str, ...]
+    """All that were read last."""
+    seen: "Signs"
+    """How they were then, if they are watched."""
     asked: trio.Event = field(factory=trio.Event)
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
@@ -97,6 +103,8 @@ class _Run:
                 acting = partial(act_on, reopen=hub.reopen_logs, record=partial(_record, journal))
                 nursery.start_soon(acting, signals, control, self.asked.set)  # noqa: ASYNC111 -- for that reason
                 control.on_shutdown(self.asked.set)
+                if self.options.watch:
+                    nursery.start_soon(self._watching(control, console).run)  # noqa: ASYNC111 -- ends before the tree
                 async with served(control, self.claim.directory, os.environ, partial(_warn, console)):
                     control.end(await self._wait(control))
                     await control.wait()
@@ -125,11 +133,24 @@ class _Run:
             console.say(text, tone=Tone.WARNING)
         return past
 
+    def _watching(self, control: Control, console: Console) -> "Watching":
+        from trio_supervisor.cli.watching import Watching  # noqa: PLC0415 -- only where it is asked for
+
+        def say(text: str, tone: Tone) -> None:
+            console.say(text, tone=tone)
+
+        return Watching(control, lambda: self.files, say, self.seen)
+
+    async def _reread(self) -> Written:
+        written = await reread(self.file, self.options.agents)
+        self.files = written.files
+        return written
+
     def _sources(self, console: Console) -> Sources:
         """How the file is read again. Who runs only some of its agents has no others come back."""
         only = self.options.agents
         read_some = partial(read_agents, os.path.dirname(self.file))
-        return Sources(partial(reread, self.file, only), read_some, partial(_warn, console), restore=not only)
+        return Sources(self._reread, read_some, partial(_warn, console), restore=not only)
 
     def _guard(self, console: Console) -> Guard:
         lease = self.claim.lease
@@ -150,7 +171,7 @@ class _Run:
         async with trio.open_nursery() as nursery:
             if self.options.exit_code_from is not None:
                 nursery.start_soon(_cancel_after, self.watched, nursery.cancel_scope)
-            if self.options.stay or self.options.exit_code_from is not None:
+            if self.options.stay or self.options.watch or self.options.exit_code_from is not None:
                 await self.asked.wait()
             await control.wait()
             nursery.cancel_scope.cancel()
@@ -179,6 +200,14 @@ class _Run:
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         look = style.detect(terminal=os.isatty(_STDOUT), env=os.environ, encoding=encoding)
         return TextFormat(look, self.loaded.agents)
+
+
+def _signs(options: argparse.Namespace, loaded: Loaded) -> "Signs":
+    if not options.watch:
+        return {}
+    from trio_supervisor.cli.watching import signs  # noqa: PLC0415 -- only where it is asked for
+
+    return signs(loaded.files)
 
 
 async def _record(journal: Journal | None, verb: str, signal: str) -> None:

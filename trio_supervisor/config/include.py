@@ -65,6 +65,10 @@ class Files:
         with self.mistakes.collected():
             self._file(self._source(data, path, path), os.path.realpath(path), None)
 
+    def paths(self, path: str | os.PathLike[str]) -> tuple[str, ...]:
+        """The absolute paths of all files that were read; `path`: of the first one."""
+        return (os.path.abspath(path), *self._first_named, *self._variables)
+
     def read_agent(self, id: str, source: Source) -> None:
         """Read what one agent is, as if it stood under `agents` in a file by itself. Others may be beside it that are
         not known here.

@@ -48,7 +48,7 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     _warn(files, root, running, warnings)
     agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
     spec = attrs.evolve(build_supervisor(root, running), accounts=read_accounts(files))
-    return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents)
+    return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents, files.paths(path))
 
 
 def load_agent(text: str, agent: str, *, directory: str, environ: Mapping[str, str]) -> Loaded:

@@ -26,6 +26,8 @@ class Written:
     warnings: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
     """The paths of those that are written and left out."""
+    files: tuple[str, ...] = ()
+    """Where it is written."""
 
 
 def _say_nothing(_text: str) -> None:
