@@ -109,11 +109,9 @@ _SCALARS = st.one_of(
     ),
 )
 _NAMES = sorted({*AGENT, *SUBTREE, *(name for table in TABLES.values() for name in table), "x-a"})
-_NESTED = st.recursive(
+_ANYTHING = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4)
 )
-# Under a name of its own: Hypothesis writes out the strategies of a test, and refuses to when that gets too long.
-_ANYTHING: st.SearchStrategy[object] = st.deferred(lambda: _NESTED)
 _PROBE = st.fixed_dictionaries({}, optional=dict.fromkeys([*PROBE_KINDS, *TABLES[Health]], _ANYTHING))
 _AGENT = st.fixed_dictionaries({}, optional=dict.fromkeys(AGENT, _ANYTHING) | {"health": _PROBE, "readiness": _PROBE})
 _SUPERVISOR = st.fixed_dictionaries({}, optional=dict.fromkeys(TABLES[SupervisorSpec], _ANYTHING))
@@ -135,6 +133,8 @@ _FILE = st.fixed_dictionaries(
 )
 
 
+# Hypothesis writes its strategies out when it takes its time; they hold every key several times.
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.slow
 @settings(deadline=None)
 @given(_FILE)

@@ -181,13 +181,13 @@ async def _wait_up(engine: Supervisor, child: Child, before: int) -> None:
     await _taken_in(engine)
     path = engine.path_of(child.id)
     while not (child.generation > before and child.state in _THERE):
-        asking.check_killed(engine, child)
         if engine.ending is not None:
             raise ConflictError(f"{path}: nothing is started any more: {engine.ending.reason}")
         if engine.over or child.desired is not Desired.UP:
             raise ConflictError(f"{path}: somebody else wants it otherwise: {child.reason}")
         failed = child.generation > before and child.state is State.BACKOFF
         if failed or (child.state.resting and not engine.busy and not engine.has_waiting):
+            asking.check_killed(engine, child)
             raise ChildStartError(path, child.last_exit, f"{child.state.value}: {child.reason}")
         await engine.wait_change()
 
