@@ -9,7 +9,7 @@ import trio
 
 from trio_supervisor.config import apart
 from trio_supervisor.config.loaded import Loaded
-from trio_supervisor.control.planning import Written
+from trio_supervisor.control.sources import Written
 from trio_supervisor.errors import ConfigError
 
 PATIENCE = 60.0

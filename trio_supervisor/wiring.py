@@ -12,10 +12,11 @@ import trio
 
 from trio_supervisor.control.api import Control, Event, Remark
 from trio_supervisor.control.local import LocalControl
-from trio_supervisor.control.planning import Sources, Written
 from trio_supervisor.control.recording import Recorder
+from trio_supervisor.control.register import Added
 from trio_supervisor.control.server.door import listening
 from trio_supervisor.control.server.serving import serve
+from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import ConfigError
@@ -129,8 +130,6 @@ async def _restore_added(control: LocalControl, journal: Journal, sources: Sourc
     known = {owner: value for (owner, name), value in memory.items() if name == ADDED and isinstance(value, dict)}
     if not known:
         return
-    from trio_supervisor.control.adding import Added  # noqa: PLC0415 -- for most runs there are none
-
     texts = {agent: text for agent, value in known.items() if isinstance(text := value.get("text"), str)}
     read = {} if sources.agents is None else await sources.agents(texts)
     added: dict[str, Added] = {}

@@ -15,7 +15,7 @@ from trio_supervisor import Backoff, ChildSpec, Exec, Health, Readiness, SignalS
 from trio_supervisor.config.load import load_agent
 from trio_supervisor.control.api import Action, AgentChange, Phase, Plan, State, Verb
 from trio_supervisor.control.local import LocalControl
-from trio_supervisor.control.planning import Sources, Written
+from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.embedding.specs import supervisor_spec
 from trio_supervisor.errors import ChildStartError, ConfigError, ConflictError, NotKilledError, SpecError
 

@@ -19,7 +19,7 @@ from trio_supervisor import Idle, Lifetime, Limits, process, supervisor, task
 from trio_supervisor.config.load import load_agent
 from trio_supervisor.control.api import Desired, How, Snapshot, State
 from trio_supervisor.control.local import LocalControl
-from trio_supervisor.control.planning import Sources, Written
+from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.core.limits import Then
 from trio_supervisor.errors import (
     ChildStartError,

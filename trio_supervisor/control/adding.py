@@ -9,20 +9,7 @@ from trio_supervisor.control.applying import wait_added
 from trio_supervisor.control.planning import base_of, in_order
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import ConflictError, SpecError
-from trio_supervisor.record import record
 from trio_supervisor.spec import ChildSpec
-
-
-@record
-class Added:
-    """What was added."""
-
-    text: str
-    """What is said of it, in YAML or JSON."""
-    start: bool
-    """Whether it was to be started, too."""
-    specs: tuple[ChildSpec, ...]
-    """What that comes to: itself, or its replicas."""
 
 
 def check_place(engine: Supervisor, agent: str) -> None:
@@ -71,3 +58,14 @@ async def add_all(engine: Supervisor, specs: Iterable[ChildSpec], *, start: bool
             await wait_added(engine, id, answer)
         else:
             asking.checked(engine.path_of(id), await answer())
+
+
+def checked(engine: Supervisor, agent: str, specs: Iterable[ChildSpec]) -> tuple[ChildSpec, ...]:
+    """As `resolved`, if they can be added now. Raises ConflictError, SpecError."""
+    check_place(engine, agent)
+    found = resolved(engine, specs)
+    for spec in found:
+        check_place(engine, engine.path_of(spec.id))
+        engine.check_new(spec)
+        engine.trial_policy(spec)
+    return found

@@ -8,15 +8,15 @@ from functools import partial
 
 import trio
 
-from trio_supervisor import workspaces
-from trio_supervisor.control import adding, applying, asking, planning, scaling, talking
+from trio_supervisor.control import asking, scaling, talking
 from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Plan, Remark, Snapshot, Verb, Wait, patience
 from trio_supervisor.control.history import Follower, History
 from trio_supervisor.control.logs import Reading, Source, merged
 from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots, supervisors
 from trio_supervisor.control.operations import Looks, Operations, Order
+from trio_supervisor.control.register import Added, Register, beside
+from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.facts import HoldAsked
 from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
@@ -26,11 +26,9 @@ from trio_supervisor.errors import (
     ConflictError,
     RequestError,
     SpecError,
-    SupervisorError,
     UnknownAgentError,
 )
 from trio_supervisor.journal.entries import Plain
-from trio_supervisor.journal.orders import ADDED
 from trio_supervisor.journal.orders import Order as Recorded
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
@@ -53,20 +51,13 @@ class LocalControl:
         self._shutdown_listeners: list[Callable[[], None]] = []
         self._since: dict[str, float] = {}
         self._record: Callable[[Recorded], Awaitable[object]] | None = None
-        self._read: Callable[[], Awaitable[planning.Written]] | None = None
-        self._applying: tuple[Order, planning.Written] | None = None
+        self._read: Callable[[], Awaitable[Written]] | None = None
+        self._applying: tuple[Order, Written] | None = None
         """The last one."""
-        self._read_some: Callable[[Mapping[str, str]], Awaitable[Mapping[str, planning.Written | ConfigError]]] | None
+        self._read_some: Callable[[Mapping[str, str]], Awaitable[Mapping[str, Written | ConfigError]]] | None
         self._read_some = None
-        self._added: dict[str, adding.Added] = {}
-        """By the path of each."""
-        self._held: dict[str, str] = {}
-        """Why, of those that are to be held when they come."""
-        self._complain: Callable[[str], None] = _say_nothing
+        self._register = Register(supervisor)
         self._to_purge: set[str] = set()
-        self._remember: Callable[[str, str, Plain], None] = _remember_nothing
-        self._by_hand: set[str] = set()
-        """The paths of those that somebody has added."""
         self._put_down: set[str] = set()
         """Children that a command has put down."""
         supervisor.listen(self._tell)
@@ -209,7 +200,7 @@ class LocalControl:
     async def add(self, spec: ChildSpec, *, under: str = "", wait: Wait = True) -> Operation:
         """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""
         engine, agent = self._supervisor_of(under), f"{under}/{spec.id}" if under else spec.id
-        self._by_hand.add(agent)
+        self._register.note_path(agent)
         look = partial(self._look_at, agent)
         return await self._begin(Verb.ADD, agent, look, partial(scaling.add, engine, spec), wait)
 
@@ -220,86 +211,38 @@ class LocalControl:
         if slash and not under:
             raise UnknownAgentError(f"{agent!r}: a path begins with a name")
         check_id(name)
-        before = self._added.get(agent)
-        again = before is not None and before.text == text
         engine = self._supervisor_of(under)
-        if before is not None and again and all(spec.id in engine.children for spec in before.specs):
-            specs, effect = before.specs, trio.lowlevel.checkpoint
-        else:
+        added = self._register.is_there(agent, text, engine)
+        effect: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        if added is None:
+            from trio_supervisor.control import adding  # noqa: PLC0415 -- in most runs nobody is added
+
             adding.check_place(engine, agent)
             written = await self._read_agent(text, agent)
             engine = self._supervisor_of(under)
-            adding.check_place(engine, agent)
-            specs = adding.resolved(engine, written.spec.children)
-            for spec in specs:
-                adding.check_place(engine, engine.path_of(spec.id))
-                engine.trial_policy(spec)
-            effect = partial(self._add_all, agent, engine, specs, start=start)
-        self._note_added(agent, adding.Added(text, start, specs))
-        value: Plain = {"text": text, "start": start}
-        recorded = partial(self._recorded, Verb.ADD, agent, effect, value)
+            specs = adding.checked(engine, agent, written.spec.children)
+            added = Added(text, start, specs)
+            effect = partial(self._add_all, agent, partial(adding.add_all, engine, specs, start=start))
+            self._note_added(agent, added)
+        recorded = partial(self._recorded, Verb.ADD, agent, effect, added.value)
         return await _wait(self._operations.begin(Verb.ADD, agent, partial(self._look_at, agent), recorded), until)
 
-    async def _add_all(self, agent: str, engine: Supervisor, specs: tuple[ChildSpec, ...], *, start: bool) -> None:
+    async def _add_all(self, agent: str, add: Callable[[], Awaitable[None]]) -> None:
         try:
-            await adding.add_all(engine, specs, start=start)
+            await add()
         except (CallError, SpecError):
             # It was refused, so it is not there.
-            self._note_gone(agent)
+            self._register.note_gone(agent)
             raise
 
-    def restore(self, added: Mapping[str, adding.Added], held: Mapping[str, str]) -> None:
-        """Have those again that were added in an earlier run, by path; `held`: why, of those that stay held."""
-        for agent, each in added.items():
-            self._note_added(agent, each)
-        self._held.update(held)
-        for engine in tuple(supervisors(self._supervisor)):
-            self._bring_back(engine.path)
-
-    def _note_added(self, agent: str, added: adding.Added) -> None:
-        self._added[agent] = added
-        self._by_hand.update(_beside(agent, spec.id) for spec in added.specs)
+    def _note_added(self, agent: str, added: Added) -> None:
+        self._register.note(agent, added)
         if not added.start:
-            self._put_down.update(_beside(agent, spec.id) for spec in added.specs)
+            self._put_down.update(beside(agent, spec.id) for spec in added.specs)
 
-    def _note_gone(self, agent: str) -> None:
-        """A child was removed, or is one that is written by now: nobody has added it any more."""
-        self._by_hand.discard(agent)
-        for path, added in list(self._added.items()):
-            rest = tuple(spec for spec in added.specs if _beside(path, spec.id) in self._by_hand)
-            if not rest or path.startswith(f"{agent}/"):
-                del self._added[path]
-                self._remember(path, ADDED, None)
-
-    def _bring_back(self, path: str) -> None:
-        """A supervisor has begun a life, from its spec: those that were added to it come again."""
-        engine = find(self._supervisor, path)
-        here = {agent: each for agent, each in self._added.items() if agent.rpartition("/")[0] == path}
-        if engine is None or engine.ending is not None or not here:
-            return
-        ids = [spec.id for each in here.values() for spec in each.specs]
-        coming = []
-        for agent, each in here.items():
-            try:
-                specs = adding.resolved(engine, [spec for spec in each.specs if spec.id not in engine.children], ids)
-                for spec in specs:
-                    engine.trial_policy(spec)
-                coming += [(spec, each.start) for spec in specs]
-            except SupervisorError as error:
-                self._complain(f"{agent}, which was added at run time, does not come back: {error}")
-        starts = {spec.id: start for spec, start in coming}
-        for spec in planning.in_order(spec for spec, _ in coming):
-            reason = self._held.pop(engine.path_of(spec.id), "")
-            engine.post_start(spec, idle=bool(reason) or not starts[spec.id])
-            if reason:
-                engine.post(HoldAsked(spec.id, reason))
-
-    def _note_started(self, agent: str) -> None:
-        """Who was only added, and is started, is started again in the next run."""
-        added = self._added.get(agent)
-        if added is not None and not added.start:
-            self._added[agent] = changed(added, start=True)
-            self._remember(agent, ADDED, {"text": added.text, "start": True})
+    def restore(self, added: Mapping[str, Added], held: Mapping[str, str]) -> None:
+        """Have those again that were added in an earlier run, by path; `held`: why, of those that stay held."""
+        self._register.restore(added, held)
 
     async def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
         """Have so many replicas of an agent (`web` stands for `web-1`, `web-2`, ...), or instances of a template (by
@@ -315,7 +258,9 @@ class LocalControl:
 
     async def plan(self) -> Plan:
         """Read what is written, and compare the tree with it; see `Control`."""
-        planned = planning.plan(self._supervisor, await self._read_file(), self._by_hand)
+        from trio_supervisor.control import planning  # noqa: PLC0415 -- most runs apply nothing
+
+        planned = planning.plan(self._supervisor, await self._read_file(), self._register.paths)
         return Plan(tuple(planned.changes), planned.written.warnings, tuple(planned.refusals))
 
     async def apply(self, *, wait: Wait = True) -> Operation:
@@ -324,8 +269,11 @@ class LocalControl:
         written = await self._read_file()
         if self._applying is not None and not self._applying[0].over.is_set() and self._applying[1] == written:
             return await _wait(self._applying[0], until)
+        from trio_supervisor.control import applying, planning  # noqa: PLC0415 -- most runs apply nothing
+        from trio_supervisor.journal.restoring import paths  # noqa: PLC0415
+
         await self._taken_in()
-        planned = planning.plan(self._supervisor, written, self._by_hand)
+        planned = planning.plan(self._supervisor, written, self._register.paths)
         applying.check(planned)
         work = applying.Applying(planned)
         # Before any checkpoint: as planned, so done.
@@ -335,18 +283,17 @@ class LocalControl:
         )
         order.changes = tuple(planned.changes)
         self._applying = order, written
-        from trio_supervisor.journal.restoring import paths  # noqa: PLC0415 -- most runs apply nothing
-
         for path in paths(written.spec):
-            if path in self._by_hand:
-                self._note_gone(path)
+            if path in self._register.paths:
+                self._register.note_gone(path)
         return await _wait(order, until)
 
-    def read_by(self, sources: planning.Sources) -> None:
+    def read_by(self, sources: Sources) -> None:
         """Have it read so what the tree is to be."""
-        self._read, self._read_some, self._complain = sources.file, sources.agents, sources.complain
+        self._read, self._read_some = sources.file, sources.agents
+        self._register.complain = sources.complain
 
-    async def _read_agent(self, text: str, agent: str) -> planning.Written:
+    async def _read_agent(self, text: str, agent: str) -> Written:
         if self._read_some is None:
             raise ConflictError("this supervisor can't read what is said of an agent")
         found = (await self._read_some({agent: text}))[agent]
@@ -354,7 +301,7 @@ class LocalControl:
             raise found
         return found
 
-    async def _read_file(self) -> planning.Written:
+    async def _read_file(self) -> Written:
         if self._read is None:
             raise ConflictError("this supervisor runs no file that could be read again")
         return await self._read()
@@ -409,7 +356,7 @@ class LocalControl:
         elif verb in (Verb.START, Verb.RESTART, Verb.RESUME, Verb.REMOVE):
             self._put_down.discard(agent)
             if verb is not Verb.REMOVE:
-                self._note_started(agent)
+                self._register.note_started(agent)
         return await _wait(order, until)
 
     async def _recorded(
@@ -422,13 +369,13 @@ class LocalControl:
     def record_orders(
         self,
         record: Callable[[Recorded], Awaitable[object]],
-        remember: Callable[[str, str, Plain], None] | None = None,
+        remember: Callable[[str, str, Plain], None],
     ) -> None:
         """Have `record` awaited with every command before its effect begins; it must not raise, and is bounded.
         `remember` keeps a value for the next run.
         """
         self._record = record
-        self._remember = remember or _remember_nothing
+        self._register.remember = remember
 
     # The end
 
@@ -492,9 +439,9 @@ class LocalControl:
         now = trio.current_time()
         agent = f"{path}/{notice.child}" if path else notice.child
         if notice.new is State.REMOVED:
-            self._note_gone(agent)
-        elif notice.new is State.READY and self._added:
-            self._bring_back(agent)
+            self._register.note_gone(agent)
+        elif notice.new is State.READY:
+            self._register.bring_back(agent)
         supervisor = find(self._supervisor, path)
         event = Event(
             seq=self._history.last + 1,
@@ -511,21 +458,9 @@ class LocalControl:
             listener(event)
 
 
-def _beside(agent: str, id: str) -> str:
-    """The path of another child of the same supervisor."""
-    way, slash, _ = agent.rpartition("/")
-    return f"{way}{slash}{id}"
-
-
-def _say_nothing(_text: str) -> None:
-    """Nobody listens."""
-
-
-def _remember_nothing(_owner: str, _name: str, _value: Plain) -> None:
-    """There is no next run that would know."""
-
-
 async def _purge(agent: str) -> None:
+    from trio_supervisor import workspaces  # noqa: PLC0415 -- for those alone
+
     try:
         await trio.to_thread.run_sync(workspaces.remove, agent, workspaces.current())
     except OSError as error:

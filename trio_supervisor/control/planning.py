@@ -1,50 +1,20 @@
 """What it takes to bring a tree to what is written now: a table for people, and what is to be done, by supervisor."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 
 from attrs import define, field
 
 from trio_supervisor.control.api import Action, AgentChange, Desired
+from trio_supervisor.control.sources import Written
 from trio_supervisor.core.child import Child
 from trio_supervisor.engine.changing import Change
 from trio_supervisor.engine.supervisor import Supervisor
-from trio_supervisor.errors import ConfigError
-from trio_supervisor.record import record
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 from trio_supervisor.spec.difference import Difference, child_difference, tree_difference
 
 NOT_IN_FILE = "added at run time, not in the file"
 DISABLED = "disabled in the file"
 SCALED = "added by scale"
-
-
-@record
-class Written:
-    """What a tree is to be."""
-
-    spec: SupervisorSpec
-    warnings: tuple[str, ...] = ()
-    disabled: tuple[str, ...] = ()
-    """The paths of those that are written and left out."""
-    files: tuple[str, ...] = ()
-    """Where it is written."""
-
-
-def _say_nothing(_text: str) -> None:
-    """Nobody listens."""
-
-
-@record
-class Sources:
-    """Whence it is known what a tree is to be. ConfigError has all mistakes."""
-
-    file: Callable[[], Awaitable[Written]]
-    agents: Callable[[Mapping[str, str]], Awaitable[Mapping[str, Written | ConfigError]]] | None = None
-    """Takes what is said of agents, by their paths."""
-    complain: Callable[[str], None] = _say_nothing
-    """Takes what a person should know of what can't be restored."""
-    restore: bool = True
-    """Whether those come back that were added in earlier runs."""
 
 
 @define(eq=False)

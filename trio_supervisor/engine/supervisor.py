@@ -283,12 +283,13 @@ class Supervisor:
             SpecError: the child can't be served.
         """
         spec = self._spec_to_start(spec)
-        self._check_new(spec)
+        self.check_new(spec)
         runtime = self._runtime(spec)
         fact = Called(next(self._numbers), Verb.START, spec.id, self._policy(spec, runtime), idle)
         return spec.id, partial(self._answer_to, self._place(_Call(spec, runtime), fact))
 
-    def _check_new(self, spec: ChildSpec) -> None:
+    def check_new(self, spec: ChildSpec) -> None:
+        """Raises SpecError: there is one whose id differs only in case."""
         other = self._folded.get(spec.id.lower(), spec.id)
         if other != spec.id:
             raise SpecError(f"child {self.path_of(spec.id)!r}: there is {other!r}, which differs only in case")
