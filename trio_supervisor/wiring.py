@@ -14,13 +14,16 @@ import trio
 from trio_supervisor.control.api import Control, Event, Remark
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.recording import Recorder
+from trio_supervisor.control.register import Added
 from trio_supervisor.control.server.door import listening as open_socket
 from trio_supervisor.control.server.serving import serve
+from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.world import World
+from trio_supervisor.errors import ConfigError
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.journal.journal import Journal
-from trio_supervisor.journal.orders import Order
+from trio_supervisor.journal.orders import ADDED, DOWN, HELD, Order
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import (
     guardian_lives,
@@ -37,6 +40,7 @@ from trio_supervisor.state.claim import Claim, claimed
 from trio_supervisor.state.directory import control_socket
 from trio_supervisor.state.leftovers import Cleared
 from trio_supervisor.vault import note_secret_sources, redact
+from trio_supervisor.workspaces import keep_in
 
 LAST_WRITES = 2.0
 """So many seconds a slow disk has at the end for the log files, and then for the journal."""
@@ -51,6 +55,8 @@ __all__ = [
     "Journal",
     "Listening",
     "Order",
+    "Sources",
+    "Written",
     "claimed",
     "guardian_lives",
     "make_supervisor",
@@ -106,24 +112,32 @@ async def open_tree(
     hear: Callable[[Remark], None] | None = None,
     journal: Journal | None = None,
     past: "Past | None" = None,
+    sources: Sources | None = None,
+    directory: Path | None = None,
 ) -> AsyncIterator[Control]:
     """Run a tree while the block lasts; leaving it stops the tree. `watch` gets every event, from the first start on,
-    `hear` every remark. The journal is closed when everything is down.
+    `hear` every remark. `sources`: how it is read anew what the tree is to be. `directory`: the state directory. The
+    journal is closed when everything is down.
     """
     note_secret_sources(spec)
+    keep_in(directory)
     supervisor = make_supervisor(spec, hub, past, journal)
     async with trio.open_nursery() as nursery:
         control = LocalControl(supervisor, nursery)
         control.listen(watch)
         if hear is not None:
             control.listen_to_remarks(hear)
+        if sources is not None:
+            control.read_by(sources)
         if journal is not None:
             Recorder(journal, supervisor, control)
-            control.record_orders(journal.order, journal.path)
+            control.record_orders(journal.order, journal.path, journal.remember)
         await nursery.start(hub.run)
         try:
             with prints_taken_in(spec):
                 async with open_guarded(guard), supervisor.open():
+                    if journal is not None and sources is not None and sources.restore:
+                        await _restore_added(control, journal, sources)
                     yield control
         finally:
             await hub.aclose(LAST_WRITES)  # noqa: ASYNC102 -- it shields itself, and is bounded
@@ -140,6 +154,28 @@ class Listening:
     tokens: "Tokens"
     hosts: tuple[str, ...] = ()
     """The names that it is known under, beside addresses and localhost."""
+
+
+async def _restore_added(control: LocalControl, journal: Journal, sources: Sources) -> None:
+    """Have those again that were added in earlier runs, and that nobody has removed."""
+    memory = await journal.loaded()
+    known = {owner: value for (owner, name), value in memory.items() if name == ADDED and isinstance(value, dict)}
+    if not known:
+        return
+    texts = {agent: text for agent, value in known.items() if isinstance(text := value.get("text"), str)}
+    read = {} if sources.agents is None else await sources.agents(texts)
+    added: dict[str, Added] = {}
+    held: dict[str, str] = {}
+    for agent, written in read.items():
+        down = memory.get((agent, DOWN))
+        if isinstance(written, ConfigError):
+            sources.complain(f"{agent}, which was added at run time, does not come back: {written}")
+            continue
+        if isinstance(down, dict) and down.get("state") == HELD:
+            held[agent] = str(down.get("reason") or HELD)
+        start = known[agent].get("start") is not False and not isinstance(down, dict)
+        added[agent] = Added(texts[agent], start, written.spec.children)
+    control.restore(added, held)
 
 
 @asynccontextmanager

@@ -35,9 +35,10 @@ class Terminal:
 
     async def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
+        file = f"{self.directory}/supervisor.yaml"
         with trio.fail_after(60):
             done = await trio.run_process(
-                [sys.executable, "-m", "trio_supervisor", *words, "--file", f"{self.directory}/supervisor.yaml"],
+                [sys.executable, "-m", "trio_supervisor", words[0], "--file", file, *words[1:]],
                 env={**os.environ, "TRIO_SUPERVISOR_STATE_DIR": str(self.directory / "state")},
                 capture_stdout=True,
                 capture_stderr=True,

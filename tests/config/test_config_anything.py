@@ -142,6 +142,8 @@ _FILE = st.fixed_dictionaries(
 )
 
 
+# Hypothesis writes its strategies out when it takes its time; they hold every key several times.
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.slow
 # That data are made slowly on a loaded machine is no fault; and to tell it, Hypothesis would write out the strategy.
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -86,7 +86,7 @@ async def test_what_is_wrong_with_a_body_is_said_and_changes_nothing() -> None:
         ("/v1/agents/%00/restart", 404, "there is no agent '\\x00'"),
         ("/v1/agents/team%2Fplanner/restart", 200, ""),
         ("/v1/nothing", 404, "POST /v1/nothing: there is no such path"),
-        ("/v1/agents", 405, "POST /v1/agents: is no method of this path"),
+        ("/v1/events", 405, "POST /v1/events: is no method of this path"),
     ],
 )
 async def test_paths_that_are_none(place: str, status: int, message: str) -> None:

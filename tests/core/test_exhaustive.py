@@ -1,6 +1,7 @@
 """Every state of every small supervisor, every fact in each; `explorer` says what is checked after each step."""
 
 import math
+from collections.abc import Mapping
 from functools import cache
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.core.driver import CRASH, policy, tree
 from tests.core.explorer import Explorer, Node
 from trio_supervisor.core.budget import AtBudget, Budget, Rate
-from trio_supervisor.core.facts import Exited, RemoveAsked, ShutdownAsked, StopAsked
+from trio_supervisor.core.facts import Exited, Reconfigured, RemoveAsked, ShutdownAsked, StopAsked
 from trio_supervisor.core.limits import Idle, Lifetime, Progress, Then
 from trio_supervisor.core.policy import Backoff, ChildPolicy, Condition, ReadyBy, Restart, Thresholds, TreePolicy
 from trio_supervisor.core.state import TRANSITIONS, State
@@ -156,6 +157,59 @@ def test_from_every_state_there_is_a_way_down(name: str) -> None:
     for node in explorer.found.values():
         stop_and_remove_all(node.branch())
         shut_down(node.branch())
+
+
+ALONE = [name for name in SUPERVISORS if name not in two_children()]
+"""Cheap to search: what is written of two at once has tests of its own."""
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_to_write_the_same_again_changes_nothing_in_any_state(name: str) -> None:
+    explorer = explored(name)
+
+    for key, node in explorer.found.items():
+        twin = node.branch()
+        same = Reconfigured(explorer.policies, tree=twin.machine.policy, order=tuple(twin.machine.children))
+        assert twin.machine.handle(same, twin.now) == []
+        assert twin.key() == key
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_whatever_is_written_in_whatever_state_ends(name: str) -> None:
+    explorer = explored(name)
+
+    for node in explorer.found.values():
+        for other in others_than(explorer.policies):
+            twin = node.branch()
+            for fact in (Reconfigured(other), Reconfigured(later=other)):
+                twin.machine.handle(fact, twin.now)
+            shut_down_machine(twin)
+
+
+def others_than(policies: Mapping[str, ChildPolicy]) -> list[dict[str, ChildPolicy]]:
+    """The same children with all that may change in place, and with nothing of it."""
+    much = {"health": Thresholds(2, 1), "startup": Thresholds(1, 1), "idle": Idle(1), "progress": Progress(1)}
+    none = dict.fromkeys(("startup", "idle", "progress", "lifetime", "budget"))
+    found = []
+    for fields in (much, none):
+        more = {name: changed(each, **fields) for name, each in policies.items()}
+        for name, each in more.items():
+            if each.ready_by in (ReadyBy.START, ReadyBy.PROBE) and not each.remote:
+                way = ReadyBy.PROBE if each.ready_by is ReadyBy.START else ReadyBy.START
+                more[name] = changed(each, ready_by=way, start_deadline=2.0, depends_on={})
+        found.append(more)
+    return found
+
+
+def shut_down_machine(node: Node) -> None:
+    """Without looking at each step: the world knows them as they were."""
+    machine, now = node.machine, node.now
+    machine.handle(ShutdownAsked("the end"), now)
+    for _ in range(2 * len(machine.children)):
+        for child in list(machine.children.values()):
+            if child.state is State.STOPPING:
+                machine.handle(Exited(child.id, child.generation, CRASH), now)
+    assert machine.at_rest
 
 
 def stop_and_remove_all(node: Node) -> None:

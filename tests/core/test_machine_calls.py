@@ -5,6 +5,7 @@ import pytest
 from tests.core.driver import CLEAN, CRASH, policy, stops
 from tests.core.obedient import CANCELLED, FAILED, IGNORED, Obedient, otp
 from trio_supervisor.core.answers import Answer, Counts, Verb
+from trio_supervisor.core.commands import AdmitChild, Reply
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.facts import Called
 from trio_supervisor.core.policy import (
@@ -324,3 +325,13 @@ class TestBonds:
         machine.exits("a")
 
         assert machine.did() == ["child_terminated a#1", "+a"]
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_who_is_only_added_is_not_started(profile: Profile) -> None:
+    machine = Obedient(otp(profile=profile)).up()
+
+    out = machine.tell(Called(1, START, "a", FAST, idle=True))
+
+    assert out == [AdmitChild(1, "a"), Reply(1, Answer.OK)]
+    assert machine.states() == {"a": "stopped"}

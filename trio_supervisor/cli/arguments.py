@@ -22,7 +22,14 @@ class _Version(argparse.Action):
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """What a command line asks for; exits with 2 and a message if it is wrong."""
     parser = make_parser(words[:1])
+    command: list[str] = []
+    if words[:1] == ["add"] and "--" in words:
+        # What follows is another program's, whatever it looks like.
+        end = list(words).index("--")
+        words, command = words[:end], list(words[end + 1 :])
     options, rest = parser.parse_known_args(words)
+    if command:
+        options.words = command
     # argparse takes a list of words only in one piece: those after an option are left over.
     if rest and (not hasattr(options, "agents") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -109,6 +116,7 @@ def _add_what(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--fresh", action="store_true", help="forget what earlier runs have left held, stopped, or near its limit"
     )
+    run.add_argument("--watch", action="store_true", help="apply the file whenever it has changed; goes on like --stay")
     _add_listen(run)
 
 

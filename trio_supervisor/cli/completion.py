@@ -58,7 +58,7 @@ def _command(name: str, about: str, parser: argparse.ArgumentParser) -> _Command
         for word in action.option_strings
         if word[:2] == "--"
     )
-    return _Command(name, about, options, bool({"agent", "agents"} & words), "file" in words)
+    return _Command(name, about, options, bool({"agent", "agents"} & words), bool({"file", "written"} & words))
 
 
 def _valued(commands: Iterable[_Command]) -> list[str]:

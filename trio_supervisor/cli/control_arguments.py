@@ -146,6 +146,33 @@ def _attach(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _remove(parser: argparse.ArgumentParser) -> None:
+    _order_with_reason(parser)
+    parser.add_argument("--purge", action="store_true", help="with their workspaces in the state directory")
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("agent", metavar="AGENT", help="the path that it is to have, as team/planner")
+    parser.add_argument("words", nargs="*", metavar="COMMAND", help="its program and arguments, after --")
+    parser.add_argument("--spec", metavar="FILE", help="what stands under its name in a file; - is standard input")
+    parser.add_argument("--no-start", action="store_true", help="only add it")
+    _patience(parser)
+
+
+def _plan(parser: argparse.ArgumentParser) -> None:
+    _written(parser)
+    parser.add_argument("--exit-code", action="store_true", help="end with 1 if there is something to change")
+
+
+def _apply(parser: argparse.ArgumentParser) -> None:
+    _written(parser)
+    _patience(parser)
+
+
+def _written(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("written", nargs="?", metavar="FILE", help=f"the same as --file; default: {DEFAULT_FILE}")
+
+
 def _shutdown(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", action="store_true", help="without any grace")
     parser.add_argument("--reason", metavar="TEXT", help="why, for people")
@@ -167,9 +194,13 @@ CONTROL: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "hold": ("keep agents down until they are resumed, whatever becomes of their siblings", _order_with_reason),
     "resume": ("end a hold", _order_with_reason),
     "reset": ("forget how often agents have failed", _agents),
-    "remove": ("stop agents and forget them", _order_with_reason),
+    "remove": ("stop agents and forget them", _remove),
+    "add": ("add an agent while everything runs; it comes back in the next run", _add),
     "signal": ("send an agent a signal that is no request to end", _signal),
     "scale": ("have so many replicas of an agent, or instances of a template", _scale),
+    "plan": ("say what apply would do: nothing is changed", _plan),
+    "apply": ("read the file again, and bring the agents to what it says", _apply),
+    "reload": ("the same as apply", _apply),
     "wait": ("wait until an agent is ready, or stopped", _wait),
     "logs": ("show what agents have said", _logs),
     "send": ("write to the standard input of an agent", _send),

@@ -80,7 +80,7 @@ def _give(options: argparse.Namespace, client: Client) -> Give:
         case Verb.RESET:
             return client.reset
         case Verb.REMOVE:
-            return lambda name: client.remove(name, reason=reason, wait=wait)
+            return lambda name: client.remove(name, reason=reason, purge=options.purge, wait=wait)
         case Verb.SIGNAL:
             number = _signal(options.signal)
             return lambda name: client.signal(name, number, group=options.to == "group")
@@ -97,7 +97,28 @@ def _give(options: argparse.Namespace, client: Client) -> Give:
         case Verb.SHUTDOWN:
             return lambda _: client.shutdown(reason=reason, now=options.now, wait=wait)
         case Verb.ADD:
-            raise AssertionError("nobody can say on the command line what is to be added")
+            text = _spec(options)
+            return lambda name: client.register(name, text, start=not options.no_start, wait=wait)
+        case Verb.APPLY:
+            raise AssertionError("it tells of more than one agent")
+
+
+def _spec(options: argparse.Namespace) -> str:
+    if (options.spec is None) == (not options.words):
+        raise RequestError("say what it is: --spec FILE, or -- and a command")
+    if options.spec is None:
+        import json  # noqa: PLC0415 -- for those alone
+
+        return json.dumps({"command": options.words}, ensure_ascii=False)
+    try:
+        if options.spec == "-":
+            return sys.stdin.buffer.read().decode()
+        with open(options.spec, "rb") as file:
+            return file.read().decode()
+    except OSError as error:
+        raise RequestError(f"{options.spec}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{options.spec}: this is not UTF-8: {error.reason}") from None
 
 
 def _signal(text: str) -> int:
@@ -152,5 +173,6 @@ _DONE = {
     Verb.SCALE: "scaled",
     Verb.SEND: "sent",
     Verb.ADD: "added",
+    Verb.APPLY: "applied",
     Verb.SHUTDOWN: "stopped",
 }

@@ -30,6 +30,7 @@ def command(options: argparse.Namespace) -> int:
 
 def find_client(options: argparse.Namespace) -> Client:
     """A client of the supervisor that is meant. Raises NoSupervisorError: none can be meant by that; RequestError."""
+    options.file = getattr(options, "written", None) or options.file
     if options.socket is not None:
         return Client(options.socket)
     url = url_of(options)
@@ -97,6 +98,14 @@ def _command(name: str) -> Command:
             from trio_supervisor.cli.metrics import metrics  # noqa: PLC0415
 
             return metrics
+        case "plan":
+            from trio_supervisor.cli.applying import plan  # noqa: PLC0415
+
+            return plan
+        case "apply" | "reload":
+            from trio_supervisor.cli.applying import apply  # noqa: PLC0415
+
+            return apply
         case "logs":
             from trio_supervisor.cli.telling import logs  # noqa: PLC0415
 

@@ -27,12 +27,25 @@ from trio_supervisor.control.api import Control, Event, Snapshot, State
 from trio_supervisor.errors import UnknownAgentError
 from trio_supervisor.guardian.launch import Guard, Launched
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.wiring import Claim, Journal, Order, claimed, guardian_lives, open_tree, past_of, served
+from trio_supervisor.rereading import read_agents, reread
+from trio_supervisor.wiring import (
+    Claim,
+    Journal,
+    Order,
+    Sources,
+    Written,
+    claimed,
+    guardian_lives,
+    open_tree,
+    past_of,
+    served,
+)
 
 if TYPE_CHECKING:
     from trio_supervisor.cli.detach import Upstart
     from trio_supervisor.cli.listening import Opened
     from trio_supervisor.cli.systemd import Notifier
+    from trio_supervisor.cli.watching import Signs, Watching
     from trio_supervisor.journal.restoring import Past
     from trio_supervisor.output.own_log import OwnLog
 
@@ -53,7 +66,9 @@ def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading
     if logging.lastResort is not None:
         logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
     with claimed(loaded.path, options.state_dir, os.environ) as claim, ExitStack() as stack:
-        it = _Run(loaded, options, guardian, claim, _open_door(options, stack))
+        # Not its real path: relative paths in it begin where it was named.
+        file, seen = os.path.abspath(options.file), _signs(options, loaded)
+        it = _Run(loaded, options, guardian, claim, file, loaded.files, seen, _open_door(options, stack))
         if options.report is not None:
             from trio_supervisor.cli.detach import Upstart  # noqa: PLC0415 -- for most runs nobody waits
 
@@ -75,6 +90,12 @@ class _Run:
     options: argparse.Namespace
     guardian: Launched | None
     claim: Claim
+    file: str
+    """Absolute."""
+    files: tuple[str, ...]
+    """All that were read last."""
+    seen: "Signs"
+    """How they were then, if they are watched."""
     door: "Opened | None" = None
     asked: trio.Event = field(factory=trio.Event)
     """Somebody has asked for the end."""
@@ -112,11 +133,14 @@ class _Run:
         async with trio.open_nursery() as nursery:
             guard = self._guard(console)
             watch = partial(self._tell, console)
-            tree = open_tree(self.loaded.spec, hub, watch, guard, console.remark, journal, past)
+            sources, directory = self._sources(console), self.claim.directory
+            tree = open_tree(self.loaded.spec, hub, watch, guard, console.remark, journal, past, sources, directory)
             async with tree as control:
                 acting = partial(act_on, reopen=partial(self._reopen, hub), record=partial(_record, journal))
                 nursery.start_soon(acting, signals, control, self._ask_for_end)  # noqa: ASYNC111 -- for that reason
                 control.on_shutdown(self._ask_for_end)
+                if self.options.watch:
+                    nursery.start_soon(self._watching(control, console).run)  # noqa: ASYNC111 -- ends before the tree
                 listening = None if self.door is None else self.door.listening
                 warn = partial(_warn, console)
                 async with served(control, self.claim.directory, os.environ, warn, listening, journal):
@@ -158,6 +182,25 @@ class _Run:
             console.say(text, tone=Tone.WARNING, name="left_down")
         return past
 
+    def _watching(self, control: Control, console: Consoles) -> "Watching":
+        from trio_supervisor.cli.watching import Watching  # noqa: PLC0415 -- only where it is asked for
+
+        def say(text: str, tone: Tone) -> None:
+            console.say(text, tone=tone, name="file_changed")
+
+        return Watching(control, lambda: self.files, say, self.seen)
+
+    async def _reread(self) -> Written:
+        written = await reread(self.file, self.options.agents)
+        self.files = written.files
+        return written
+
+    def _sources(self, console: Consoles) -> Sources:
+        """How the file is read again. Who runs only some of its agents has no others come back."""
+        only = self.options.agents
+        read_some = partial(read_agents, os.path.dirname(self.file))
+        return Sources(self._reread, read_some, partial(_warn, console), restore=not only)
+
     def _guard(self, console: Consoles) -> Guard:
         lease = self.claim.lease
         return Guard(
@@ -187,7 +230,7 @@ class _Run:
         async with trio.open_nursery() as nursery:
             if self.options.exit_code_from is not None:
                 nursery.start_soon(_cancel_after, self.watched, nursery.cancel_scope)
-            if self.options.stay or self.options.exit_code_from is not None:
+            if self.options.stay or self.options.watch or self.options.exit_code_from is not None:
                 await self.asked.wait()
             await control.wait()
             nursery.cancel_scope.cancel()
@@ -243,6 +286,14 @@ def _notifier(console: Consoles) -> "Notifier | None":
 
     manager = taken(os.environ, os.getpid())
     return None if manager is None else Notifier(manager, partial(_warn, console), guardian_lives)
+
+
+def _signs(options: argparse.Namespace, loaded: Loaded) -> "Signs":
+    if not options.watch:
+        return {}
+    from trio_supervisor.cli.watching import signs  # noqa: PLC0415 -- only where it is asked for
+
+    return signs(loaded.files)
 
 
 async def _record(journal: Journal | None, verb: str, signal: str) -> None:

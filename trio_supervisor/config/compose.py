@@ -29,15 +29,20 @@ _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _CONTAINER_TAGS = frozenset({"!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 
-def compose(source: Source, mistakes: Mistakes) -> Node:
-    """The tree of a file; raises MistakeError for what can't be read any further, and notes all else."""
+EMPTY = "the file is empty: it needs at least `agents:`"
+
+
+def compose(source: Source, mistakes: Mistakes, what: str = EMPTY) -> Node:
+    """The tree of a file; raises MistakeError for what can't be read any further, and notes all else. `what` is said of
+    one without content.
+    """
     forbidden = _FORBIDDEN.search(source.text)
     if forbidden:
         place, code = Place(source, forbidden.start(), forbidden.end()), f"U+{ord(forbidden[0]):04X}"
         raise MistakeError(Mistake(place, f"control character {code} is not allowed"))
     root = _Composer(source, mistakes).run()
     if root is None:
-        raise MistakeError(Mistake(Place(source, 0, 0), "the file is empty: it needs at least `agents:`"))
+        raise MistakeError(Mistake(Place(source, 0, 0), what))
     return root
 
 

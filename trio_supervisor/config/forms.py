@@ -74,3 +74,5 @@ UrlOrSecret = NewType("UrlOrSecret", object)
 """Where something is posted to: a URL, or a secret that is one."""
 VariableName = NewType("VariableName", str)
 Version = NewType("Version", int)
+Workspace = NewType("Workspace", object)
+"""Whether there is one, or its path."""

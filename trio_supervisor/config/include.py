@@ -65,6 +65,23 @@ class Files:
         with self.mistakes.collected():
             self._file(self._source(data, path, path), os.path.realpath(path), None)
 
+    def paths(self, path: str | os.PathLike[str]) -> tuple[str, ...]:
+        """The absolute paths of all files that were read; `path`: of the first one."""
+        return (os.path.abspath(path), *self._first_named, *self._variables)
+
+    def read_agent(self, id: str, source: Source) -> None:
+        """Read what one agent is, as if it stood under `agents` in a file by itself. Others may be beside it that are
+        not known here.
+        """
+        source.variables = self.environ
+        self.complete = False
+        with self.mistakes.collected():
+            node = compose(source, self.mistakes, what="it is empty: it needs at least `command:`")
+            root = _under(source, "agents", _under(source, id, node))
+            fields = reader("ROOT").read(root)
+            self.mistakes.add(*fields.mistakes)
+            self.read.append(File(source, root, fields, {}, None))
+
     def variables(self, references: Iterable[Reference]) -> dict[str, str]:
         """What files of variables say; a later one wins."""
         values: dict[str, str] = {}
@@ -147,6 +164,13 @@ class Files:
             utf_16 = ", but looks like UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
             raise MistakeError(Mistake(Place(source, wrong_at, wrong_at + 1), f"this is not UTF-8{utf_16}"))
         return source
+
+
+def _under(source: Source, key: str, node: nodes.Node) -> nodes.Mapping:
+    around = nodes.Mapping(source, 0)
+    around.entries[key] = (nodes.Scalar(source, 0, 1, key, plain=False), node)
+    around.size, around.depth = node.size + 1, node.depth + 1
+    return around
 
 
 def references(fields: Fields, name: str) -> tuple[Reference, ...]:

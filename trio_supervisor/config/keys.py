@@ -35,6 +35,7 @@ _PROCESS = {
             "nice": "Its niceness, -20 to 19.",
             "oom_score_adj": "How readily the kernel kills it when memory runs out: -1000 (never) to 1000.",
             "notify": "Give it a socket for sd_notify(3), also without a probe that listens to it.",
+            "workspace": "A directory of its own, in which it runs: `true` (in the state directory), or its path.",
         },
         types={
             "command": forms.Command,
@@ -46,6 +47,7 @@ _PROCESS = {
             "user": forms.Account,
             "group": forms.Account,
             "umask": forms.Umask,
+            "workspace": forms.Workspace,
         },
         examples={"command": ("python3", "-m", "http.server", "{port}"), "user": "nobody", "umask": "022"},
     ),

@@ -17,8 +17,18 @@ from trio_supervisor.config.loaded import Loaded
 from trio_supervisor.config.log_footguns import warn_of_shared_logs
 from trio_supervisor.config.mistakes import Mistake, Mistakes
 from trio_supervisor.config.ports import check_exec, check_port_use, check_ports
-from trio_supervisor.config.selection import build_supervisor, check_names, disabled, mark_named, select
+from trio_supervisor.config.selection import (
+    build_supervisor,
+    check_names,
+    disabled,
+    give_outside,
+    mark_named,
+    select,
+    take_outside,
+)
+from trio_supervisor.config.source import Source
 from trio_supervisor.config.supervisors import check_significant, warn_of_auto_shutdown
+from trio_supervisor.errors import ConfigError
 
 
 def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequence[str] = ()) -> Loaded:
@@ -38,7 +48,32 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     _warn(files, root, running, warnings)
     agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
     spec = attrs.evolve(build_supervisor(root, running), accounts=read_accounts(files))
-    return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents)
+    return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents, files.paths(path))
+
+
+def load_agent(text: str, agent: str, *, directory: str, environ: Mapping[str, str]) -> Loaded:
+    """Read what one agent is, in YAML (of which JSON is a part): the mapping that stands under its name in a file.
+
+    `agent`: its path; `directory`: where relative paths in it begin. What it depends on in its own supervisor is not
+    looked for. The spec that results has it as its child, or its replicas.
+
+    Raises:
+        ConfigError: with every mistake, its line and column.
+    """
+    mistakes, warnings = Mistakes(), Mistakes()
+    files = Files(environ, mistakes)
+    files.read_agent(agent.rpartition("/")[2], Source(agent, directory, text))
+    root = read_agents(files)
+    _check_all(files, root)
+    mistakes.raise_if_any()
+    outside = take_outside(root)
+    running = select(root, ())
+    _warn(files, root, running, warnings)
+    spec = build_supervisor(root, running)
+    children = tuple(give_outside(child, outside) for child in spec.children)
+    if not children:
+        raise ConfigError(f"{agent}: 'enabled: false' leaves it out; leave that out, or add it without starting it")
+    return Loaded(attrs.evolve(spec, children=children), "", (), warnings.heads())
 
 
 def explained(path: str | os.PathLike[str], *, environ: Mapping[str, str]) -> tuple[str, ...]:

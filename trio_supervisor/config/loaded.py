@@ -19,3 +19,5 @@ class Loaded:
     """What is hardly meant, a line each, with its place."""
     agents: tuple[str, ...] = ()
     """The paths of the agents that are to run, of all supervisors, without these themselves."""
+    files: tuple[str, ...] = ()
+    """The absolute paths of all files that were read."""

@@ -85,7 +85,8 @@ def process_of(draft: Draft, file: File, files: Files) -> ProcessSpec | None:
         fields.values.pop("shell", None)
     own = files.variables(references(fields, "env_file"))
     set_env(draft, {**file.env, **own})
-    fields.values.setdefault("cwd", file.source.directory)
+    if not fields.values.get("workspace"):
+        fields.values.setdefault("cwd", file.source.directory)
     apply_preset(draft, process=True)
     check_steps_of_process(draft)
     _check_listen(draft)

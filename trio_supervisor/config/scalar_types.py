@@ -61,6 +61,7 @@ SCALARS: dict[object, ScalarType] = {
     forms.Function: ScalarType(scalars.function, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),
     forms.Callable: ScalarType(scalars.function_name, {"type": "string", "pattern": r"^[^\s:]+:[^\s:]+$"}),
     forms.Account: ScalarType(system_values.account, {"anyOf": [{"type": "integer", "minimum": 0}, _TEXT]}),
+    forms.Workspace: ScalarType(system_values.workspace, {"anyOf": [{"type": "boolean"}, _TEXT]}),
     forms.Listen: ScalarType(system_values.listen, {"anyOf": [{"const": True}, _TEXT]}),
     forms.PresetName: ScalarType(system_values.preset, {"enum": list(PRESETS)}),
     forms.Rlimit: ScalarType(

@@ -7,8 +7,9 @@ from attrs import define, field
 
 from trio_supervisor.config.drafts import Draft, Group
 from trio_supervisor.config.mistakes import did_you_mean, shown
+from trio_supervisor.core.policy import Condition
 from trio_supervisor.errors import UnknownAgentError
-from trio_supervisor.spec import SupervisorSpec
+from trio_supervisor.spec import ChildSpec, SupervisorSpec
 
 
 def mark_named(root: Group, only: Sequence[str]) -> None:
@@ -55,6 +56,30 @@ def disabled(root: Group) -> tuple[str, ...]:
         elif draft.inner is not None:
             found += disabled(draft.inner)
     return tuple(found)
+
+
+Outside = tuple[dict[str, Condition], tuple[str, ...]]
+"""What an agent depends on and is bound to that is not written beside it."""
+
+
+def take_outside(root: Group) -> Outside:
+    """Take that away from the only agent of a supervisor."""
+    depends_on: dict[str, Condition] = {}
+    binds_to: tuple[str, ...] = ()
+    for draft in root.drafts.values():
+        if (spec := draft.spec) is not None:
+            depends_on |= {name: each for name, each in spec.depends_on.items() if root.find(name) is None}
+            binds_to += tuple(name for name in spec.binds_to if root.find(name) is None)
+            own = {name: each for name, each in spec.depends_on.items() if name not in depends_on}
+            bound = tuple(name for name in spec.binds_to if name not in binds_to)
+            draft.spec = attrs.evolve(spec, depends_on=own, binds_to=bound)
+    return depends_on, binds_to
+
+
+def give_outside(child: ChildSpec, outside: Outside) -> ChildSpec:
+    """Give that back, as it is written."""
+    depends_on, binds_to = outside
+    return attrs.evolve(child, depends_on={**child.depends_on, **depends_on}, binds_to=(*child.binds_to, *binds_to))
 
 
 @define

@@ -5,7 +5,7 @@ import re
 
 from trio_supervisor.config.mistakes import Mistake, MistakeError, shown
 from trio_supervisor.config.nodes import Node, Scalar, describe
-from trio_supervisor.config.scalars import text, variable_name
+from trio_supervisor.config.scalars import path, text, variable_name
 from trio_supervisor.config.shapes import not_expected, scalar
 from trio_supervisor.config.sizes import parse_size
 from trio_supervisor.spec import DEFAULT_LISTEN, RLIMITS, UNLIMITED, Stdin, is_owned
@@ -83,6 +83,12 @@ def umask(node: Node) -> int:
     if match is None:
         raise not_expected(one, 'octal digits such as "022", up to "777"')
     return int(match[1], 8)
+
+
+def workspace(node: Node) -> bool | str:
+    """Whether there is one, or its path, made absolute from the directory of the file."""
+    value = scalar(node, "true, false or a path").value
+    return value if isinstance(value, bool) else path(node)
 
 
 def listen(node: Node) -> str:

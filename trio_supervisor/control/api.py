@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from trio_supervisor.spec import ChildSpec
 
 __all__ = [
+    "Action",
+    "AgentChange",
     "Control",
     "Desired",
     "Event",
@@ -35,6 +37,7 @@ __all__ = [
     "LogLine",
     "Operation",
     "Phase",
+    "Plan",
     "Remark",
     "Rule",
     "Snapshot",
@@ -167,6 +170,51 @@ class LogLine:
     """That it says itself; None: it says none."""
 
 
+class Action(Enum):
+    """What becomes of a child when what is written is applied."""
+
+    KEEP = "keep"
+    """It is never touched: the same life goes on."""
+    CHANGE = "change"
+    """In place, in the life that it has."""
+    RESTART = "restart"
+    """It gets a new life."""
+    ADD = "add"
+    REMOVE = "remove"
+
+
+@record
+class AgentChange:
+    """What becomes of one child."""
+
+    agent: str
+    """Empty for the supervisor of all."""
+    action: Action
+    because: tuple[str, ...] = ()
+    """RESTART: the keys that only a new life can have."""
+    fields: tuple[str, ...] = ()
+    """All keys that are others."""
+    note: str = ""
+    """What else is to be said of it, for people."""
+
+
+@record
+class Plan:
+    """What it takes to bring the tree to what is written."""
+
+    changes: tuple[AgentChange, ...]
+    """In the order in which they are written; also of those that are kept."""
+    warnings: tuple[str, ...] = ()
+    """What is hardly meant in what is written, a line each."""
+    refusals: tuple[str, ...] = ()
+    """Why nothing of it can be done as things are."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return all(change.action is Action.KEEP for change in self.changes)
+
+
 class Verb(Enum):
     """What a command does."""
 
@@ -181,6 +229,7 @@ class Verb(Enum):
     SEND = "send"
     ADD = "add"
     SCALE = "scale"
+    APPLY = "apply"
     SHUTDOWN = "shutdown"
 
 
@@ -223,6 +272,8 @@ class Operation:
     """FAILED: why."""
     heard: Heard | None = None
     """DONE, where an answer was expected: that."""
+    changes: tuple[AgentChange, ...] = ()
+    """Of APPLY: what was to become of each child."""
 
 
 class Control(Protocol):
@@ -322,8 +373,8 @@ class Control(Protocol):
     async def reset(self, agent: str) -> Operation:
         """Forget how often it has failed: restarts, delay and limit begin anew."""
 
-    async def remove(self, agent: str, *, reason: str = ..., wait: Wait = True) -> Operation:
-        """Stop it and forget it."""
+    async def remove(self, agent: str, *, reason: str = ..., purge: bool = False, wait: Wait = True) -> Operation:
+        """Stop it and forget it; `purge`: with its workspace, if that is in the state directory."""
 
     async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end, to its group or to the leader alone."""
@@ -346,13 +397,35 @@ class Control(Protocol):
     async def add(self, spec: "ChildSpec", *, under: str = "", wait: Wait = True) -> Operation:
         """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""
 
+    async def register(self, agent: str, text: str, *, start: bool = True, wait: Wait = True) -> Operation:
+        """Add an agent by what would stand under its name in a file, in YAML or JSON, and start it. It comes back in
+        the next run, until it is removed. `agent`: its path. The same again is done at once.
+
+        Raises ConfigError with all mistakes, SpecError, ConflictError: there is another one, ChildStartError.
+        """
+
     async def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
         """Have so many replicas of an agent (`web` stands for `web-1`, `web-2`, ...), or instances of a template (by
         the path of its supervisor); the last ones go first.
         """
 
+    async def plan(self) -> Plan:
+        """Read what is written, and compare the tree with it; nothing moves. Raises ConfigError with all mistakes,
+        ConflictError: the tree comes from no file.
+        """
+
+    async def apply(self, *, wait: Wait = True) -> Operation:
+        """Read what is written, and bring the tree to it; what is wrong with it is found before anything moves.
+
+        A later one takes the place of one that is under way, unless it reads the same. Raises as `plan`, and
+        ConflictError, ChildStartError, SpecError, NotKilledError.
+        """
+
     def operation(self, number: int) -> Operation:
         """What has become of a command. Raises UnknownOperationError: there is none, or it is long over."""
+
+    async def outcome(self, number: int, *, wait: Wait = True) -> Operation:
+        """The same at the end of the command, whose error is raised."""
 
     async def shutdown(self, *, reason: str = ..., now: bool = False, wait: Wait = True) -> Operation:
         """Stop everything, as somebody asked for it; `now`: without any grace."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Snapshot, Verb, Wait, patience
+from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Plan, Snapshot, Verb, Wait, patience
 from trio_supervisor.control.places import Place, SocketPlace
 from trio_supervisor.control.wire import forms, sse
 from trio_supervisor.control.wire.problems import error_of
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from trio_supervisor.core.role import Role
     from trio_supervisor.journal.entries import Stored
 
+    Insight = Explanation | Node | Probed | Endpoint | EndpointChange
+
 PATIENCE = 30.0
 """So many seconds an answer may take that waits for nothing."""
 _SAFE = "/"
 
 
-def as_json(
-    one: "Snapshot | Event | Gap | LogLine | Operation | Explanation | Node | Probed | Endpoint | EndpointChange",
-) -> str:
+def as_json(one: "Snapshot | Event | Gap | LogLine | Operation | Plan | Insight") -> str:
     """As the API tells it, in one line."""
     match one:
         case Snapshot():
@@ -45,6 +45,8 @@ def as_json(
             form = forms.line_form(one)
         case Operation():
             form = forms.operation_form(one)
+        case Plan():
+            form = forms.plan_form(one)
         case _:
             from trio_supervisor.control.wire.insights import form_of  # noqa: PLC0415 -- few commands need it
 
@@ -202,9 +204,15 @@ class Client:
         """Forget how often it has failed."""
         return self._order(agent, Verb.RESET, None)
 
-    def remove(self, agent: str, *, reason: str | None = None, wait: Wait = True) -> Operation:
-        """Stop it and forget it."""
-        return self._order(agent, Verb.REMOVE, wait, reason=reason)
+    def remove(self, agent: str, *, reason: str | None = None, purge: bool = False, wait: Wait = True) -> Operation:
+        """Stop it and forget it; `purge`: with its workspace."""
+        return self._order(agent, Verb.REMOVE, wait, reason=reason, purge=purge or None)
+
+    def register(
+        self, agent: str, text: str | Mapping[str, object], *, start: bool = True, wait: Wait = True
+    ) -> Operation:
+        """Add an agent by what would stand under its name in a file, and start it. Raises ConfigError."""
+        return self._post("/v1/agents", wait, {"agent": agent, "spec": text, "start": start})
 
     def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end."""
@@ -231,6 +239,28 @@ class Client:
     def shutdown(self, *, reason: str | None = None, now: bool = False, wait: Wait = True) -> Operation:
         """Stop everything."""
         return self._post("/v1/shutdown", wait, {"now": now, "reason": reason})
+
+    def plan(self) -> Plan:
+        """Read the file, and say what `apply` would do. Raises ConfigError with all mistakes."""
+        with self._asked("POST", "/v1/plan", PATIENCE, b"{}") as response, self._answering(PATIENCE):
+            data = response.read()
+        return forms.plan_of(forms.loads(data))
+
+    def apply(self, *, wait: Wait = True) -> Operation:
+        """Read the file, and bring the tree to it. Raises ConfigError with all mistakes."""
+        return self._post("/v1/apply", wait, {})
+
+    def outcome(self, number: int, *, wait: Wait = True) -> Operation:
+        """What has become of a command at the end of it, whose error is raised."""
+        try:
+            seconds = patience(wait)
+        except ValueError as error:
+            raise RequestError(str(error)) from None
+        timeout = None if seconds == math.inf else seconds + PATIENCE
+        place = f"/v1/operations/{number}?wait={seconds}"
+        with self._asked("GET", place, timeout) as response, self._answering(timeout):
+            data = response.read()
+        return forms.operation_of(forms.loads(data))
 
     # Asking
 

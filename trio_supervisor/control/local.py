@@ -2,7 +2,7 @@
 
 import signal as signals
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from trio_supervisor.control.api import (
     Heard,
     LogLine,
     Operation,
+    Plan,
     Remark,
     Snapshot,
     Verb,
@@ -27,18 +28,29 @@ from trio_supervisor.control.callers import caller
 from trio_supervisor.control.decisions import Decisions
 from trio_supervisor.control.history import Follower, History
 from trio_supervisor.control.logs import Reading, Source, merged
-from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots
+from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots, supervisors
 from trio_supervisor.control.operations import Looks, Operations, Order
+from trio_supervisor.control.register import Added, Register, beside
+from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
-from trio_supervisor.errors import ConflictError, JournalError, RequestError, UnknownAgentError
+from trio_supervisor.errors import (
+    CallError,
+    ConfigError,
+    ConflictError,
+    JournalError,
+    RequestError,
+    SpecError,
+    UnknownAgentError,
+)
+from trio_supervisor.journal.entries import Plain
 from trio_supervisor.journal.orders import Order as Recorded
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.record import changed
-from trio_supervisor.spec import ChildSpec
+from trio_supervisor.spec import ChildSpec, check_id
 
 if TYPE_CHECKING:
     from trio_supervisor.control.endpoints import EndpointFollower
@@ -65,6 +77,13 @@ class LocalControl:
         self._readers_of_endpoints: set[EndpointFollower] = set()
         self._record: Callable[[Recorded], Awaitable[object]] | None = None
         self._journal: str | None = None
+        self._read: Callable[[], Awaitable[Written]] | None = None
+        self._applying: tuple[Order, Written] | None = None
+        """The last one."""
+        self._read_some: Callable[[Mapping[str, str]], Awaitable[Mapping[str, Written | ConfigError]]] | None
+        self._read_some = None
+        self._register = Register(supervisor)
+        self._to_purge: set[str] = set()
         self._put_down: set[str] = set()
         """Children that a command has put down."""
         supervisor.listen(self._tell)
@@ -237,9 +256,22 @@ class LocalControl:
         """Forget how often it has failed: restarts, delay and limit begin anew."""
         return await self._order(Verb.RESET, agent, asking.reset, wait=True)
 
-    async def remove(self, agent: str, *, reason: str = "removed by hand", wait: Wait = True) -> Operation:
-        """Stop it and forget it."""
-        return await self._order(Verb.REMOVE, agent, partial(asking.remove, reason=reason), wait, reason)
+    async def remove(
+        self, agent: str, *, reason: str = "removed by hand", purge: bool = False, wait: Wait = True
+    ) -> Operation:
+        """Stop it and forget it; `purge`: with its workspace, if that is in the state directory."""
+        locate(self._supervisor, agent)
+        if purge:
+            # Also where somebody else's removal is under way that this one joins.
+            self._to_purge.add(agent)
+
+        async def remove(engine: Supervisor, child: Child) -> None:
+            await asking.remove(engine, child, reason)
+            if agent in self._to_purge:
+                self._to_purge.discard(agent)
+                await _purge(agent)
+
+        return await self._order(Verb.REMOVE, agent, remove, wait, reason)
 
     async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end, to its group or to the leader alone."""
@@ -278,8 +310,50 @@ class LocalControl:
     async def add(self, spec: ChildSpec, *, under: str = "", wait: Wait = True) -> Operation:
         """Add a child and start it; `under`: the path of its supervisor. Raises ChildStartError, SpecError."""
         engine, agent = self._supervisor_of(under), f"{under}/{spec.id}" if under else spec.id
+        self._register.note_path(agent)
         look = partial(self._look_at, agent)
         return await self._begin(Verb.ADD, agent, look, partial(scaling.add, engine, spec), wait)
+
+    async def register(self, agent: str, text: str, *, start: bool = True, wait: Wait = True) -> Operation:
+        """Add an agent by what would stand under its name in a file, and start it; see `Control`."""
+        until = _seconds(wait)
+        under, slash, name = agent.rpartition("/")
+        if slash and not under:
+            raise UnknownAgentError(f"{agent!r}: a path begins with a name")
+        check_id(name)
+        engine = self._supervisor_of(under)
+        added = self._register.is_there(agent, text, engine)
+        effect: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        if added is None:
+            from trio_supervisor.control import adding  # noqa: PLC0415 -- in most runs nobody is added
+
+            adding.check_place(engine, agent)
+            written = await self._read_agent(text, agent)
+            engine = self._supervisor_of(under)
+            specs = adding.checked(engine, agent, written.spec.children)
+            added = Added(text, start, specs)
+            effect = partial(self._add_all, agent, partial(adding.add_all, engine, specs, start=start))
+            self._note_added(agent, added)
+        recorded = partial(self._write_down, Verb.ADD.value, agent, "", added.value)
+        effect = partial(self._recorded, recorded, effect)
+        return await _wait(self._operations.begin(Verb.ADD, agent, partial(self._look_at, agent), effect), until)
+
+    async def _add_all(self, agent: str, add: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await add()
+        except (CallError, SpecError):
+            # It was refused, so it is not there.
+            self._register.note_gone(agent)
+            raise
+
+    def _note_added(self, agent: str, added: Added) -> None:
+        self._register.note(agent, added)
+        if not added.start:
+            self._put_down.update(beside(agent, spec.id) for spec in added.specs)
+
+    def restore(self, added: Mapping[str, Added], held: Mapping[str, str]) -> None:
+        """Have those again that were added in an earlier run, by path; `held`: why, of those that stay held."""
+        self._register.restore(added, held)
 
     async def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
         """Have so many replicas of an agent (`web` stands for `web-1`, `web-2`, ...), or instances of a template (by
@@ -292,6 +366,63 @@ class LocalControl:
             way, _, name = agent.rpartition("/")
             effect = partial(scaling.scale_replicas, self._supervisor_of(way), name, replicas)
         return await self._begin(Verb.SCALE, agent, partial(self._look_at, agent), effect, wait)
+
+    async def plan(self) -> Plan:
+        """Read what is written, and compare the tree with it; see `Control`."""
+        from trio_supervisor.control import planning  # noqa: PLC0415 -- most runs apply nothing
+
+        planned = planning.plan(self._supervisor, await self._read_file(), self._register.paths)
+        return Plan(tuple(planned.changes), planned.written.warnings, tuple(planned.refusals))
+
+    async def apply(self, *, wait: Wait = True) -> Operation:
+        """Read what is written, and bring the tree to it; see `Control`."""
+        until = _seconds(wait)
+        written = await self._read_file()
+        recorded = partial(self._write_down, Verb.APPLY.value, "", "")
+        if self._applying is not None and not self._applying[0].over.is_set() and self._applying[1] == written:
+            await recorded()
+            return await _wait(self._applying[0], until)
+        from trio_supervisor.control import applying, planning  # noqa: PLC0415 -- most runs apply nothing
+        from trio_supervisor.journal.restoring import paths  # noqa: PLC0415
+
+        await self._taken_in()
+        planned = planning.plan(self._supervisor, written, self._register.paths)
+        applying.check(planned)
+        work = applying.Applying(planned)
+        # Before any checkpoint: as planned, so done.
+        work.begin()
+        effect = partial(self._recorded, recorded, work.run)
+        order = self._operations.begin(Verb.APPLY, "", lambda: Looks(0, work.awaits), effect)
+        order.changes = tuple(planned.changes)
+        self._applying = order, written
+        for path in paths(written.spec):
+            if path in self._register.paths:
+                self._register.note_gone(path)
+        return await _wait(order, until)
+
+    def read_by(self, sources: Sources) -> None:
+        """Have it read so what the tree is to be."""
+        self._read, self._read_some = sources.file, sources.agents
+        self._register.complain = sources.complain
+
+    async def _read_agent(self, text: str, agent: str) -> Written:
+        if self._read_some is None:
+            raise ConflictError("this supervisor can't read what is said of an agent")
+        found = (await self._read_some({agent: text}))[agent]
+        if isinstance(found, ConfigError):
+            raise found
+        return found
+
+    async def _read_file(self) -> Written:
+        if self._read is None:
+            raise ConflictError("this supervisor runs no file that could be read again")
+        return await self._read()
+
+    async def _taken_in(self) -> None:
+        """Wait until what was asked before is known to everybody."""
+        engines = list(supervisors(self._supervisor))
+        while waiting := next((each for each in engines if each.has_waiting and not each.over), None):
+            await waiting.wait_change()
 
     def _supervisor_of(self, path: str) -> Supervisor:
         engine = find(self._supervisor, path)
@@ -308,6 +439,11 @@ class LocalControl:
     def operation(self, number: int) -> Operation:
         """What has become of a command. Raises UnknownOperationError: there is none, or it is long over."""
         return self._operations.find(number).told()
+
+    async def outcome(self, number: int, *, wait: Wait = True) -> Operation:
+        """The same at the end of the command, whose error is raised."""
+        until = _seconds(wait)
+        return await _wait(self._operations.find(number), until)
 
     async def _order(
         self,
@@ -347,6 +483,8 @@ class LocalControl:
             self._put_down.add(agent)
         elif verb in (Verb.START, Verb.RESTART, Verb.RESUME, Verb.REMOVE):
             self._put_down.discard(agent)
+            if verb is not Verb.REMOVE:
+                self._register.note_started(agent)
         if order.number <= latest:
             # It is under way for somebody else; that this one wants it too is written down all the same.
             await recorded()
@@ -356,17 +494,24 @@ class LocalControl:
         await recorded()
         await effect()
 
-    async def _write_down(self, verb: str, agent: str, reason: str) -> None:
+    async def _write_down(self, verb: str, agent: str, reason: str, added: Plain = None) -> None:
         if self._record is not None:
             somebody = caller()
-            await self._record(Recorded(verb, agent, reason, somebody.who, somebody.origin))
+            await self._record(Recorded(verb, agent, reason, somebody.who, somebody.origin, added))
 
-    def record_orders(self, record: Callable[[Recorded], Awaitable[object]], journal: str | None = None) -> None:
+    def record_orders(
+        self,
+        record: Callable[[Recorded], Awaitable[object]],
+        journal: str | None = None,
+        remember: Callable[[str, str, Plain], None] | None = None,
+    ) -> None:
         """Have `record` awaited with every command before its effect begins; it must not raise, and is bounded.
-        `journal`: the path of the file in which all of it can be read.
+        `journal`: the path of the file in which all of it can be read; `remember` keeps a value for the next run.
         """
         self._record = record
         self._journal = journal
+        if remember is not None:
+            self._register.remember = remember
 
     # The end
 
@@ -399,8 +544,14 @@ class LocalControl:
     async def wait(self) -> None:
         """Wait until nothing is left to run; see `Control`."""
         await self._supervisor.wait()
-        while self._is_to_come_back() and not self._supervisor.ending:
-            await self._supervisor.wait_change()
+        while not self._supervisor.ending:
+            if self._operations.builds is not None:
+                # It may just be between the one that goes and the one that comes.
+                await self._operations.builds.wait()
+            elif self._is_to_come_back():
+                await self._supervisor.wait_change()
+            else:
+                return
             await self._supervisor.wait()
 
     def _is_to_come_back(self) -> bool:
@@ -423,6 +574,10 @@ class LocalControl:
             return
         now = trio.current_time()
         agent = f"{path}/{notice.child}" if path else notice.child
+        if notice.new is State.REMOVED:
+            self._register.note_gone(agent)
+        elif notice.new is State.READY:
+            self._register.bring_back(agent)
         supervisor = find(self._supervisor, path)
         event = Event(
             seq=self._history.last + 1,
@@ -440,6 +595,15 @@ class LocalControl:
         self._decisions.note(event)
         for listener in self._listeners:
             listener(event)
+
+
+async def _purge(agent: str) -> None:
+    from trio_supervisor import workspaces  # noqa: PLC0415 -- for those alone
+
+    try:
+        await trio.to_thread.run_sync(workspaces.remove, agent, workspaces.current())
+    except OSError as error:
+        raise ConflictError(f"{agent}: removed, but its workspace is not: {error.strerror}: {error.filename}") from None
 
 
 def _to_wall() -> float:

@@ -18,6 +18,14 @@ def find(top: Supervisor, path: str) -> Supervisor | None:
     return supervisor
 
 
+def supervisors(top: Supervisor) -> Iterator[Supervisor]:
+    """It, and all that live in it."""
+    yield top
+    for child in top.children:
+        if inner := top.inner(child):
+            yield from supervisors(inner)
+
+
 def locate(top: Supervisor, agent: str) -> tuple[Supervisor, Child]:
     """A child by its path, with its supervisor. Raises UnknownAgentError: none is there; what was perhaps meant."""
     way, _, name = agent.rpartition("/")

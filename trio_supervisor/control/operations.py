@@ -5,7 +5,7 @@ from itertools import count
 
 import trio
 
-from trio_supervisor.control.api import Heard, Operation, Phase, Verb
+from trio_supervisor.control.api import AgentChange, Heard, Operation, Phase, Verb
 from trio_supervisor.errors import ConflictError, SupervisorError, TooManyRequestsError, UnknownOperationError
 from trio_supervisor.record import record
 
@@ -24,6 +24,9 @@ _GOALS = {
 """What a command wants for good. Two that want different things can't both have it."""
 
 
+_BUILDING = frozenset({Verb.ADD, Verb.APPLY, Verb.SCALE})
+
+
 @record
 class Looks:
     """How a child is, as far as an operation tells of it."""
@@ -34,6 +37,9 @@ class Looks:
 
 class Order:
     """A command that was given."""
+
+    changes: tuple[AgentChange, ...] = ()
+    """Of APPLY."""
 
     def __init__(
         self, number: int, verb: Verb, agent: str, look: Callable[[], Looks], heard: Sequence[Heard] = ()
@@ -59,19 +65,29 @@ class Order:
         looks = self._look()
         who = self.agent or "everything"
         if not self.over.is_set():
+            words = looks.words if self.verb is Verb.APPLY else f"{who}, now {looks.words}"
             return Operation(
-                self.number, self.verb, self.agent, Phase.PENDING, looks.generation, f"{who}, now {looks.words}"
+                self.number, self.verb, self.agent, Phase.PENDING, looks.generation, words, changes=self.changes
             )
         phase = Phase.DONE if self.error is None else Phase.FAILED
         error = "" if self.error is None else str(self.error)
         heard = self._heard[-1] if self._heard else None
-        return Operation(self.number, self.verb, self.agent, phase, looks.generation, error=error, heard=heard)
+        return Operation(
+            self.number,
+            self.verb,
+            self.agent,
+            phase,
+            looks.generation,
+            error=error,
+            heard=heard,
+            changes=self.changes,
+        )
 
     def give_way(self, to: "Order") -> None:
         """Somebody wants something else."""
         if not self.over.is_set():
             words = f"{self.verb.value} has given way to {to.verb.value} (operation {to.number})"
-            self.error = ConflictError(f"{self.agent}: {words}")
+            self.error = ConflictError(f"{self.agent}: {words}" if self.agent else words)
             self._scope.cancel()
             self.over.set()
 
@@ -86,7 +102,8 @@ class Order:
             self.error = self.error or error
         finally:
             if not done and self.error is None:
-                self.error = ConflictError(f"{self.agent}: the supervisor has ended before {self.verb.value} was done")
+                who = f"{self.agent}: " if self.agent else ""
+                self.error = ConflictError(f"{who}the supervisor has ended before {self.verb.value} was done")
             self.over.set()
 
 
@@ -129,7 +146,8 @@ class Operations:
             raise TooManyRequestsError(f"{MOST_PENDING} commands are under way; wait until some of them are done")
         order = Order(next(self._numbers), verb, agent, look, heard)
         for other in others:
-            if verb in _GOALS and other.verb in _GOALS and _GOALS[verb] != _GOALS[other.verb]:
+            opposed = verb in _GOALS and other.verb in _GOALS and _GOALS[verb] != _GOALS[other.verb]
+            if opposed or verb is other.verb is Verb.APPLY:
                 other.give_way(order)
         self.latest = order.number
         self._orders[order.number] = order
@@ -137,6 +155,12 @@ class Operations:
         self._forget()
         self._nursery.start_soon(self._run, order, effect, name=f"{verb.value} {agent}")
         return order
+
+    @property
+    def builds(self) -> trio.Event | None:
+        """The end of a command under way that may bring children that are not there yet; None without one."""
+        orders = (each for pending in self._pending.values() for each in pending)
+        return next((each.over for each in orders if each.verb in _BUILDING and not each.over.is_set()), None)
 
     def find(self, number: int) -> Order:
         """A command by its number. Raises UnknownOperationError: there is none, or it is long over."""

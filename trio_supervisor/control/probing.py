@@ -10,6 +10,7 @@ from trio_supervisor.core.child import Child
 from trio_supervisor.engine.child import ChildLife
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import ConflictError, ProbeError
+from trio_supervisor.spec import Probe
 
 
 async def probe(engine: Supervisor, child: Child, role: Role | None) -> tuple[Probed, ...]:
@@ -30,13 +31,14 @@ async def probe(engine: Supervisor, child: Child, role: Role | None) -> tuple[Pr
     found: dict[Role, Probed] = {}
     async with trio.open_nursery() as nursery:
         for each in probes if role is None else (role,):
-            nursery.start_soon(partial(_ask, path, life, each, in_words(probes[each].check), found))
+            nursery.start_soon(partial(_ask, path, life, each, probes[each], found))
     return tuple([found[each] for each in probes if each in found])
 
 
-async def _ask(path: str, life: ChildLife, role: Role, what: str, found: dict[Role, Probed]) -> None:
+async def _ask(path: str, life: ChildLife, role: Role, asked: Probe, found: dict[Role, Probed]) -> None:
+    what = in_words(asked.check)
     try:
-        answer, took = await life.ask_now(role)
+        answer, took = await life.ask_now(role, asked)
     except ProbeError as error:
         found[role] = Probed(path, role, what, None, str(error), 0.0)
     else:

@@ -90,6 +90,9 @@ def _start(tree: Tree, call: Called, now: float) -> None:
         tree.say(Reply(call.call, Answer.CIRCULAR))
         return
     tree.say(AdmitChild(call.call, call.child))
+    if call.idle:
+        tree.say(Reply(call.call, Answer.OK))
+        return
     _begin(tree, tree.children[call.child], call, now)
 
 

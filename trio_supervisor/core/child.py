@@ -67,6 +67,7 @@ class Child:
         "last_failure",
         "ledger",
         "lives_by",
+        "next_policy",
         "pending",
         "policy",
         "probe_failure",
@@ -91,6 +92,8 @@ class Child:
     def __init__(self, child: str, policy: ChildPolicy, now: float) -> None:
         self.id = child
         self.policy = policy
+        self.next_policy: ChildPolicy | None = None
+        """What it goes by from its next life on, if that is something else."""
         self.state = State.STOPPED
         self.desired = Desired.DOWN
         self.since = now

@@ -52,6 +52,10 @@ class Clocks:
         """The clock of a limit, if it is watched."""
         return self._clocks.get(kind)
 
+    def drop(self, kind: LimitKind) -> Clock | None:
+        """Watch a limit no longer; returns its clock."""
+        return self._clocks.pop(kind, None)
+
     def __iter__(self) -> Iterator[Clock]:
         return iter(self._clocks.values())
 

@@ -27,6 +27,14 @@ class WatchHealth:
 
 
 @record
+class WatchReadiness:
+    """Begin to ask the readiness probe of this life, which had none when it began."""
+
+    child: str
+    generation: int
+
+
+@record
 class LookAtLife:
     """Tell by `Looked` when this life was last active; with `connections` also how many are open on its port."""
 
@@ -105,6 +113,7 @@ class Reply:
 Command = (
     StartChild
     | WatchHealth
+    | WatchReadiness
     | PassStartup
     | Repace
     | LookAtLife

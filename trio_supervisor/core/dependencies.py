@@ -1,7 +1,7 @@
 """Who waits for whom: the graph of `depends_on`, and what a dependency's state means for its dependents."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
 from trio_supervisor.core.policy import ChildPolicy, Condition
@@ -71,6 +71,21 @@ class Graph:
                 del self._needed_by[name]
             if name in self._bound_by:
                 self._bound_by[name].pop(child, None)
+
+    def change(self, policies: Mapping[str, ChildPolicy], alive: Callable[[str], bool]) -> None:
+        """Let children depend on something else, all at once: what holds of them one by one may be no order.
+
+        Raises:
+            ValueError: one would wait for itself.
+        """
+        for child in policies:
+            if alive(child):
+                self.note_life(child, alive=False)
+            self.remove(child)
+        for child, policy in policies.items():
+            self.add(child, policy)
+            if alive(child):
+                self.note_life(child, alive=True)
 
     def _circle(self, child: str, needs: Iterable[str]) -> list[str]:
         """The way from a child with these needs back to itself; empty if there is none."""

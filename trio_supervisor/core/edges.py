@@ -91,6 +91,14 @@ class Edges:
         self._well_since = now
         return [HookKind.RECOVERED]
 
+    def resettle(self, settle: float) -> None:
+        """An outage is over after another time, also the present one."""
+        before = self._wait
+        # Who flaps goes on to settle longer.
+        self._wait = settle if before == self._settle else max(before, settle)
+        self._settle = settle
+        self.due += self._wait - before
+
     def recovered(self) -> None:
         """The end of the outage was told."""
         self.down_since = None

@@ -11,7 +11,7 @@ from trio_supervisor.core.facts import HeldByRule, Looked, RestartAsked
 from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import LimitKind, Then, in_words
 from trio_supervisor.core.notices import Warned
-from trio_supervisor.core.policy import Restart
+from trio_supervisor.core.policy import ChildPolicy, Restart
 from trio_supervisor.core.state import State
 from trio_supervisor.core.stops import stop
 from trio_supervisor.core.tree import Tree
@@ -38,6 +38,33 @@ def watch_ready(tree: Tree, child: Child, now: float) -> None:
         child.clocks.add(Clock(LimitKind.IDLE, idle.after, now, paused=bool(child.busy)))
     if progress := child.policy.progress:
         child.clocks.add(Clock(LimitKind.PROGRESS, progress.within, now, paused=child.busy is False))
+    _arm(tree, child)
+
+
+def renew(tree: Tree, child: Child, old: ChildPolicy, now: float, draw: float) -> None:
+    """The limits of a life that is started may be others: what has counted so far goes on to count."""
+    new = child.policy
+    if child.started_at is None or (child.clocks is None and not new.watched):
+        return
+    clocks = child.clocks = child.clocks or Clocks()
+    if new.lifetime != old.lifetime:
+        clocks.drop(LimitKind.LIFETIME)
+        if new.lifetime:
+            clocks.add(Clock(LimitKind.LIFETIME, new.lifetime.drawn(draw), child.started_at))
+    if new.silent_meter != old.silent_meter:
+        clocks.drop(LimitKind.METER)
+        if new.silent_meter < math.inf:
+            clocks.add(Clock(LimitKind.METER, new.silent_meter, now))
+    if new.idle != old.idle:
+        before = clocks.drop(LimitKind.IDLE)
+        if new.idle and child.was_ready:
+            since = before.since if before else now
+            clocks.add(Clock(LimitKind.IDLE, new.idle.after, since, paused=bool(child.busy)))
+    if new.progress != old.progress:
+        before = clocks.drop(LimitKind.PROGRESS)
+        if new.progress and child.was_ready:
+            since = before.since if before else now
+            clocks.add(Clock(LimitKind.PROGRESS, new.progress.within, since, paused=child.busy is False))
     _arm(tree, child)
 
 

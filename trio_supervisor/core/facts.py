@@ -4,11 +4,13 @@ Every fact about a life carries its generation: what an older life says changes 
 """
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from trio_supervisor.core.answers import Verb
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.core.grounds import Ground
-from trio_supervisor.core.policy import ChildPolicy
+from trio_supervisor.core.policy import ChildPolicy, TreePolicy
 from trio_supervisor.core.role import Role as Role
 from trio_supervisor.core.spending import Exported
 from trio_supervisor.record import record, unseen
@@ -138,6 +140,8 @@ class Called:
     child: str = ""
     policy: ChildPolicy | None = None
     """Of the child to be added by START."""
+    idle: bool = False
+    """START only adds it."""
 
 
 @record
@@ -156,6 +160,25 @@ class Restored:
     """Restarts in a row, for the backoff."""
     times: tuple[float, ...] = ()
     """When it was restarted lately, in order."""
+
+
+@record
+class Reconfigured:
+    """Somebody has written it anew: what the supervisor and some of its children go by from now on. Nobody is started,
+    stopped or restarted by that; who is not there any more is passed over.
+
+    Profile, and whether children are instances of a template, must stay as they are.
+    """
+
+    children: Mapping[str, ChildPolicy] = MappingProxyType({})
+    """By this they go at once, also in the life that they have."""
+    later: Mapping[str, ChildPolicy] = MappingProxyType({})
+    """By this they go from their next life on; only what they depend on holds at once."""
+    tree: TreePolicy | None = None
+    order: tuple[str, ...] = ()
+    """The first ones of the start order; the others come after them as they were."""
+    draw: float = 0.5
+    """A random number in [0, 1), for how long lives may last whose limit is new."""
 
 
 @record
@@ -305,6 +328,7 @@ AskFact = StartAsked | StopAsked | RestartAsked | RemoveAsked | HoldAsked | Resu
 
 Fact = (
     ChildAdded
+    | Reconfigured
     | Restored
     | AskFact
     | CostReported

@@ -4,9 +4,9 @@ from trio_supervisor.core.child import Child
 from trio_supervisor.core.grounds import Ground
 from trio_supervisor.core.outlook import outlook
 from trio_supervisor.core.reasons import by_intensity
-from trio_supervisor.core.restarts import windows_of
 from trio_supervisor.core.standing import Need, needs, standing
 from trio_supervisor.core.tree import Tree
+from trio_supervisor.core.windows import windows_of
 from trio_supervisor.record import record
 
 

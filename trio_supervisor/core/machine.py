@@ -34,6 +34,7 @@ from trio_supervisor.core.facts import (
     LimitReached,
     Looked,
     ProbeAnswered,
+    Reconfigured,
     RemoveAsked,
     ResetAsked,
     RestartAsked,
@@ -57,6 +58,7 @@ from trio_supervisor.core.plan import DecideExit, Item, Plan, Purpose, Retry
 from trio_supervisor.core.policy import TreePolicy
 from trio_supervisor.core.probes import start_overdue
 from trio_supervisor.core.reasons import by_intensity
+from trio_supervisor.core.reconfigured import reconfigured
 from trio_supervisor.core.restarts import retry
 from trio_supervisor.core.restored import restored
 from trio_supervisor.core.starts import begin, look_around, want_start
@@ -75,10 +77,14 @@ class Machine:
     """Decides for one supervisor."""
 
     def __init__(self, policy: TreePolicy) -> None:
-        self.policy = policy
         self._tree = Tree(policy)
 
     # What can be seen from outside
+
+    @property
+    def policy(self) -> TreePolicy:
+        """What it goes by."""
+        return self._tree.policy
 
     @property
     def children(self) -> Mapping[str, Child]:
@@ -145,6 +151,8 @@ class Machine:
         match fact:
             case ChildAdded():
                 add(tree, fact.child, fact.policy, now)
+            case Reconfigured():
+                reconfigured(tree, fact, now)
             case Restored():
                 restored(tree, tree.children[fact.child], fact, now)
             case TreeStartAsked():

@@ -9,7 +9,7 @@ class Places:
     """At most `count` starts at a time; first come, first served. Each operation costs the same whatever the length."""
 
     def __init__(self, count: int) -> None:
-        self._free = count
+        self._count = count
         # A queue from which anybody may step back. Not a plain dict: the first entry is found past all that were
         # taken before.
         self._queue: OrderedDict[str, None] = OrderedDict()
@@ -18,7 +18,11 @@ class Places:
     @property
     def full(self) -> bool:
         """Whether there is no place at the moment."""
-        return not self._free
+        return len(self._holders) >= self._count
+
+    def resize(self, count: int) -> None:
+        """Allow so many from now on; nobody loses a place."""
+        self._count = count
 
     def line_up(self, child: str) -> None:
         """Join the end of the queue, unless the child is in it."""
@@ -30,15 +34,12 @@ class Places:
 
     def take(self) -> str | None:
         """Give a place to the first of the queue; None when there is no place or nobody waits."""
-        if not self._queue or not self._free:
+        if not self._queue or self.full:
             return None
         child, _ = self._queue.popitem(last=False)
         self._holders.add(child)
-        self._free -= 1
         return child
 
     def give_back(self, child: str) -> None:
         """Free the place of the child, if it holds one."""
-        if child in self._holders:
-            self._holders.remove(child)
-            self._free += 1
+        self._holders.discard(child)

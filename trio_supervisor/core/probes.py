@@ -37,7 +37,7 @@ def begin_probes(tree: Tree, child: Child) -> None:
     elif child.policy.ready_by is ReadyBy.PROBE:
         child.readiness = Health(child.policy.readiness, good=False)
     elif child.policy.ready_by is ReadyBy.HEALTH:
-        _watch_health(tree, child)
+        watch_health(tree, child)
 
 
 def start_overdue(tree: Tree, child: Child, reason: str, now: float) -> None:
@@ -57,7 +57,7 @@ def become_ready(tree: Tree, child: Child, now: float, reason: str, grounds: tup
         expiry.watch_ready(tree, child, now)
         if tree.plan is None or tree.plan.starting != child.id:
             tell_progress(tree, child, by_hand=False)
-        _watch_health(tree, child)
+        watch_health(tree, child)
 
 
 def is_starting_up(child: Child) -> bool:
@@ -65,7 +65,8 @@ def is_starting_up(child: Child) -> bool:
     return child.policy.startup is not None and not (child.startup and child.startup.good)
 
 
-def _watch_health(tree: Tree, child: Child) -> None:
+def watch_health(tree: Tree, child: Child) -> None:
+    """Have its health probe asked from now on, if it has one."""
     if child.policy.health is not None and child.health is None:
         child.health = Health(child.policy.health, good=child.policy.ready_by is not ReadyBy.HEALTH)
         tree.say(WatchHealth(child.id, child.generation))
@@ -76,14 +77,15 @@ def _startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
     if startup is None or startup.good:
         return
     if startup.answered(fact.ok, now, said=fact.detail) is Edge.UP:
-        _pass_startup(tree, child, fact, now)
+        pass_startup(tree, child, fact.detail, now)
     elif not fact.ok:
         child.probe_failure = fact.detail
         if fact.decisive or startup.failed >= startup.thresholds.failures:
             _fail_start(tree, child, fact, by_probe(Rule.STARTUP, startup, now), now)
 
 
-def _pass_startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:
+def pass_startup(tree: Tree, child: Child, reason: str, now: float) -> None:
+    """What its startup probe stands for is over; `reason`: in its words."""
     # What was bounded and counted as a start is over, also where it is long not ready yet.
     tree.timers.clear(child.id)
     tree.places.give_back(child.id)
@@ -92,14 +94,14 @@ def _pass_startup(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> 
     match child.policy.ready_by:
         case ReadyBy.PROBE:
             child.readiness = Health(child.policy.readiness, good=False)
-            _watch_health(tree, child)
+            watch_health(tree, child)
         case ReadyBy.HEALTH:
-            _watch_health(tree, child)
+            watch_health(tree, child)
         case ReadyBy.ITSELF if not child.announced:
-            _watch_health(tree, child)
+            watch_health(tree, child)
         case ReadyBy.START | ReadyBy.ITSELF:
             grounds = () if child.startup is None else (by_probe(Rule.STARTUP, child.startup, now),)
-            become_ready(tree, child, now, fact.detail or "startup probe succeeded", grounds)
+            become_ready(tree, child, now, reason or "startup probe succeeded", grounds)
 
 
 def _readiness(tree: Tree, child: Child, fact: ProbeAnswered, now: float) -> None:

@@ -17,6 +17,7 @@ from trio_supervisor.core.stops import end
 from trio_supervisor.core.tree import Tree
 from trio_supervisor.core.verdict import Fate, Meaning, judge, meaning
 from trio_supervisor.core.window import Window
+from trio_supervisor.core.windows import windows_of
 
 
 def ended(tree: Tree, child: Child, end_: Ended, now: float, failure: str = "") -> None:
@@ -154,19 +155,6 @@ def _why_held(child: Child, exit: Exit, why: str, now: float, said: Meaning) -> 
         case Meaning.GOOD | Meaning.RESTART:
             child.crashes.forget()
             return ""
-
-
-def windows_of(tree: Tree, child: Child) -> tuple[Window, ...]:
-    """Where a restart of the child counts.
-
-    As in OTP, all children share their supervisor's limit, for there the supervisor is what gives up. Where only the
-    offender is held, each child has that limit for itself: else one bad child would use up what the others need.
-    """
-    alone = tree.policy.at_limit is AtLimit.HOLD
-    if not child.windows:
-        limits = (tree.policy.intensity if alone else None, child.policy.intensity)
-        child.windows = [Window(limit) for limit in limits if limit is not None]
-    return tuple(child.windows) if alone else (tree.window, *child.windows)
 
 
 def _pause(tree: Tree, windows: tuple[Window, ...], reached: Window, now: float) -> bool:

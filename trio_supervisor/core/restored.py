@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.facts import Restored
 from trio_supervisor.core.grounds import Ground, Rule
-from trio_supervisor.core.restarts import windows_of
 from trio_supervisor.core.stops import hold_now
 from trio_supervisor.core.tree import Tree
+from trio_supervisor.core.windows import windows_of
 
 _BEFORE = Ground(Rule.HOLD, "it was held already when the run before ended")
 

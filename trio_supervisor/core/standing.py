@@ -12,9 +12,9 @@ from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.limits import LimitKind, in_words, span
 from trio_supervisor.core.policy import AtLimit, Restart
 from trio_supervisor.core.reasons import by_crashes, by_intensity, by_probe
-from trio_supervisor.core.restarts import windows_of
 from trio_supervisor.core.state import State
 from trio_supervisor.core.tree import Tree
+from trio_supervisor.core.windows import windows_of
 from trio_supervisor.record import record
 
 _RESTART = {

@@ -1,5 +1,6 @@
 """How lives begin: at once, or as soon as dependencies, bonds and the number of parallel starts allow."""
 
+from trio_supervisor.core.adopting import adopt
 from trio_supervisor.core.child import Child, StopCause
 from trio_supervisor.core.commands import StartChild
 from trio_supervisor.core.dependencies import Answer
@@ -23,6 +24,8 @@ _DOWN_FOR_BOUND = frozenset(State) - {
 
 def begin(tree: Tree, child: Child, now: float) -> None:
     """Begin the next life of a child that is WAITING."""
+    if child.next_policy is not None:
+        adopt(tree, child, child.next_policy, now)
     child.begin_life(now)
     tree.timers.set(child.id, now + child.policy.start_deadline)
     reason = child.restart_reason if child.generation > 1 else ""

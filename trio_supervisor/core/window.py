@@ -36,6 +36,11 @@ class Window:
         """Count a restart of the past."""
         self._times = deque(sorted((*self._times, when)))
 
+    @property
+    def times(self) -> tuple[float, ...]:
+        """When the restarts were that may still count."""
+        return tuple(self._times)
+
     def clear(self) -> None:
         """Begin the count anew."""
         self._times.clear()

@@ -113,6 +113,8 @@ class ProcessOptions(ChildOptions, total=False):
     limits: Limits
     notify: bool
     """Give it a socket for sd_notify(3), also without a probe that listens to it."""
+    workspace: str | None
+    """A directory of its own, made where it is not there; see `ProcessSpec`."""
     preset: str | None
     """What kind of program it is (`PRESETS`): gives `stop`, `stdin` and probes where they are not given, each alone."""
 
@@ -177,6 +179,7 @@ def process(
         oom_score_adj=options.get("oom_score_adj"),
         limits=options.get("limits", Limits()),
         notify=options.get("notify", False),
+        workspace=options.get("workspace") or False,
     )
     return _child(id, run, options, preset.suited(piped=run.stdin is Stdin.PIPE))
 

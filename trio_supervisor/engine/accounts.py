@@ -201,6 +201,21 @@ class Accounts:
         if account.until > trio.current_time():
             self._watch(account, False)
 
+    def change(self, specs: Mapping[str, Account]) -> None:
+        """Go by other specs: what is used up stays so."""
+        now = trio.current_time()
+        self.specs = specs
+        # Others are made when somebody joins them.
+        for name, shared in self._shared.items():
+            spec, ledger = specs.get(name), shared.ledger
+            budget = None if spec is None else spec.budget
+            if budget == (None if ledger is None else ledger.budget):
+                continue
+            used = self.spendings.spent(shared.owner) if ledger is None else ledger.export(now)
+            shared.ledger = None if budget is None else Ledger(budget)
+            if shared.ledger is not None:
+                shared.ledger.restore(used, now)
+
     def join(
         self,
         name: str | None,

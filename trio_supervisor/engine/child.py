@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -132,7 +132,8 @@ class ChildLife:
         """What each meter that counts in all has told last."""
         self._start_scope = trio.CancelScope()
         self._probers: trio.Nursery | None = None
-        self._startup = trio.CancelScope() if Role.STARTUP in self._probes else None
+        self._asking: dict[Role, trio.CancelScope] = {}
+        """The probes that are asked now."""
         self._stop_begun = False
         self._started = trio.Event()
         """Set when it is started, or over without that."""
@@ -177,6 +178,8 @@ class ChildLife:
                 # Whatever happened: else its end is waited for in vain.
                 self.over.set()
                 self._started.set()
+                for role in tuple(self._asking):
+                    self._ask_no_more(role)
                 exit = self._with_last_lines(redacted(exit, self._world.redact))
                 self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
@@ -207,8 +210,11 @@ class ChildLife:
 
     def pass_startup(self) -> None:
         """Ask the startup probe no more, and begin to ask the readiness probe."""
-        assert self._startup is not None
-        self._startup.cancel()
+        self._ask_no_more(Role.STARTUP)
+        self._ask(Role.READINESS)
+
+    def watch_readiness(self) -> None:
+        """Begin to ask the readiness probe."""
         self._ask(Role.READINESS)
 
     def watch_health(self) -> None:
@@ -222,7 +228,30 @@ class ChildLife:
     def _ask(self, role: Role) -> None:
         probe = self._probes.get(role)
         if probe is not None and self._probers is not None and not self.over.is_set():
-            self._probers.start_soon(self._keep_asking, role, probe, name=f"{role.value} of {self._kept.path}")
+            self._ask_no_more(role)
+            scope = self._asking[role] = trio.CancelScope()
+            self._probers.start_soon(self._keep_asking, role, probe, scope, name=f"{role.value} of {self._kept.path}")
+
+    def _ask_no_more(self, role: Role) -> bool:
+        """Whether it was asked."""
+        scope = self._asking.pop(role, None)
+        if scope is not None:
+            scope.cancel()
+        return scope is not None
+
+    def adopt(self, nursery: trio.Nursery) -> None:
+        """What is kept of the child has changed: go by it. `nursery` outlasts this life."""
+        spec = self._kept.spec
+        if self._probers is None:
+            self._probers = nursery
+        probes, self._probes = self._probes, _probes_of(spec)
+        for role in Role:
+            if probes.get(role) != self._probes.get(role) and self._ask_no_more(role):
+                self._ask(role)
+        self._output = self._world.sink(self._kept.path, self._generation, spec.log, spec.ring)
+        ears = Ears(spec, self._kept.account, self.report, self._out_of_quota, self._say)
+        self._ears, self._hears = ears.after(self._ears), ears.needed
+        self._stop.change(self._kept.stop)
 
     def kill(self) -> None:
         """End it by force, now; `stop` waits for the end."""
@@ -394,16 +423,16 @@ class ChildLife:
         """Whether it is started, and not over."""
         return self._started.is_set() and not self.over.is_set()
 
-    async def ask_now(self, role: Role) -> tuple[Answer, float]:
+    async def ask_now(self, role: Role, probe: Probe) -> tuple[Answer, float]:
         """Ask a probe that it has, once, beside those that go on; nothing follows from the answer. Returns it with the
         seconds that it took. Raises ProbeError: the question can't be put.
         """
-        answer, took = await ask_once(self._asked(role, self._probes[role], Tally()), self._world.probe)
+        answer, took = await ask_once(self._asked(role, probe, Tally()), self._world.probe)
         return changed(answer, detail=self._world.redact(answer.detail)), took
 
-    async def _keep_asking(self, role: Role, probe: Probe) -> None:
+    async def _keep_asking(self, role: Role, probe: Probe, scope: trio.CancelScope) -> None:
         asked = self._asked(role, probe, self._kept.tallies.setdefault(role, Tally()))
-        with self._startup if role is Role.STARTUP and self._startup is not None else nullcontext():
+        with scope:
             await keep_asking(asked, self._world.probe)
 
     def _asked(self, role: Role, probe: Probe, tally: Tally) -> Asked:

@@ -48,6 +48,12 @@ class Ears:
         )
         self._marks = limits.idle is not None or limits.progress is not None or _counts_usd(spec, account)
 
+    def after(self, before: "Ears") -> "Ears":
+        """It, with what others have heard in the same life."""
+        self._output_at, self._active_at = before._output_at, before._active_at
+        self._progress_at, self._meter_at = before._progress_at, before._meter_at
+        return self
+
     @property
     def needed(self) -> bool:
         """Whether anybody wants to know anything of the output."""

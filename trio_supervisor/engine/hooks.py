@@ -119,6 +119,23 @@ class HookCaller:
         if change.new is State.REMOVED:
             self.forget(child.id)
 
+    def change(self, child: str, hooks: Hooks | None) -> None:
+        """Other hooks are written for it: they are called from now on, also for what has begun before. None: none."""
+        it = self._watched.get(child)
+        if it is None or hooks == it.hooks:
+            return
+        it.hooks = hooks or Hooks()
+        it.bad.clear()
+        if hooks is None:
+            # Nobody notes its states any more: should it have hooks again, it is seen as if for the first time.
+            del self._watched[child]
+        it.edges.resettle(it.hooks.settle)
+        if it.settling is not None:
+            if hooks is None:
+                it.settling.cancel()
+            else:
+                self._settle(it)
+
     def forget(self, child: str) -> None:
         """The child is removed; what is to be called still is."""
         self._by_rule.discard(child)

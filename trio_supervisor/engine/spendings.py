@@ -33,8 +33,8 @@ class Spendings:
         self._recall = recall
         self._known: dict[tuple[str, str], Plain] = {}
         self._touched: dict[str, Ledger] = {}
-        self._seen: dict[str, int] = {}
-        """How often the ledger of each owner had changed when it was kept."""
+        self._seen: dict[str, tuple[Ledger, int]] = {}
+        """The ledger of each owner, and how often it had changed when it was kept."""
 
     def touch(self, owner: str, ledger: Ledger) -> None:
         """It may have changed."""
@@ -44,8 +44,8 @@ class Spendings:
         """Keep what has changed."""
         while self._touched:
             owner, ledger = self._touched.popitem()
-            if self._seen.get(owner, 0) != ledger.changes:
-                self._seen[owner] = ledger.changes
+            if self._seen.get(owner, (ledger, 0)) != (ledger, ledger.changes):
+                self._seen[owner] = ledger, ledger.changes
                 now = time.time()
                 used = ledger.export(trio.current_time(), MOST_ENTRIES)
                 kept: dict[str, Plain] = {

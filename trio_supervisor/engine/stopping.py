@@ -107,6 +107,10 @@ class Stop:
             if not self._it.over.is_set():
                 await self._kill()
 
+    def change(self, steps: tuple[StopStep, ...]) -> None:
+        """Take these steps instead; nothing changes once it has begun."""
+        self._steps = steps
+
     def cut(self) -> None:
         """No step any more: kill at once."""
         self._hurried = True

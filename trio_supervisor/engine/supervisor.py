@@ -25,6 +25,7 @@ from trio_supervisor.core.commands import (
     StartChild,
     StopChild,
     WatchHealth,
+    WatchReadiness,
 )
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.facts import (
@@ -35,6 +36,7 @@ from trio_supervisor.core.facts import (
     HeldByRule,
     HoldAsked,
     HurryAsked,
+    Reconfigured,
     RestartAsked,
     Restored,
     ResumeAsked,
@@ -59,7 +61,8 @@ from trio_supervisor.core.notices import (
     Warned,
 )
 from trio_supervisor.core.policy import ChildPolicy
-from trio_supervisor.engine.accounts import Accounts
+from trio_supervisor.engine.accounts import Accounts, Seat
+from trio_supervisor.engine.changing import Change
 from trio_supervisor.engine.child import ChildLife, Kept
 from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.engine.policies import child_policy, stop_steps, tree_policy
@@ -122,6 +125,12 @@ class Supervisor:
         self._posted = trio.lowlevel.ParkingLot()
         """Where the loop waits while the inbox is empty."""
         self._kept: dict[str, Kept] = {}
+        self._folded: dict[str, str] = {}
+        """The ids of all children by themselves in lower case."""
+        self._wanted: dict[str, ChildSpec] = {}
+        """By what children go from their next lives on, where that is something else."""
+        self._changes: deque[Change] = deque()
+        """Those whose fact is not taken in yet."""
         self._lives: dict[str, ChildLife] = {}
         self._leases: dict[str, Lease] = {}
         self._nursery: trio.Nursery | None = None
@@ -174,6 +183,15 @@ class Supervisor:
     def kept(self, child: str) -> Kept | None:
         """The spec and the runtime of a child."""
         return self._kept.get(child)
+
+    def wanted(self, child: str) -> ChildSpec | None:
+        """What a child is to be, from its next life on at the latest."""
+        kept = self._kept.get(child)
+        return self._wanted.get(child) or (None if kept is None else kept.spec)
+
+    def is_to_be_replaced(self, child: str) -> bool:
+        """Whether its present life goes by another spec than the next one will."""
+        return child in self._wanted
 
     def life(self, child: str) -> ChildLife | None:
         """The present life of a child."""
@@ -278,25 +296,67 @@ class Supervisor:
         Raises:
             SpecError: the child can't be served.
         """
+        id, answer = self.post_start(spec)
+        return id, await answer()
+
+    def post_start(
+        self, spec: ChildSpec | None = None, *, idle: bool = False
+    ) -> tuple[str, Callable[[], Awaitable[Reply]]]:
+        """The same without waiting: returns the id, and what waits for the answer. `idle`: it is added, not started.
+
+        Raises:
+            SpecError: the child can't be served.
+        """
         spec = self._spec_to_start(spec)
+        self.check_new(spec)
         runtime = self._runtime(spec)
-        call = _Call(spec, runtime)
-        policy = self._policy(spec, runtime)
-        return spec.id, await self._wait_for_answer(call, Called(next(self._numbers), Verb.START, spec.id, policy))
+        fact = Called(next(self._numbers), Verb.START, spec.id, self._policy(spec, runtime), idle)
+        return spec.id, partial(self._answer_to, self._place(_Call(spec, runtime), fact))
+
+    def check_new(self, spec: ChildSpec) -> None:
+        """Raises SpecError: there is one whose id differs only in case."""
+        other = self._folded.get(spec.id.lower(), spec.id)
+        if other != spec.id:
+            raise SpecError(f"child {self.path_of(spec.id)!r}: there is {other!r}, which differs only in case")
 
     async def call(self, verb: Verb, child: str = "") -> Reply:
         """Make one of OTP's other calls and wait for the answer."""
-        return await self._wait_for_answer(_Call(None, None), Called(next(self._numbers), verb, child))
+        return await self._answer_to(self._place(_Call(None, None), Called(next(self._numbers), verb, child)))
 
-    async def _wait_for_answer(self, call: _Call, fact: Called) -> Reply:
+    def _place(self, call: _Call, fact: Called) -> _Call:
         self._calls[fact.call] = call
         if self._ended.is_set() or not self._begun:
             self._answer(Reply(fact.call, Answer.SHUTTING_DOWN))
         else:
             self.post(fact)
+        return call
+
+    @staticmethod
+    async def _answer_to(call: _Call) -> Reply:
         await call.answered.wait()
         assert call.reply is not None
         return call.reply
+
+    def trial_policy(self, spec: ChildSpec) -> ChildPolicy:
+        """What the machine would have to know of a child. Raises SpecError: it can't be served."""
+        # Nothing is kept for it meanwhile: its port may be that of its own present life.
+        runtime = self._runtime(evolve(spec, port=None, listen=None))
+        try:
+            return self._policy(spec, runtime)
+        finally:
+            runtime.close()
+
+    def change(self, change: Change) -> None:
+        """Go by a new spec from now on; done when what was posted is taken in. Raises SpecError."""
+        fact = Reconfigured(
+            {spec.id: self.trial_policy(spec) for spec in change.at_once},
+            {spec.id: self.trial_policy(spec) for spec in change.later},
+            tree_policy(change.spec),
+            tuple(child.id for child in change.spec.children),
+            self._world.draw(),
+        )
+        self._changes.append(change)
+        self.post(fact)
 
     def _spec_to_start(self, spec: ChildSpec | None) -> ChildSpec:
         spec = spec or self.spec.template
@@ -418,11 +478,15 @@ class Supervisor:
             kept.seat.catch_up()
 
     def _runtime(self, spec: ChildSpec) -> Runtime:
-        inner = spec.run
-        if not isinstance(inner, SupervisorSpec):
+        if not isinstance(spec.run, SupervisorSpec):
             return self._world.runtime(spec)
-        path = self.path_of(spec.id)
-        return SubtreeRuntime(lambda ready: Supervisor(inner, self._world, path, self._tell, ready, self.accounts))
+        return SubtreeRuntime(partial(self._make_inner, spec.id))
+
+    def _make_inner(self, child: str, ready: Callable[[], None]) -> "Supervisor":
+        # Not of the spec that it had first: what has changed since holds for the next life.
+        inner = self._kept[child].spec.run
+        assert isinstance(inner, SupervisorSpec)
+        return Supervisor(inner, self._world, self.path_of(child), self._tell, ready, self.accounts)
 
     def _policy(self, spec: ChildSpec, runtime: Runtime) -> ChildPolicy:
         return child_policy(spec, runtime, self.spec.profile, self._account(spec))
@@ -432,7 +496,13 @@ class Supervisor:
 
     def _keep(self, spec: ChildSpec, runtime: Runtime) -> None:
         steps, account = stop_steps(spec, self.spec.profile), self._account(spec) or Account()
-        seat = self.accounts.join(
+        self._folded[spec.id.lower()] = spec.id
+        self._kept[spec.id] = Kept(
+            self.path_of(spec.id), spec, runtime, steps, self._seat(spec), account, partial(self.lease, spec.id)
+        )
+
+    def _seat(self, spec: ChildSpec) -> Seat:
+        return self.accounts.join(
             spec.account,
             spec.id,
             self.path_of(spec.id),
@@ -440,9 +510,36 @@ class Supervisor:
             self._note,
             lambda: self._machine.children[spec.id].generation,
         )
-        self._kept[spec.id] = Kept(
-            self.path_of(spec.id), spec, runtime, steps, seat, account, partial(self.lease, spec.id)
-        )
+
+    def _go_by(self, change: Change) -> None:
+        self.spec = change.spec
+        assert self._nursery is not None
+        for spec in change.at_once:
+            if spec.id in self._kept:
+                self._rewrite(self._kept[spec.id], spec)
+                if life := self._lives.get(spec.id):
+                    life.adopt(self._nursery)
+        for spec in change.later:
+            child = self._machine.children.get(spec.id)
+            if child is not None and child.state.alive:
+                self._wanted[spec.id] = spec
+            elif child is not None:
+                self._replace(self._kept[spec.id], spec)
+
+    def _rewrite(self, kept: Kept, spec: ChildSpec) -> None:
+        if spec.account != kept.spec.account:
+            kept.seat.leave()
+            kept.seat = self._seat(spec)
+        kept.spec, kept.account = spec, self._account(spec) or Account()
+        kept.stop = stop_steps(spec, self.spec.profile)
+        if self._hooks is not None:
+            self._hooks.change(spec.id, spec.hooks)
+
+    def _replace(self, kept: Kept, spec: ChildSpec) -> None:
+        """Nothing is left of its life before; what comes now is something else."""
+        kept.runtime.close()
+        kept.runtime = self._runtime(spec)
+        self._rewrite(kept, spec)
 
     async def _serve(self) -> None:
         while not (self._machine.shutting_down and self._machine.at_rest):
@@ -506,6 +603,8 @@ class Supervisor:
     def _take(self, fact: Fact) -> None:
         if self._hooks is not None and isinstance(fact, HoldAsked | HeldByRule):
             self._hooks.held(fact.child, by_rule=isinstance(fact, HeldByRule))
+        if isinstance(fact, Reconfigured):
+            self._go_by(self._changes.popleft())
         if _wants_up(fact) and (kept := self._kept.get(fact.child)):
             kept.seat.approve()
             self._touch(fact.child)
@@ -592,11 +691,15 @@ class Supervisor:
         assert self._nursery is not None
         match command:
             case StartChild():
+                if wanted := self._wanted.pop(command.child, None):
+                    self._replace(self._kept[command.child], wanted)
                 life = ChildLife(self._kept[command.child], command, self._world, self.post)
                 self._lives[command.child] = life
                 self._nursery.start_soon(life.run, name=f"{command.child} #{command.generation}")
             case WatchHealth():
                 self._lives[command.child].watch_health()
+            case WatchReadiness():
+                self._lives[command.child].watch_readiness()
             case LookAtLife():
                 look = partial(self._lives[command.child].look, connections=command.connections)
                 self._nursery.start_soon(look, name=f"look at {command.child}")
@@ -614,6 +717,8 @@ class Supervisor:
                 self._lives.pop(command.child, None)
                 self._leases.pop(command.child, None)
                 self._forget_words(command.child)
+                self._wanted.pop(command.child, None)
+                self._folded.pop(command.child.lower(), None)
                 kept = self._kept.pop(command.child)
                 kept.seat.leave()
                 kept.runtime.close()

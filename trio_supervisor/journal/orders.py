@@ -8,6 +8,9 @@ DOWN = "down"
 RESTARTS = "restarts"
 """The name of the value that says how often it was restarted: `{"total": ..., "in_a_row": ..., "times": [...]}`."""
 
+ADDED = "added"
+"""The name of the value that says that a child was added at run time: `{"text": ..., "start": ...}`."""
+
 HELD, STOPPED = "held", "stopped"
 
 
@@ -24,6 +27,8 @@ class Order:
     """`uid 1000, pid 4711`, `token operate`, `signal SIGTERM`, `program`."""
     origin: str = ""
     """From where: `control.sock`, `127.0.0.1:4711`, `console`; empty: from within the same program."""
+    added: Plain = None
+    """The value of `ADDED`, where somebody adds a child."""
 
     def entry(self, at: float) -> Entry:
         """As it stands in the journal."""
@@ -46,7 +51,11 @@ def values_of(order: Order) -> dict[Key, Plain]:
             return {(order.agent, DOWN): down(HELD, order.reason or "held by hand")}
         case "start" | "restart" | "resume":
             return {(order.agent, DOWN): None}
-        case "reset" | "remove":
+        case "reset":
             return {(order.agent, DOWN): None, (order.agent, RESTARTS): None}
+        case "remove":
+            return {(order.agent, DOWN): None, (order.agent, RESTARTS): None, (order.agent, ADDED): None}
+        case "add" if order.added is not None:
+            return {(order.agent, ADDED): order.added}
         case _:
             return {}

@@ -224,12 +224,15 @@ class SupervisorSpec:
             raise SpecError("auto_shutdown must be never under simple_one_for_one")
         if not dynamic and self.template is not None:
             raise SpecError("a template needs the strategy simple_one_for_one")
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
         for child in self.children:
             _check_significant(child, self.auto_shutdown)
-            if child.id in seen:
+            other = seen.get(child.id.lower())
+            if other == child.id:
                 raise SpecError(f"child {child.id!r}: there is another one of this id")
-            seen.add(child.id)
+            if other is not None:
+                raise SpecError(f"child {child.id!r}: there is {other!r}, and ids must differ in more than case")
+            seen[child.id.lower()] = child.id
 
 
 def _check_significant(child: ChildSpec, mode: AutoShutdown) -> None:

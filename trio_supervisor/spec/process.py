@@ -220,12 +220,20 @@ class ProcessSpec:
     limits: Limits = Limits()
     notify: bool = False
     """Give it a socket for its notifications (NOTIFY_SOCKET, sd_notify(3)), also without a probe that listens."""
+    workspace: bool | str = False
+    """A directory of its own (AGENT_WORKSPACE), made with mode 0700 where it is not there, in which it runs unless
+    `cwd` says otherwise. True: in the state directory, which only a run from a file has; else its path.
+    """
 
     def __attrs_post_init__(self) -> None:
         if not self.command or not self.command[0]:
             raise SpecError("command must name a program")
         if self.shell and len(self.command) != 1:
             raise SpecError("command must be one string when shell is true")
+        if self.workspace is True and self.user is not None:
+            raise SpecError("workspace: nobody else can enter the state directory: with user, write a path")
+        if self.workspace == "":
+            raise SpecError("workspace must be a path, or true")
         for name in self.secrets:
             if name in self.env:
                 raise SpecError(f"secrets: {name!r} is in env too: write it in one place")

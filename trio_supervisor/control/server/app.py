@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import trio
 from starlette.applications import Starlette
@@ -42,6 +42,7 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/agents", service.guarded(service.agents), methods=get),
+            Route("/v1/agents", service.guarded(service.register), methods=post),
             # The more special ones first: the first whose path it is says which methods there are.
             *[Route(f"/v1/agents/{{agent:path}}/{verb.value}", command, methods=post) for verb in requests.COMMANDS],
             Route("/v1/agents/{agent:path}/probe", service.guarded(service.probe), methods=post),
@@ -61,10 +62,16 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
             WebSocketRoute("/v1/agents/{agent:path}/attach", service.opened(service.attach)),
             WebSocketRoute("/v1/agents/{agent:path}/logs", service.opened(service.follow)),
             WebSocketRoute("/v1/logs", service.opened(service.follow)),
+            Route("/v1/plan", service.guarded(service.plan), methods=post),
+            Route("/v1/apply", service.guarded(service.apply), methods=post),
             Route("/openapi.json", service.guarded(service.openapi), methods=get),
         ],
         exception_handlers={HTTPException: _no_such_path},
     )
+
+
+class _Reason(TypedDict, total=False):
+    reason: str
 
 
 class _Service:
@@ -208,12 +215,29 @@ class _Service:
         text = request.path_params["id"]
         if not (text.isascii() and text.isdecimal() and len(text) <= 18):
             raise RequestError(f"the number of an operation must be a whole number, not {text[:80]!r}")
-        return _told(self._control.operation(int(text)))
+        fields = requests.query(request.query_params.multi_items(), requests.OPERATION)
+        if not fields.has("wait"):
+            return _told(self._control.operation(int(text)))
+        return await self._waited(request, self._control.outcome(int(text), wait=fields.wait()))
 
     async def shutdown(self, request: Request) -> Response:
         fields = await _body(request, requests.SHUTDOWN)
         reason, now, wait = fields.text("reason", "asked to stop"), fields.truth("now", default=False), fields.wait()
         return await self._waited(request, self._control.shutdown(reason=reason, now=now, wait=wait))
+
+    async def register(self, request: Request) -> Response:
+        fields = await _body(request, requests.REGISTER)
+        agent, start = fields.text("agent"), fields.truth("start", default=True)
+        order = self._control.register(agent, fields.mapping("spec"), start=start, wait=fields.wait())
+        return await self._waited(request, order)
+
+    async def plan(self, request: Request) -> Response:
+        await _body(request, {})
+        return _json(forms.plan_form(await self._control.plan()))
+
+    async def apply(self, request: Request) -> Response:
+        fields = await _body(request, requests.APPLY)
+        return await self._waited(request, self._control.apply(wait=fields.wait()))
 
     async def command(self, request: Request) -> Response:
         agent, word = request.path_params["agent"], request.url.path.rpartition("/")[2]
@@ -226,7 +250,7 @@ class _Service:
 
     def _order(self, verb: Verb, agent: str, fields: Fields) -> Awaitable[Operation]:
         control = self._control
-        reason = {"reason": fields.text("reason")} if fields.has("reason") else {}
+        reason: _Reason = {"reason": fields.text("reason")} if fields.has("reason") else {}
         match verb:
             case Verb.START:
                 return control.start(agent, wait=fields.wait(), **reason)
@@ -242,7 +266,7 @@ class _Service:
             case Verb.RESET:
                 return control.reset(agent)
             case Verb.REMOVE:
-                return control.remove(agent, wait=fields.wait(), **reason)
+                return control.remove(agent, purge=fields.truth("purge", default=False), wait=fields.wait(), **reason)
             case Verb.SIGNAL:
                 group = fields.choice("to", ("group", "leader")) == "group"
                 return control.signal(agent, fields.signal("signal"), group=group)
@@ -255,7 +279,7 @@ class _Service:
                 )
             case Verb.SCALE:
                 return control.scale(agent, fields.number("replicas"), wait=fields.wait())
-            case Verb.ADD | Verb.SHUTDOWN:
+            case Verb.ADD | Verb.APPLY | Verb.SHUTDOWN:
                 raise AssertionError(f"{verb} is no command for an agent")
 
     async def _waited(self, request: Request, order: Awaitable[Operation]) -> Response:

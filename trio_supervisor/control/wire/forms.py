@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from trio_supervisor.control.api import (
+    Action,
+    AgentChange,
     Desired,
     Event,
     Exit,
@@ -17,6 +19,7 @@ from trio_supervisor.control.api import (
     LogLine,
     Operation,
     Phase,
+    Plan,
     Rule,
     Snapshot,
     State,
@@ -126,7 +129,7 @@ def gap_form(gap: Gap) -> Form:
 
 def operation_form(operation: Operation) -> Form:
     """A command."""
-    return {
+    form: dict[str, object] = {
         "id": operation.id,
         "verb": operation.verb.value,
         "agent": operation.agent,
@@ -135,6 +138,29 @@ def operation_form(operation: Operation) -> Form:
         "awaits": operation.awaits,
         "error": operation.error,
         "heard": None if operation.heard is None else _heard_form(operation.heard),
+    }
+    if operation.verb is Verb.APPLY:
+        form["changes"] = [change_form(change) for change in operation.changes]
+    return form
+
+
+def change_form(change: AgentChange) -> Form:
+    """What becomes of one child."""
+    return {
+        "agent": change.agent,
+        "action": change.action.value,
+        "because": list(change.because),
+        "fields": list(change.fields),
+        "note": change.note,
+    }
+
+
+def plan_form(plan: Plan) -> Form:
+    """What becomes of all children."""
+    return {
+        "changes": [change_form(change) for change in plan.changes],
+        "warnings": list(plan.warnings),
+        "refusals": list(plan.refusals),
     }
 
 
@@ -318,6 +344,7 @@ def operation_of(data: object) -> Operation:
         form.get("awaits", str),
         form.get("error", str),
         None if form.maybe("heard", dict) is None else _heard_of(form.get("heard", dict)),
+        form.each("changes", change_of) if form.maybe("changes", list) is not None else (),
     )
 
 
@@ -325,6 +352,24 @@ def _heard_of(data: object) -> Heard:
     form = Reader(data)
     groups = form.each("groups", lambda each: None if each is None else str(each))
     return Heard(form.get("text", str), form.get("before", str), groups, form.get("dropped", int))
+
+
+def change_of(data: object) -> AgentChange:
+    """What becomes of one child."""
+    form = Reader(data)
+    return AgentChange(
+        form.get("agent", str),
+        form.word("action", Action),
+        form.each("because", str),
+        form.each("fields", str),
+        form.get("note", str),
+    )
+
+
+def plan_of(data: object) -> Plan:
+    """What becomes of all children."""
+    form = Reader(data)
+    return Plan(form.each("changes", change_of), form.each("warnings", str), form.each("refusals", str))
 
 
 def line_of(data: object) -> LogLine:

@@ -6,7 +6,7 @@ from trio_supervisor.control.api import Verb
 from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.control.wire.problems import STATUSES
-from trio_supervisor.control.wire.schemas import WORDS, object_of, ref, schemas
+from trio_supervisor.control.wire.schemas import NUMBER, WORDS, object_of, ref, schemas
 
 _TITLES: Mapping[Verb, str] = {
     Verb.START: "Have it up",
@@ -42,7 +42,16 @@ def _paths() -> Form:
         "200": _answer("One JSON object per line", "application/x-ndjson", {"type": "array", "items": ref("Line")})
     }
     return {
-        "/v1/agents": {"get": _operation("All agents as they are", _ok("Agents"), _query(requests.AGENTS), 400)},
+        "/v1/agents": {
+            "get": _operation("All agents as they are", _ok("Agents"), _query(requests.AGENTS), 400),
+            "post": _operation(
+                "Add an agent, and start it",
+                _done(),
+                [],
+                *(400, 404, 409, 413),
+                body=object_of(requests.REGISTER, ["agent", "spec"]),
+            ),
+        },
         "/v1/agents/{agent}": {"get": _operation("One agent as it is", _ok("Agent"), [_agent()], 404)},
         "/v1/agents/{agent}/logs": {
             "get": _operation("What it has said", lines, [_agent(), *_query(requests.LOGS)], 400, 404)
@@ -125,10 +134,27 @@ def _paths() -> Form:
             )
         },
         "/v1/operations/{id}": {
-            "get": _operation("What has become of a command", _done(), [_operation_id()], 400, 404)
+            "get": _operation(
+                "What has become of a command; with `wait`, its error is the answer's",
+                _done(),
+                [_parameter("id", "path", NUMBER), *_query(requests.OPERATION)],
+                400,
+                404,
+                409,
+            )
         },
         "/v1/shutdown": {
             "post": _operation("Stop everything", _done(), [], 400, 413, body=object_of(requests.SHUTDOWN))
+        },
+        "/v1/plan": {
+            "post": _operation(
+                "Read the file, and say what apply would do", _ok("Plan"), [], 400, 409, 413, body=object_of({})
+            )
+        },
+        "/v1/apply": {
+            "post": _operation(
+                "Read the file, and bring the tree to it", _done(), [], 400, 409, 413, body=object_of(requests.APPLY)
+            )
         },
         "/openapi.json": {"get": _operation("This document", {"200": _answer("It", "application/json", {})}, [])},
     }

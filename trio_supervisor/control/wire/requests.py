@@ -55,7 +55,14 @@ COMMANDS: Mapping[Verb, Known] = {
     Verb.HOLD: {"reason": {**_REASON, "minLength": 1}, "wait": WAIT},
     Verb.RESUME: _WITH_REASON,
     Verb.RESET: {},
-    Verb.REMOVE: _WITH_REASON,
+    Verb.REMOVE: {
+        "purge": {
+            "type": "boolean",
+            "default": False,
+            "description": "with its workspace, if that is in the state directory",
+        },
+        **_WITH_REASON,
+    },
     Verb.SIGNAL: {
         "signal": {"enum": [*_SIGNALS, *_SIGNALS.values()], "description": "by its name or number"},
         "to": {"enum": ["group", "leader"], "default": "group"},
@@ -99,6 +106,19 @@ SHUTDOWN: Known = {
     "now": {"type": "boolean", "default": False, "description": "without any grace"},
     "wait": WAIT,
 }
+REGISTER: Known = {
+    "agent": {"type": "string", "maxLength": 1000, "description": "the path that it is to have, as team/planner"},
+    "spec": {
+        "type": ["object", "string"],
+        "description": "what stands under its name in a file: as an object, or as YAML",
+    },
+    "start": {"type": "boolean", "default": True, "description": "or only add it"},
+    "wait": WAIT,
+}
+OPERATION: Known = {
+    "wait": {"type": "number", "minimum": 0, "description": "so many seconds, at the most, for the end of it"}
+}
+APPLY: Known = {"wait": WAIT}
 EVENTS: Known = {
     "after": {"type": "integer", "minimum": 0, "description": "the number of the last event seen; 0: all that is kept"},
     "follow": {"type": "boolean", "default": True, "description": "go on with what happens from then on"},
@@ -169,6 +189,13 @@ class Fields:
             return self._get(name, str, "a string", None).encode()
         except UnicodeEncodeError as error:
             raise RequestError(f"{name} must be text that UTF-8 can hold: {error.reason}") from None
+
+    def mapping(self, name: str) -> str:
+        """A mapping, as the text that is read: YAML as it is, an object as JSON. Raises RequestError."""
+        value = self._fields.get(name)
+        if isinstance(value, dict):
+            return json.dumps(value, indent=2, ensure_ascii=False)
+        return self._get(name, str, "an object, or some YAML", None)
 
     def truth(self, name: str, *, default: bool) -> bool:
         """Raises RequestError."""
@@ -316,6 +343,11 @@ def _value(name: str, text: str, kind: object) -> object:
         if not (text.isascii() and text.isdecimal() and len(text) <= 18):
             raise RequestError(f"{name} must be a whole number >= 0, not {_shown(text)}")
         return int(text)
+    if kind == "number":
+        try:
+            return float(text)
+        except ValueError:
+            raise RequestError(f"{name} must be a number, not {_shown(text)}") from None
     if kind == "boolean":
         truths = {"true": True, "1": True, "": True, "false": False, "0": False}
         if text not in truths:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from trio_supervisor.control.api import Desired, Phase, State, Verb
+from trio_supervisor.control.api import Action, Desired, Phase, State, Verb
 from trio_supervisor.control.wire import insight_schemas
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.core.exits import How
@@ -11,6 +11,7 @@ from trio_supervisor.journal.entries import Kind
 TIME: Form = {"type": "string", "format": "date-time"}
 NUMBER: Form = {"type": "integer"}
 WORDS: Form = {"type": "string"}
+_SOME_WORDS: Form = {"type": "array", "items": WORDS}
 _TRUTH: Form = {"type": "boolean"}
 
 
@@ -108,6 +109,17 @@ _OPERATION = _all(
         "awaits": WORDS,
         "error": WORDS,
         "heard": _or_null(ref("Heard")),
+        "changes": _list("Change"),
+    },
+    ["changes"],
+)
+_CHANGE = _all(
+    {
+        "agent": WORDS,
+        "action": {"enum": [each.value for each in Action]},
+        "because": _SOME_WORDS,
+        "fields": _SOME_WORDS,
+        "note": WORDS,
     }
 )
 _HEARD = _all(
@@ -174,6 +186,8 @@ def schemas() -> Mapping[str, Form]:
         "Line": _LINE,
         "Heard": _HEARD,
         "Operation": _OPERATION,
+        "Change": _CHANGE,
+        "Plan": _all({"changes": _list("Change"), "warnings": _SOME_WORDS, "refusals": _SOME_WORDS}),
         "Entry": _ENTRY,
         "Journal": _all({"entries": _list("Entry")}),
         "Problem": _all({"error": _ERROR}),

@@ -3,6 +3,9 @@
 import os
 from collections.abc import Callable
 
+import trio
+from attrs import evolve
+
 from trio_supervisor.runtimes.base import Launch, Stream
 from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account, find_account
 from trio_supervisor.runtimes.process.command import capture_command
@@ -15,6 +18,8 @@ from trio_supervisor.runtimes.process.secrets import resolve
 from trio_supervisor.spec import ProcessSpec
 from trio_supervisor.system.birth import Plan
 from trio_supervisor.vault import current_vault, secret_sources
+from trio_supervisor.workspaces import current as current_workspaces
+from trio_supervisor.workspaces import make as make_workspace
 
 
 class Setting:
@@ -28,13 +33,27 @@ class Setting:
         self._launch = launch
         self._lease = lease
         self._secrets: dict[str, str] = {}
+        self._workspace = ""
 
     async def look_up(self) -> None:
         """Look up what may have changed since the life before. Raises StartError."""
         self.account = find_account(self.process.user, self.process.group)
+        await self._enter_workspace()
         await self._look_up_secrets()
         if self._lease is not None:
             await self._lease.secure(self.say)
+
+    async def _enter_workspace(self) -> None:
+        written = self.process.workspace
+        if written is False:
+            return
+        uid = os.geteuid() if self.account.uid is None else self.account.uid
+        gid = os.getegid() if self.account.gid is None else self.account.gid
+        self._workspace = await trio.to_thread.run_sync(
+            make_workspace, self._launch.child, written, current_workspaces(), uid, gid
+        )
+        if self.process.cwd is None:
+            self.process = evolve(self.process, cwd=self._workspace)
 
     async def _look_up_secrets(self) -> None:
         secrets = self.process.secrets
@@ -96,8 +115,10 @@ class Setting:
         )
 
     def _told(self) -> dict[str, str]:
-        count = len(self.sockets)
-        return {"LISTEN_FDS": str(count), "LISTEN_FDNAMES": self._launch.child} if count else {}
+        told = {"AGENT_WORKSPACE": self._workspace} if self._workspace else {}
+        if count := len(self.sockets):
+            told |= {"LISTEN_FDS": str(count), "LISTEN_FDNAMES": self._launch.child}
+        return told
 
     @property
     def output(self) -> Callable[[Stream, bytes], None]:
