@@ -18,6 +18,8 @@ from trio_supervisor.spec import (
     Call,
     Check,
     ChildSpec,
+    ContainerPolicy,
+    ContainerSpec,
     Exec,
     File,
     Grpc,
@@ -41,6 +43,7 @@ RUNTIMES: Mapping[type, str] = MappingProxyType(
         ProcessSpec: "trio_supervisor.runtimes.process:ProcessRuntime",
         TaskSpec: "trio_supervisor.runtimes.task:TaskRuntime",
         RemoteSpec: "trio_supervisor.runtimes.remote:RemoteRuntime",
+        ContainerSpec: "trio_supervisor.runtimes.container:ContainerRuntime",
     }
 )
 PROBES: Mapping[type, str] = MappingProxyType(
@@ -76,6 +79,18 @@ def _load(name: str) -> object:
 def make_runtime(spec: ChildSpec) -> Runtime:
     """The runtime for a child; a `RuntimeFactory`."""
     return cast(RuntimeFactory, _load(RUNTIMES[type(spec.run)]))(spec)
+
+
+def runtimes_under(policy: ContainerPolicy) -> RuntimeFactory:
+    """The runtimes of a tree: whoever adds a container to it, by whatever way, is held to its policy."""
+
+    def make(spec: ChildSpec) -> Runtime:
+        if isinstance(spec.run, ContainerSpec):
+            kind = cast(Callable[[ChildSpec, ContainerPolicy], Runtime], _load(RUNTIMES[ContainerSpec]))
+            return kind(spec, policy)
+        return make_runtime(spec)
+
+    return make
 
 
 def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:

@@ -3,7 +3,15 @@
 import trio
 
 from trio_supervisor.redaction import Vault
-from trio_supervisor.spec import ChildSpec, ProcessSpec, RemoteSpec, SecretEnv, SecretHeader, SupervisorSpec
+from trio_supervisor.spec import (
+    ChildSpec,
+    ContainerSpec,
+    ProcessSpec,
+    RemoteSpec,
+    SecretEnv,
+    SecretHeader,
+    SupervisorSpec,
+)
 
 _current: "trio.lowlevel.RunVar[Vault]" = trio.lowlevel.RunVar("trio_supervisor.vault")
 _sources: "trio.lowlevel.RunVar[set[str]]" = trio.lowlevel.RunVar("trio_supervisor.vault.sources")
@@ -46,7 +54,7 @@ def _names(spec: SupervisorSpec | ChildSpec) -> set[str]:
         return set().union(*map(_names, children))
     if isinstance(spec.run, SupervisorSpec):
         return _names(spec.run)
-    if isinstance(spec.run, ProcessSpec):
+    if isinstance(spec.run, ProcessSpec | ContainerSpec):
         return {source.env for source in spec.run.secrets.values() if isinstance(source, SecretEnv)}
     if isinstance(spec.run, RemoteSpec):
         secrets = [value.secret for value in spec.run.headers.values() if isinstance(value, SecretHeader)]

@@ -21,6 +21,8 @@ from trio_supervisor.spec.child import (
     SupervisorSpec,
     check_id,
 )
+from trio_supervisor.spec.container import LABELS, ContainerSpec, Mount, Publish, Pull, mount, publish
+from trio_supervisor.spec.container_policy import ContainerPolicy
 from trio_supervisor.spec.hooks import Hook, HookCall, HookKind, Hooks
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
@@ -62,6 +64,7 @@ __all__ = [
     "DEFAULT_PORT_RANGE",
     "FLEET_CODES",
     "FLEET_CRASHES",
+    "LABELS",
     "OWNED_NAMES",
     "OWNED_PREFIXES",
     "PUSHED",
@@ -78,6 +81,8 @@ __all__ = [
     "ChildSpec",
     "CloseStdinStep",
     "CommandStep",
+    "ContainerPolicy",
+    "ContainerSpec",
     "Exec",
     "ExitCodes",
     "File",
@@ -99,11 +104,14 @@ __all__ = [
     "LogFormat",
     "LogStream",
     "Mcp",
+    "Mount",
     "Notify",
     "Port",
     "Probe",
     "ProcessSpec",
     "Progress",
+    "Publish",
+    "Pull",
     "Quota",
     "Rate",
     "Readiness",
@@ -134,7 +142,9 @@ __all__ = [
     "check_id",
     "expand",
     "is_owned",
+    "mount",
     "not_negative",
     "positive",
+    "publish",
     "split_address",
 ]

@@ -21,6 +21,7 @@ from trio_supervisor.core.policy import (
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.checks import Exec
+from trio_supervisor.spec.container import ContainerSpec
 from trio_supervisor.spec.hooks import Hooks
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
@@ -74,7 +75,7 @@ class ChildSpec:
     """A child of a supervisor. Where a default says "by profile", see `Profile`."""
 
     id: str = field(converter=check_id)
-    run: "ProcessSpec | TaskSpec | RemoteSpec | SupervisorSpec"
+    run: "ProcessSpec | TaskSpec | RemoteSpec | ContainerSpec | SupervisorSpec"
     restart: Restart = Restart.PERMANENT
     significant: bool = False
     """Whether its own end counts for the supervisor's `auto_shutdown`; not for permanent children."""
@@ -156,9 +157,17 @@ class ChildSpec:
             raise SpecError(f"child {self.id!r}: notify is for children that are processes")
         if isinstance(self.run, RemoteSpec):
             self._check_remote()
-        reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
+        if isinstance(self.run, ContainerSpec):
+            self._check_container(self.run)
+        reads = isinstance(self.run, ProcessSpec | ContainerSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
             raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe or pty")
+
+    def _check_container(self, run: ContainerSpec) -> None:
+        if self.port is not None and run.network == "none":
+            raise SpecError(f"child {self.id!r}: a port needs a network, and container: network is none")
+        if self.port is None and run.wants_port:
+            raise SpecError(f"child {self.id!r}: container: ports: {{port}} is the child's port, and it has none")
 
     def _check_remote(self) -> None:
         if not (self.readiness or self.health):
