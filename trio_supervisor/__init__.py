@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from trio_supervisor.core.state import State
     from trio_supervisor.embedding.sessions import EndedFor, Ending, SessionInfo, SessionLimits, Sessions
-    from trio_supervisor.embedding.specs import child, process, remote, supervisor, supervisor_spec, task
+    from trio_supervisor.embedding.specs import child, container, process, remote, supervisor, supervisor_spec, task
     from trio_supervisor.embedding.supervisor import Event, Supervisor
     from trio_supervisor.embedding.tree import Handle, Tree
     from trio_supervisor.errors import (
@@ -88,6 +88,9 @@ if TYPE_CHECKING:
         ChildSpec,
         CloseStdinStep,
         CommandStep,
+        ContainerPolicy,
+        ContainerSpec,
+        EngineHealth,
         Exec,
         ExitCodes,
         File,
@@ -107,10 +110,13 @@ if TYPE_CHECKING:
         LogFormat,
         LogStream,
         Mcp,
+        Mount,
         Notify,
         Port,
         ProcessSpec,
         Progress,
+        Publish,
+        Pull,
         Quota,
         Rate,
         Readiness,
@@ -150,7 +156,7 @@ _HOMES = {
     ),
     "core.state": ("State",),
     "embedding.sessions": ("EndedFor", "Ending", "SessionInfo", "SessionLimits", "Sessions"),
-    "embedding.specs": ("child", "process", "remote", "supervisor", "supervisor_spec", "task"),
+    "embedding.specs": ("child", "container", "process", "remote", "supervisor", "supervisor_spec", "task"),
     "embedding.supervisor": ("Event", "Supervisor"),
     "embedding.tree": ("Handle", "Tree"),
     "errors": (
@@ -167,9 +173,11 @@ _HOMES = {
     "sessions.session": ("Said", "Session"),
     "spec": (
         "A2A", "Account", "AgentCore", "AtBudget", "Budget", "Call", "ChildSpec", "CloseStdinStep", "CommandStep",
+        "ContainerPolicy", "ContainerSpec", "EngineHealth",
         "Exec", "ExitCodes", "File", "Grpc", "Health", "HookCall", "HookKind", "Hooks", "Http", "HttpStep", "Idle",
-        "Inherit", "Lifetime", "Limits", "Log", "LogFile", "LogFormat", "LogStream", "Mcp", "Notify", "Port",
-        "ProcessSpec", "Progress", "Quota", "Rate", "Readiness", "Redis", "RemoteSpec", "RingLimits", "SecretCommand",
+        "Inherit", "Lifetime", "Limits", "Log", "LogFile", "LogFormat", "LogStream", "Mcp", "Mount", "Notify", "Port",
+        "ProcessSpec", "Progress", "Publish", "Pull",
+        "Quota", "Rate", "Readiness", "Redis", "RemoteSpec", "RingLimits", "SecretCommand",
         "SecretEnv", "SecretFile", "SecretHeader", "SendStep", "SignalStep", "SignalTo", "Startup", "Stdin",
         "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "Then", "Unix", "UNLIMITED", "WebSocket", "Window",
     ),
@@ -197,6 +205,8 @@ __all__ = [
     "CloseStdinStep",
     "CommandStep",
     "Condition",
+    "ContainerPolicy",
+    "ContainerSpec",
     "Context",
     "Counts",
     "Cursor",
@@ -204,6 +214,7 @@ __all__ = [
     "Ending",
     "Endpoint",
     "EndpointChange",
+    "EngineHealth",
     "Entry",
     "Event",
     "Exec",
@@ -239,6 +250,7 @@ __all__ = [
     "LogStream",
     "Match",
     "Mcp",
+    "Mount",
     "Notify",
     "OutputEndedError",
     "Page",
@@ -246,6 +258,8 @@ __all__ = [
     "ProcessSpec",
     "Profile",
     "Progress",
+    "Publish",
+    "Pull",
     "Quota",
     "Rate",
     "Readiness",
@@ -301,6 +315,7 @@ __all__ = [
     "WriteTimeoutError",
     "WriterBusyError",
     "child",
+    "container",
     "process",
     "remote",
     "supervisor",

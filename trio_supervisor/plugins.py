@@ -20,6 +20,7 @@ from trio_supervisor.spec import (
     ChildSpec,
     ContainerPolicy,
     ContainerSpec,
+    EngineHealth,
     Exec,
     File,
     Grpc,
@@ -60,6 +61,7 @@ PROBES: Mapping[type, str] = MappingProxyType(
         File: "trio_supervisor.probes.file:open_file",
         Unix: "trio_supervisor.probes.unix:open_unix",
         Notify: "trio_supervisor.probes.notify:open_notify",
+        EngineHealth: "trio_supervisor.probes.engine:open_engine",
         Grpc: "trio_supervisor.probes.grpc:open_grpc",
         Call: "trio_supervisor.probes.call:open_call",
     }

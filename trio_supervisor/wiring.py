@@ -21,7 +21,7 @@ from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.journal.journal import Journal
 from trio_supervisor.journal.orders import Order
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, prints_taken_in, send_request
+from trio_supervisor.plugins import open_guarded, open_probe, prints_taken_in, runtimes_under, send_request
 from trio_supervisor.record import changed
 from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
@@ -51,7 +51,7 @@ async def past_of(journal: Journal, spec: SupervisorSpec, named: Sequence[str]) 
 def make_supervisor(spec: SupervisorSpec, hub: Hub, past: "Past | None" = None) -> Supervisor:
     """A supervisor for real children, whose output goes to `hub`. `past`: what an earlier run has left."""
     world = World(
-        make_runtime,
+        runtimes_under(spec.containers),
         open_probe,
         hub.sink,
         hub.room,

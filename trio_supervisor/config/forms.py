@@ -32,6 +32,8 @@ Limit = NewType("Limit", float)
 Listen = NewType("Listen", str)
 Logs = NewType("Logs", object)
 """Log files: one, several, or whether there is one."""
+MountOfFile = NewType("MountOfFile", object)
+"""A mount: `SOURCE:TARGET`, or with `:ro`."""
 Number = NewType("Number", float)
 PartialHealth = NewType("PartialHealth", object)
 PartialReadiness = NewType("PartialReadiness", object)
@@ -41,6 +43,8 @@ PresetName = NewType("PresetName", str)
 Pattern = NewType("Pattern", str)
 """A regular expression."""
 ProgressLimit = NewType("ProgressLimit", object)
+PublishOfFile = NewType("PublishOfFile", object)
+"""A published port: `OUTER:INNER`."""
 Quotas = NewType("Quotas", object)
 """Patterns, or mappings with more than that."""
 RateOfFile = NewType("RateOfFile", object)

@@ -16,6 +16,7 @@ from trio_supervisor.config.include import Files
 from trio_supervisor.config.loaded import Loaded
 from trio_supervisor.config.log_footguns import warn_of_shared_logs
 from trio_supervisor.config.mistakes import Mistake, Mistakes
+from trio_supervisor.config.policy import check_policy, read_policy
 from trio_supervisor.config.ports import check_exec, check_port_use, check_ports
 from trio_supervisor.config.selection import build_supervisor, check_names, disabled, mark_named, select
 from trio_supervisor.config.supervisors import check_significant, warn_of_auto_shutdown
@@ -37,7 +38,8 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     running = select(root, only)
     _warn(files, root, running, warnings)
     agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
-    spec = attrs.evolve(build_supervisor(root, running), accounts=read_accounts(files))
+    spec = build_supervisor(root, running)
+    spec = attrs.evolve(spec, accounts=read_accounts(files), containers=read_policy(files))
     return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents)
 
 
@@ -63,6 +65,7 @@ def _check_all(files: Files, root: Group) -> None:
     mistakes = files.mistakes
     check_dependencies(root, mistakes, complete=files.complete)
     check_accounts(files, root, mistakes)
+    check_policy(files, root, mistakes)
     check_ports(root.walk(running=True), mistakes)
     for draft in root.walk():
         check_port_use(draft, mistakes)

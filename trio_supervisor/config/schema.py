@@ -135,10 +135,14 @@ def _one_or_more(found: Schema) -> Schema:
 
 
 def _agent(table: AnyMapping[str, Key]) -> Schema:
-    not_of_task = {"properties": dict.fromkeys([*keys.PROCESS, *keys.REMOTE], False)}
-    others = [name for name in (*keys.PROCESS, *keys.TASK, "stop", "grace", "replicas", "limits") if name != "preset"]
+    not_of_task = {"properties": dict.fromkeys([*keys.PROCESS, *keys.REMOTE, *keys.CONTAINER], False)}
+    ours = [name for name in (*keys.PROCESS, *keys.TASK, *keys.REMOTE) if name not in keys.OF_CONTAINER]
+    not_of_container = {"properties": dict.fromkeys(ours, False)}
+    elsewhere = (*keys.PROCESS, *keys.TASK, *keys.CONTAINER, "stop", "grace", "replicas", "limits")
+    others = [name for name in elsewhere if name != "preset"]
     not_of_remote = {"properties": dict.fromkeys(others, False)}
     rules = {**dict.fromkeys(keys.TASK, not_of_task), **dict.fromkeys(keys.REMOTE, not_of_remote)}
+    rules |= dict.fromkeys(keys.CONTAINER, not_of_container)
     return {**_closed(table), "dependentSchemas": rules, **_EITHER}
 
 

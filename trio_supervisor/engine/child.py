@@ -41,6 +41,7 @@ from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import (
     CountsConnections,
     HasCost,
+    HasEngine,
     IsBusy,
     Launch,
     Life,
@@ -349,7 +350,10 @@ class ChildLife:
         if isinstance(self.life, RunsCommands):
             run = self.life.run
         address = self.life.address if isinstance(self.life, LivesElsewhere) else None
-        target = Target(self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address)
+        engine = self.life.engine_health if isinstance(self.life, HasEngine) else None
+        target = Target(
+            self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address, engine
+        )
         pace = self._paces.get(role)
         asked = Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace)
         with self._startup if role is Role.STARTUP and self._startup is not None else nullcontext():

@@ -189,6 +189,17 @@ class RunsCommands(Protocol):
 
 
 @runtime_checkable
+class HasEngine(Protocol):
+    """A life in a container, whose engine can tell how it is."""
+
+    async def engine_health(self) -> tuple[str, str]:
+        """starting, healthy or unhealthy, and what was seen; both empty where the engine does not look.
+
+        Raises ProbeError: it can't be asked.
+        """
+
+
+@runtime_checkable
 class ListsMembers(Protocol):
     """A life that can tell which processes are left of it."""
 

@@ -21,7 +21,7 @@ from trio_supervisor.spec.child import (
     SupervisorSpec,
     check_id,
 )
-from trio_supervisor.spec.container import LABELS, ContainerSpec, Mount, Publish, Pull, mount, publish
+from trio_supervisor.spec.container import LABELS, ContainerSpec, Mount, Publish, Pull
 from trio_supervisor.spec.container_policy import ContainerPolicy
 from trio_supervisor.spec.hooks import Hook, HookCall, HookKind, Hooks
 from trio_supervisor.spec.journal import JournalLimits
@@ -45,7 +45,7 @@ from trio_supervisor.spec.process import (
     is_owned,
 )
 from trio_supervisor.spec.remote import Address, RemoteSpec, SecretHeader, as_socket, as_web
-from trio_supervisor.spec.signs import Call, File, Log, Notify
+from trio_supervisor.spec.signs import Call, EngineHealth, File, Log, Notify
 from trio_supervisor.spec.stop import (
     AskStep,
     CloseStdinStep,
@@ -83,6 +83,7 @@ __all__ = [
     "CommandStep",
     "ContainerPolicy",
     "ContainerSpec",
+    "EngineHealth",
     "Exec",
     "ExitCodes",
     "File",
@@ -142,9 +143,7 @@ __all__ = [
     "check_id",
     "expand",
     "is_owned",
-    "mount",
     "not_negative",
     "positive",
-    "publish",
     "split_address",
 ]

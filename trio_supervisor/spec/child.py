@@ -22,13 +22,14 @@ from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.checks import Exec
 from trio_supervisor.spec.container import ContainerSpec
+from trio_supervisor.spec.container_policy import ContainerPolicy
 from trio_supervisor.spec.hooks import Hooks
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
 from trio_supervisor.spec.probes import Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import Limits, ProcessSpec, Stdin, TaskSpec
 from trio_supervisor.spec.remote import RemoteSpec
-from trio_supervisor.spec.signs import Log, Notify
+from trio_supervisor.spec.signs import EngineHealth, Log, Notify
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
 
@@ -157,6 +158,10 @@ class ChildSpec:
             raise SpecError(f"child {self.id!r}: notify is for children that are processes")
         if isinstance(self.run, RemoteSpec):
             self._check_remote()
+        if not isinstance(self.run, ContainerSpec) and any(
+            isinstance(each.check, EngineHealth) for each in self.probes
+        ):
+            raise SpecError(f"child {self.id!r}: engine is for children that are containers")
         if isinstance(self.run, ContainerSpec):
             self._check_container(self.run)
         reads = isinstance(self.run, ProcessSpec | ContainerSpec) and self.run.stdin is not Stdin.NULL
@@ -214,6 +219,8 @@ class SupervisorSpec:
     """
     accounts: Mapping[str, Account] = Factory(dict)
     """Budgets and quotas by the names that children of the whole tree have as their `account`; of the top one only."""
+    containers: ContainerPolicy = ContainerPolicy()  # noqa: RUF009 -- frozen
+    """What containers of the whole tree may be given; of the top one only."""
     journal: JournalLimits | None = Factory(JournalLimits)
     """What a run from a file keeps of what has happened, in its state directory; of the top one only. None: nothing."""
 

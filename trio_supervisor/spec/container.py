@@ -10,6 +10,7 @@ from typing import Any
 from attrs import Factory, field, frozen
 
 from trio_supervisor.errors import SpecError
+from trio_supervisor.record import record
 from trio_supervisor.spec.process import Limits, Secret, Stdin, Window, is_owned
 
 DEFAULT_PIDS = 256
@@ -27,7 +28,7 @@ class Pull(Enum):
     """Before each start."""
 
 
-@frozen
+@record
 class Mount:
     """A directory or a file of the engine's machine, or a volume, in a container."""
 
@@ -36,7 +37,7 @@ class Mount:
     target: str
     read_only: bool = False
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         if not self.target.startswith("/"):
             raise SpecError(f"mounts: {self.target!r} must be an absolute path in the container")
         if not self.is_path and not _VOLUME.fullmatch(self.source):
@@ -54,7 +55,7 @@ class Mount:
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")
 
 
-def mount(text: str, directory: str | None = None) -> Mount:
+def parse_mount(text: str, directory: str | None = None) -> Mount:
     """A mount as docker(1) takes it: `SOURCE:TARGET`, `SOURCE:TARGET:ro`; a source with a slash, or `.`, is a path,
     relative to `directory` (None: the current one). Raises SpecError.
     """
@@ -67,7 +68,7 @@ def mount(text: str, directory: str | None = None) -> Mount:
     return Mount(source, parts[1], parts[2:] == ["ro"])
 
 
-@frozen
+@record
 class Publish:
     """A port of a container that can be reached from outside."""
 
@@ -78,11 +79,16 @@ class Publish:
     address: str = PUBLISHED_AT
     protocol: str = "tcp"
 
+    def __str__(self) -> str:
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        udp = "" if self.protocol == "tcp" else f"/{self.protocol}"
+        return f"{address}:{self.outer or '{port}'}:{self.inner or '{port}'}{udp}"
+
 
 _PUBLISH = re.compile(r"(?:(\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?([0-9]+|\{port\}):([0-9]+|\{port\})(?:/(tcp|udp))?")
 
 
-def publish(text: str) -> Publish:
+def parse_publish(text: str) -> Publish:
     """A published port as docker(1) takes it: `[ADDRESS:]OUTER:INNER[/udp]`; `{port}` is the child's.
 
     Raises SpecError.
@@ -99,11 +105,15 @@ def publish(text: str) -> Publish:
 
 
 def _mounts(value: Iterable[Mount | str]) -> tuple[Mount, ...]:
-    return tuple(mount(each) if isinstance(each, str) else each for each in value)
+    return tuple(parse_mount(each) if isinstance(each, str) else each for each in value)
 
 
 def _ports(value: Iterable[Publish | str]) -> tuple[Publish, ...]:
-    return tuple(publish(each) if isinstance(each, str) else each for each in value)
+    return tuple(parse_publish(each) if isinstance(each, str) else each for each in value)
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _not_empty(name: str) -> Callable[[object, object, str | None], None]:
@@ -150,7 +160,7 @@ class ContainerSpec:
     env: Mapping[str, str] = Factory(dict)
     cwd: str | None = field(default=None, validator=_not_empty("cwd"))
     """The directory in the container; None: that of the image."""
-    user: str | None = field(default=None, validator=_not_empty("user"))
+    user: str | None = field(default=None, converter=_text, validator=_not_empty("user"))
     """`name`, `uid` or `uid:gid`, of the container; None: that of the image."""
     mounts: tuple[Mount, ...] = field(default=(), converter=_mounts)
     tmpfs: tuple[str, ...] = field(default=(), validator=_check_tmpfs)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from attrs import field, frozen
@@ -49,12 +49,24 @@ class ContainerPolicy:
 
     def check(self, spec: ContainerSpec) -> None:
         """Raise SpecError for what is not allowed."""
-        self.check_image(spec.image)
-        for name in (*spec.env, *spec.secrets):
-            if name in self.deny_env:
-                raise SpecError(f"container: env: {name!r} is not allowed (containers: deny_env)")
+        for _, message in self.faults(spec):
+            raise SpecError(message)
+
+    def faults(self, spec: ContainerSpec) -> Iterator[tuple[str, str]]:
+        """All that is not allowed: the name of the field, and why."""
+        try:
+            self.check_image(spec.image)
+        except SpecError as error:
+            yield "image", str(error)
+        for name in ("env", "secrets"):
+            for variable in getattr(spec, name):
+                if variable in self.deny_env:
+                    yield name, f"container: {name}: {variable!r} is not allowed (containers: deny_env)"
         for each in spec.mounts:
-            self.check_mount(each)
+            try:
+                self.check_mount(each)
+            except SpecError as error:
+                yield "mounts", str(error)
 
     def check_image(self, image: str) -> None:
         """Raise SpecError for an image that may not be run."""

@@ -7,10 +7,26 @@ from attrs import field, frozen
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis, WebSocket
 from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Tcp, Unix
-from trio_supervisor.spec.signs import Call, File, Log, Notify
+from trio_supervisor.spec.signs import Call, EngineHealth, File, Log, Notify
 from trio_supervisor.spec.values import not_negative, positive
 
-Check = Http | A2A | Mcp | AgentCore | WebSocket | Tcp | Redis | Exec | Log | File | Unix | Notify | Grpc | Call
+Check = (
+    Http
+    | A2A
+    | Mcp
+    | AgentCore
+    | WebSocket
+    | Tcp
+    | Redis
+    | Exec
+    | Log
+    | File
+    | Unix
+    | Notify
+    | EngineHealth
+    | Grpc
+    | Call
+)
 
 PUSHED = (Log, Notify)
 """Nothing is asked: the child says it when it likes. `period`, `timeout` and the like have little to say there."""

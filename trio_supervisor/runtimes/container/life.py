@@ -14,7 +14,7 @@ import trio
 
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.exits import Exit, How
-from trio_supervisor.errors import StartError, StepError
+from trio_supervisor.errors import ProbeError, StartError, StepError
 from trio_supervisor.runtimes.base import Stream, WasActive
 from trio_supervisor.runtimes.container.engine import (
     Attach,
@@ -424,8 +424,11 @@ class ContainerLife:
         return [] if self._over.is_set() or not self._started else [f"container {self.name}"]
 
     async def engine_health(self) -> tuple[str, str]:
-        """How its engine says it is, and what was seen; empty where the engine does not look. Raises EngineError."""
-        seen = await self._engine.look(self.name)
+        """How its engine says it is; see `HasEngine`."""
+        try:
+            seen = await self._engine.look(self.name)
+        except EngineError as error:
+            raise ProbeError(str(error)) from error
         return ("", "") if seen is None else (seen.health, seen.health_detail)
 
 
