@@ -37,10 +37,11 @@ def docker() -> Iterator[RealEngine]:
 
 
 @pytest.fixture(params=["podman", "docker"])
-def real(request: pytest.FixtureRequest) -> RealEngine:
+def real(request: pytest.FixtureRequest) -> Iterator[RealEngine]:
     """Each of both, without any container."""
     engine: RealEngine = request.getfixturevalue(request.param)
-    return engine
+    yield engine
+    engine.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -77,8 +77,16 @@ class RealEngine:
                 pytest.skip(f"containers: {self.kind} does not come up here: {text}")
             time.sleep(0.02)
 
+    def stop(self) -> None:
+        """End it as a package update does: what it runs lives on."""
+        assert self._process is not None
+        # A killed dockerd takes its containerd along, whose files are locked for a while.
+        self._process.send_signal(signal.SIGTERM if self.kind == "docker" else signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
     def kill(self) -> None:
-        """End it as a crash does: what it runs is not asked."""
+        """End it by force."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.kill()
@@ -101,9 +109,7 @@ class RealEngine:
             return
         self.resume()
         with suppress(httpx.HTTPError):
-            for each in self.containers(all=True):
-                self.call("POST", f"/containers/{each['Id']}/kill")
-                self.call("DELETE", f"/containers/{each['Id']}?force=1&v=1")
+            self.clear()
         self._process.terminate()
         try:
             self._process.wait(10)
@@ -112,6 +118,12 @@ class RealEngine:
         for mount in _mounts(self.directory):
             subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove all containers that a test has left because it failed."""
+        for each in self.containers(all=True):
+            self.call("POST", f"/containers/{each['Id']}/kill")
+            self.call("DELETE", f"/containers/{each['Id']}?force=1&v=1")
 
     def call(self, method: str, path: str, body: object = None, content: bytes | None = None) -> httpx.Response:
         """Ask it something, beside what is tested."""

@@ -103,6 +103,9 @@ def _host(
         # What it says is kept here; without a limit the engine's copy would fill its disk.
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m"}},
     }
+    if spec.stdin is Stdin.PTY:
+        # Older engines take no notice of it; the size is set once more when it is started.
+        host["ConsoleSize"] = [spec.window.rows, spec.window.columns]
     if spec.init:
         host["Init"] = True
     if spec.memory is not None:

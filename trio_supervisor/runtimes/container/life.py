@@ -5,10 +5,12 @@ restarted. Whoever waits for a start may be cancelled; what was begun goes on un
 it is over is what the engine shows when it is looked at: events, and the end of what it says, only tell when.
 """
 
+import math
 import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import trio
 
@@ -42,8 +44,8 @@ MAKING = 10.0
 """So long the making of a container may go on after it was cancelled."""
 BURIAL = 15.0
 """So long the removal of one that was not started, or is over, is waited for; then it goes on without us."""
-CALL = 3.0
-"""So long one call may take when something is to be killed."""
+SHORTEST_CALL = 1.0
+"""So long a kill may take in any case."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Between two looks at what should be over, and two tries to reach an engine."""
 CONNECT = 2.0
@@ -79,6 +81,8 @@ class ContainerLife:
         self._over = trio.Event()
         self._news = trio.Event()
         self._input: ContainerInput | None = None
+        self._size: tuple[int, int] | None = None
+        self._sizing = False
         self._stop_signal = signal.SIGTERM
         self._memory = setting.spec.memory
 
@@ -256,22 +260,28 @@ class ContainerLife:
         if fd is None:
             return
         self._end_input()
-
-        def resized(columns: int, rows: int) -> None:
-            trio.lowlevel.spawn_system_task(_resize, talk, columns, rows)
-
-        self._input = ContainerInput(fd, terminal=attach.terminal, resized=resized)
-        self._input.taken = lambda: self._launch.report(WasActive())
-        if attach.terminal and self._started:
-            return
-        if attach.terminal:
+        self._input = ContainerInput(fd, terminal=attach.terminal, resized=partial(self._resize, talk))
+        self._input.taken = partial(self._launch.report, WasActive())
+        if attach.terminal and self._size is None:
             window = self._setting.spec.window
-            trio.lowlevel.spawn_system_task(self._resize_when_started, talk, window.columns, window.rows)
+            self._resize(talk, window.columns, window.rows)
 
-    async def _resize_when_started(self, talk: Talk, columns: int, rows: int) -> None:
+    def _resize(self, talk: Talk, columns: int, rows: int) -> None:
+        self._size = (columns, rows)
+        if not self._sizing:
+            self._sizing = True
+            trio.lowlevel.spawn_system_task(self._keep_size, talk)
+
+    async def _keep_size(self, talk: Talk) -> None:
+        """Set the size, until it is the one that was wanted last: one after the other, once it runs."""
+        done: tuple[int, int] | None = None
         await self._settled.wait()
-        if self._started:
-            await _resize(talk, columns, rows)
+        while self._started and self._size is not None and self._size != done:
+            done = self._size
+            # It may be over; and nobody can be told.
+            with suppress(EngineError):
+                await talk.resize(*done)
+        self._sizing = False
 
     def _end_input(self) -> None:
         if self._input is not None:
@@ -349,15 +359,18 @@ class ContainerLife:
         """What is in the way of knowing, and the exit if it is over."""
         seen: Seen | None = None
         killed = self._killed_at is not None
+        until = math.inf
+        if self._killed_at is not None:
+            until = max(self._killed_at + UNKILLABLE_AFTER, trio.current_time() + SHORTEST_CALL)
         try:
-            with trio.CancelScope(deadline=trio.current_time() + CALL if killed else float("inf")) as patience:
+            with trio.CancelScope(deadline=until) as patience:
                 if killed:
                     await self._engine.signal(self.name, signal.SIGKILL)
                 seen = await self._engine.look(self.name)
         except EngineError as error:
             return str(error), None
         if patience.cancelled_caught:
-            return f"it does not answer within {CALL:g} s", None
+            return f"it does not answer within {UNKILLABLE_AFTER:g} s", None
         if seen is None:
             return "", Exit(How.KILLED, detail="its container was removed by somebody else")
         if seen.phase is Phase.RUNNING:
@@ -430,12 +443,6 @@ class ContainerLife:
         except EngineError as error:
             raise ProbeError(str(error)) from error
         return ("", "") if seen is None else (seen.health, seen.health_detail)
-
-
-async def _resize(talk: Talk, columns: int, rows: int) -> None:
-    # It may be over; and nobody can be told.
-    with suppress(EngineError):
-        await talk.resize(columns, rows)
 
 
 def _signal(text: str) -> signal.Signals | None:

@@ -46,8 +46,9 @@ class Setting:
     async def look_up(self) -> None:
         """Look up what may have changed since the life before. Raises StartError."""
         try:
-            # Links may lead elsewhere by now; and a network file system may hang.
-            self._mounts = await trio.to_thread.run_sync(self._look_up_mounts, abandon_on_cancel=True)
+            if self.spec.mounts:
+                # Links may lead elsewhere by now; and a network file system may hang.
+                self._mounts = await trio.to_thread.run_sync(self._look_up_mounts, abandon_on_cancel=True)
         except SpecError as error:
             raise StartError(str(error)) from error
         await self._look_up_secrets()
