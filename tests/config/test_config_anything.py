@@ -109,9 +109,11 @@ _SCALARS = st.one_of(
     ),
 )
 _NAMES = sorted({*AGENT, *SUBTREE, *(name for table in TABLES.values() for name in table), "x-a"})
-_ANYTHING = st.recursive(
+_VALUES = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4)
 )
+# Written out at each of so many keys, all names would be too much of a description.
+_ANYTHING: st.SearchStrategy[object] = st.deferred(lambda: _VALUES)
 _PROBE = st.fixed_dictionaries({}, optional=dict.fromkeys([*PROBE_KINDS, *TABLES[Health]], _ANYTHING))
 _AGENT = st.fixed_dictionaries({}, optional=dict.fromkeys(AGENT, _ANYTHING) | {"health": _PROBE, "readiness": _PROBE})
 _SUPERVISOR = st.fixed_dictionaries({}, optional=dict.fromkeys(TABLES[SupervisorSpec], _ANYTHING))

@@ -35,6 +35,7 @@ Logs = NewType("Logs", object)
 MountOfFile = NewType("MountOfFile", object)
 """A mount: `SOURCE:TARGET`, or with `:ro`."""
 Number = NewType("Number", float)
+PartialContainer = NewType("PartialContainer", object)
 PartialHealth = NewType("PartialHealth", object)
 PartialReadiness = NewType("PartialReadiness", object)
 PartialStartup = NewType("PartialStartup", object)

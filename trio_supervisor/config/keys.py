@@ -189,6 +189,7 @@ AGENT: dict[str, Key] = {**PROCESS, **TASK, **REMOTE, **CONTAINER, **COMMON}
 
 DEFAULTS: dict[str, Key] = {
     **AGENT,
+    "container": attrs.evolve(AGENT["container"], type=forms.PartialContainer),
     "startup": attrs.evolve(AGENT["startup"], type=forms.PartialStartup),
     "readiness": attrs.evolve(AGENT["readiness"], type=forms.PartialReadiness),
     "health": attrs.evolve(AGENT["health"], type=forms.PartialHealth),

@@ -14,7 +14,7 @@ from trio_supervisor.config.nodes import Node, Scalar
 from trio_supervisor.config.scalars import text
 from trio_supervisor.config.shapes import mapping
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
-from trio_supervisor.spec import Call, Health, Readiness, SecretHeader, Startup
+from trio_supervisor.spec import Call, ContainerSpec, Health, Readiness, SecretHeader, Startup
 
 
 def kinds(made: Converter) -> dict[object, Read]:
@@ -26,10 +26,23 @@ def kinds(made: Converter) -> dict[object, Read]:
         forms.PartialStartup: _probe(made, Startup, partly=True),
         forms.PartialReadiness: _probe(made, Readiness, partly=True),
         forms.PartialHealth: _probe(made, Health, partly=True),
+        forms.PartialContainer: _partial_container(made),
         forms.Step: _step(made),
         forms.SecretOfFile: _secret(made),
         forms.HeaderOfFile: _header(made),
     }
+
+
+def _partial_container(made: Converter) -> Read:
+    """How what containers have in common is read: in `defaults` the image may be missing."""
+    table = TABLES[ContainerSpec]
+    reader = reader_of(made, table)
+
+    def read(node: Node) -> object:
+        fields = reader.read(mapping(node))
+        return made_of(build(ContainerSpec, table, fields), fields)
+
+    return read
 
 
 @frozen

@@ -14,6 +14,7 @@ from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.tables import PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
 from trio_supervisor.spec import (
+    ContainerSpec,
     Health,
     Idle,
     Inherit,
@@ -172,6 +173,7 @@ def _containers() -> dict[object, Schema]:
         Startup: {"$ref": "#/$defs/startup"},
         Readiness: {"$ref": "#/$defs/readiness"},
         Health: {"$ref": "#/$defs/health"},
+        forms.PartialContainer: _closed(TABLES[ContainerSpec]),
         forms.PartialStartup: {"$ref": "#/$defs/startup"},
         forms.PartialReadiness: {"$ref": "#/$defs/readiness"},
         forms.PartialHealth: {"$ref": "#/$defs/health"},
