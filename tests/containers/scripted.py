@@ -142,6 +142,11 @@ class ScriptedEngine:
         (one,) = self.containers.values()
         return one
 
+    def of(self, agent: str) -> Container:
+        """That of an agent."""
+        found = (one for one in self.containers.values() if _labels(one).get("trio-supervisor.agent") == agent)
+        return next(found)
+
     # The verbs
 
     async def create(self, plan: Plan) -> str:
@@ -177,8 +182,7 @@ class ScriptedEngine:
         one = self.containers.get(name)
         if one is None:
             return None
-        labels: Mapping[str, str] = one.plan.form["Labels"]  # type: ignore[assignment]
-        return Seen(one.id, one.phase, labels, None, one.code, one.out_of_memory, health=one.health)
+        return Seen(one.id, one.phase, _labels(one), None, one.code, one.out_of_memory, health=one.health)
 
     async def signal(self, name: str, number: int) -> None:
         await self._begin("signal")
@@ -256,6 +260,11 @@ class ScriptedEngine:
         for talk in self.talks:
             if isinstance(talk.request, Watch) and not self.quiet:
                 label, _, value = talk.request.label.partition("=")
-                labels: Mapping[str, str] = one.plan.form["Labels"]  # type: ignore[assignment]
-                if labels.get(label) == value:
+                if _labels(one).get(label) == value:
                     talk.put((Stream.SUPERVISOR, one.plan.name.encode()))
+
+
+def _labels(one: Container) -> Mapping[str, str]:
+    found = one.plan.form["Labels"]
+    assert isinstance(found, dict)
+    return found
