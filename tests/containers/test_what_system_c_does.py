@@ -197,7 +197,7 @@ async def test_w5_a_kill_that_fails_is_a_state_and_is_tried_again(
         engine.failing["signal"] = BROKEN
         await tree["box"].stop()
         snapshot = tree["box"].snapshot()
-        assert snapshot.state is State.HELD
+        assert snapshot.state is State.STOPPED
         assert "cannot be killed" in snapshot.reason
         assert snapshot.last_exit is not None
         assert snapshot.last_exit.how is How.UNKILLABLE
@@ -207,7 +207,7 @@ async def test_w5_a_kill_that_fails_is_a_state_and_is_tried_again(
         engine.failing.clear()
         await trio.sleep(60)
         assert engine.containers == {}
-        await tree["box"].resume()
+        await tree["box"].start()
         await until(tree, "box", State.READY)
 
 
