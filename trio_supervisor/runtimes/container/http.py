@@ -88,7 +88,8 @@ class EngineHttp:
             try:
                 yield connection
             finally:
-                await connection.leave()
+                with trio.move_on_after(CLOSING, shield=True):
+                    await connection.leave()
 
     @asynccontextmanager
     async def _answered(

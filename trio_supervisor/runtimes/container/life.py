@@ -140,7 +140,8 @@ class ContainerLife:
             if not self._started:
                 self._failure = self._failure or EngineError("cancelled before it was started")
             if not self._started and self._may_be_there:
-                await self._undead.bury_within(self._engine, self.name, BURIAL, self._setting.say)
+                # It shields itself, and is bounded.
+                await self._undead.bury_within(self._engine, self.name, BURIAL, self._setting.say)  # noqa: ASYNC102
             self._settled.set()
             self._carried.set()
             self._wake()
