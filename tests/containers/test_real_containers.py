@@ -209,7 +209,8 @@ async def test_a_start_that_fails_after_it_was_made_leaves_nothing(real: RealEng
     with trio.fail_after(BOUND), pytest.raises(StartError, match=command):
         await life.start()
 
-    assert real.containers() == []
+    # Where the engine takes very long for it, it is removed while others go on.
+    await eventually(lambda: not real.containers())
 
 
 async def test_an_image_that_is_not_there_is_a_failed_start(real: RealEngine) -> None:

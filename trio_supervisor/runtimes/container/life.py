@@ -105,7 +105,7 @@ class ContainerLife:
         """
         await trio.lowlevel.checkpoint()
         self._check_wanted()
-        self._undead.check()
+        await self._undead.wait_gone(BURIAL)
         await self._setting.look_up()
         self._check_wanted()
         self._found = self._find()
@@ -330,7 +330,11 @@ class ContainerLife:
         if exit.how is How.UNKILLABLE:
             self._undead.add(self._engine, self.name, exit.detail, self._setting.say)
         else:
-            await self._undead.bury_within(self._engine, self.name, BURIAL, self._setting.say)
+            # It does not run any more: whoever waits for the end of a kill need not wait for the engine to tidy up.
+            patience = BURIAL
+            if self._killed_at is not None:
+                patience = max(SHORTEST_CALL, self._killed_at + UNKILLABLE_AFTER - trio.current_time())
+            await self._undead.bury_within(self._engine, self.name, patience, self._setting.say)
         return exit
 
     async def _wait_over(self) -> Exit:

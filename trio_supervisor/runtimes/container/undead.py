@@ -20,9 +20,13 @@ class Undead:
     def __init__(self) -> None:
         self._left: dict[str, str] = {}
         """By name, why it is still there."""
+        self._gone = trio.Event()
 
-    def check(self) -> None:
-        """Raise StartError as long as something is left: a child has one life at a time."""
+    async def wait_gone(self, patience: float) -> None:
+        """Wait until nothing is left: a child has one life at a time. Raises StartError after `patience`."""
+        with trio.move_on_after(patience):
+            while self._left:
+                await self._gone.wait()
         for name, why in self._left.items():
             raise StartError(f"container {name} of a life before can't be removed yet, and is tried again: {why}")
 
@@ -44,6 +48,8 @@ class Undead:
         await trio.sleep(PATIENT_PAUSE)
         await bury(engine, name, PATIENT_PAUSE, LONGEST_PATIENT_PAUSE)
         del self._left[name]
+        self._gone.set()
+        self._gone = trio.Event()
         say(f"container {name} is gone now")
 
 
