@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from trio_supervisor.core.state import State
     from trio_supervisor.embedding.sessions import EndedFor, Ending, SessionInfo, SessionLimits, Sessions
-    from trio_supervisor.embedding.specs import child, process, remote, supervisor, supervisor_spec, task
+    from trio_supervisor.embedding.specs import child, container, process, remote, supervisor, supervisor_spec, task
     from trio_supervisor.embedding.supervisor import Event, Supervisor
     from trio_supervisor.embedding.tree import Handle, Tree
     from trio_supervisor.errors import (
@@ -90,6 +90,9 @@ if TYPE_CHECKING:
         CloseStdinStep,
         CommandHook,
         CommandStep,
+        ContainerPolicy,
+        ContainerSpec,
+        EngineHealth,
         Exec,
         ExitCodes,
         File,
@@ -109,10 +112,13 @@ if TYPE_CHECKING:
         LogFormat,
         LogStream,
         Mcp,
+        Mount,
         Notify,
         Port,
         ProcessSpec,
         Progress,
+        Publish,
+        Pull,
         Quota,
         Rate,
         Readiness,
@@ -155,7 +161,7 @@ _HOMES = {
     ),
     "core.state": ("State",),
     "embedding.sessions": ("EndedFor", "Ending", "SessionInfo", "SessionLimits", "Sessions"),
-    "embedding.specs": ("child", "process", "remote", "supervisor", "supervisor_spec", "task"),
+    "embedding.specs": ("child", "container", "process", "remote", "supervisor", "supervisor_spec", "task"),
     "embedding.supervisor": ("Event", "Supervisor"),
     "embedding.tree": ("Handle", "Tree"),
     "errors": (
@@ -172,12 +178,13 @@ _HOMES = {
     "sessions.session": ("Said", "Session"),
     "spec": (
         "A2A", "Account", "AgentCore", "AtBudget", "Budget", "Call", "CallHook", "ChildSpec", "CloseStdinStep",
-        "CommandHook", "CommandStep", "Exec", "ExitCodes", "File", "Grpc", "Health", "HookCall", "HookKind", "Hooks",
-        "Http", "HttpStep", "Idle", "Inherit", "Lifetime", "Limits", "Log", "LogFile", "LogFormat", "LogStream", "Mcp",
-        "Notify", "Port", "ProcessSpec", "Progress", "Quota", "Rate", "Readiness", "Redis", "RemoteSpec", "RingLimits",
-        "Rpc", "SecretCommand", "SecretEnv", "SecretFile", "SecretHeader", "SendStep", "SignalStep", "SignalTo",
-        "Startup", "Stdin", "Stdio", "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "Then", "Unix", "UNLIMITED",
-        "WebHook", "WebSocket", "Window",
+        "CommandHook", "CommandStep", "ContainerPolicy", "ContainerSpec", "EngineHealth", "Exec", "ExitCodes", "File",
+        "Grpc", "Health", "HookCall", "HookKind", "Hooks", "Http", "HttpStep", "Idle", "Inherit", "Lifetime", "Limits",
+        "Log", "LogFile", "LogFormat", "LogStream", "Mcp", "Mount", "Notify", "Port", "ProcessSpec", "Progress",
+        "Publish", "Pull", "Quota", "Rate", "Readiness", "Redis", "RemoteSpec", "RingLimits", "Rpc", "SecretCommand",
+        "SecretEnv", "SecretFile", "SecretHeader", "SendStep", "SignalStep", "SignalTo", "Startup", "Stdin", "Stdio",
+        "SupervisorSpec", "TailLimits", "TaskSpec", "Tcp", "Then", "Unix", "UNLIMITED", "WebHook", "WebSocket",
+        "Window",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -205,6 +212,8 @@ __all__ = [
     "CommandHook",
     "CommandStep",
     "Condition",
+    "ContainerPolicy",
+    "ContainerSpec",
     "Context",
     "Counts",
     "Cursor",
@@ -212,6 +221,7 @@ __all__ = [
     "Ending",
     "Endpoint",
     "EndpointChange",
+    "EngineHealth",
     "Entry",
     "Event",
     "Exec",
@@ -247,6 +257,7 @@ __all__ = [
     "LogStream",
     "Match",
     "Mcp",
+    "Mount",
     "Notify",
     "OutputEndedError",
     "Page",
@@ -254,6 +265,8 @@ __all__ = [
     "ProcessSpec",
     "Profile",
     "Progress",
+    "Publish",
+    "Pull",
     "Quota",
     "Rate",
     "Readiness",
@@ -312,6 +325,7 @@ __all__ = [
     "WriteTimeoutError",
     "WriterBusyError",
     "child",
+    "container",
     "process",
     "remote",
     "supervisor",

@@ -16,6 +16,8 @@ from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import (
     Check,
     ChildSpec,
+    ContainerPolicy,
+    ContainerSpec,
     HttpStep,
     ProcessSpec,
     RemoteSpec,
@@ -32,6 +34,7 @@ RUNTIMES: Mapping[type, str] = MappingProxyType(
         ProcessSpec: "trio_supervisor.runtimes.process:ProcessRuntime",
         TaskSpec: "trio_supervisor.runtimes.task:TaskRuntime",
         RemoteSpec: "trio_supervisor.runtimes.remote:RemoteRuntime",
+        ContainerSpec: "trio_supervisor.runtimes.container:ContainerRuntime",
     }
 )
 PROBES: Mapping[str, str] = MappingProxyType(
@@ -48,6 +51,7 @@ PROBES: Mapping[str, str] = MappingProxyType(
         "File": "trio_supervisor.probes.file:open_file",
         "Unix": "trio_supervisor.probes.unix:open_unix",
         "Notify": "trio_supervisor.probes.notify:open_notify",
+        "EngineHealth": "trio_supervisor.probes.engine:open_engine",
         "Grpc": "trio_supervisor.probes.grpc:open_grpc",
         "Call": "trio_supervisor.probes.call:open_call",
         "Stdio": "trio_supervisor.probes.stdio:open_stdio",
@@ -73,6 +77,18 @@ def _load(name: str) -> object:
 def make_runtime(spec: ChildSpec) -> Runtime:
     """The runtime for a child; a `RuntimeFactory`."""
     return cast(RuntimeFactory, _load(RUNTIMES[type(spec.run)]))(spec)
+
+
+def runtimes_under(policy: ContainerPolicy) -> RuntimeFactory:
+    """The runtimes of a tree: whoever adds a container to it, by whatever way, is held to its policy."""
+
+    def make(spec: ChildSpec) -> Runtime:
+        if isinstance(spec.run, ContainerSpec):
+            kind = cast(Callable[[ChildSpec, ContainerPolicy], Runtime], _load(RUNTIMES[ContainerSpec]))
+            return kind(spec, policy)
+        return make_runtime(spec)
+
+    return make
 
 
 def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:

@@ -8,6 +8,7 @@ from trio_supervisor.redaction import Vault
 from trio_supervisor.spec import (
     ChildSpec,
     CommandHook,
+    ContainerSpec,
     HookKind,
     Hooks,
     ProcessSpec,
@@ -61,7 +62,7 @@ def _names(spec: SupervisorSpec | ChildSpec) -> set[str]:
     secrets: list[Secret] = [] if spec.hooks is None else list(_of_hooks(spec.hooks))
     if isinstance(spec.run, SupervisorSpec):
         return _variables(secrets) | _names(spec.run)
-    if isinstance(spec.run, ProcessSpec):
+    if isinstance(spec.run, ProcessSpec | ContainerSpec):
         secrets += spec.run.secrets.values()
     if isinstance(spec.run, RemoteSpec):
         secrets += _of_headers(spec.run.headers)

@@ -27,11 +27,11 @@ from trio_supervisor.journal.orders import ADDED, DOWN, HELD, Order
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import (
     guardian_lives,
-    make_runtime,
     open_guarded,
     open_probe,
     outbound,
     prints_taken_in,
+    runtimes_under,
     send_request,
 )
 from trio_supervisor.record import changed, record
@@ -83,7 +83,7 @@ def make_supervisor(
     keeps what the next run needs, and is loaded.
     """
     world = World(
-        make_runtime,
+        runtimes_under(spec.containers),
         open_probe,
         hub.sink,
         hub.room,

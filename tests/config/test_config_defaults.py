@@ -56,7 +56,7 @@ def test_defaults_may_say_when_a_probe_is_asked_without_saying_how(files: Files)
 def test_an_agent_that_gets_half_a_probe_hears_of_it(files: Files) -> None:
     assert files.mistakes("defaults: {health: {period: 10s}}\nagents: {a: {command: [x]}}\n") == [
         "1:20: health: needs one of http, a2a, mcp, agentcore, ws, tcp, redis, exec, log, file, "
-        "unix, notify, grpc, call, stdio: how is it asked?"
+        "unix, notify, engine, grpc, call, stdio: how is it asked?"
     ]
 
 

@@ -12,6 +12,7 @@ from trio_supervisor.spec import (
     CallHook,
     ChildSpec,
     CommandHook,
+    ContainerSpec,
     Health,
     ProcessSpec,
     Readiness,
@@ -23,7 +24,8 @@ from trio_supervisor.spec import (
 )
 
 NOT_WRITTEN = {
-    SupervisorSpec: {"accounts", "children", "max_children", "template"},
+    SupervisorSpec: {"accounts", "children", "containers", "max_children", "template"},
+    ContainerSpec: {"secrets", "stdin", "window", "limits"},
     Startup: {"check"},
     Readiness: {"check"},
     Health: {"check"},
@@ -51,13 +53,14 @@ def test_every_attribute_of_a_spec_class_is_a_key(cls: type) -> None:
 
 def test_an_agent_has_the_attributes_of_what_it_becomes() -> None:
     expected = _attributes(ProcessSpec) | _attributes(TaskSpec) | _attributes(RemoteSpec) | _attributes(ChildSpec)
-    assert {key.attribute for key in AGENT.values()} == expected | {"env_file", "enabled", "preset", "replicas"}
+    more = {"env_file", "enabled", "preset", "replicas", "container"}
+    assert {key.attribute for key in AGENT.values()} == expected | more
 
 
 def test_the_kind_of_a_probe_is_one_key() -> None:
     assert list(PROBE_KINDS) == [
         *("http", "a2a", "mcp", "agentcore", "ws", "tcp", "redis"),
-        *("exec", "log", "file", "unix", "notify", "grpc", "call", "stdio"),
+        *("exec", "log", "file", "unix", "notify", "engine", "grpc", "call", "stdio"),
     ]
 
 

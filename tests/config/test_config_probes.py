@@ -22,7 +22,7 @@ from trio_supervisor.spec import (
     Unix,
 )
 
-KINDS = "http, a2a, tcp, exec, log, file, unix, notify, grpc, call, stdio"
+KINDS = "http, a2a, tcp, exec, log, file, unix, notify, engine, grpc, call, stdio"
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ agents:
         (
             "{}",
             "health: needs one of http, a2a, mcp, agentcore, ws, tcp, redis, exec, log, file, "
-            "unix, notify, grpc, call, stdio: how is it asked?",
+            "unix, notify, engine, grpc, call, stdio: how is it asked?",
         ),
         (
             "{period: 5s}",
             "health: needs one of http, a2a, mcp, agentcore, ws, tcp, redis, exec, log, file, "
-            "unix, notify, grpc, call, stdio: how is it asked?",
+            "unix, notify, engine, grpc, call, stdio: how is it asked?",
         ),
         ("{htpp: /x}", "unknown key 'htpp'; did you mean 'http'?"),
         ("{ping: x}", "unknown key 'ping'"),

@@ -310,7 +310,7 @@ def test_grace_and_stop_together_in_defaults_are_a_mistake_once(files: Files) ->
             "{agents: {a: {agents: {b: {restart: no}}}}}",
             [
                 "3:28: agent 'b' needs 'command' (a process), 'task' (a function), "
-                "'remote' (a URL) or 'agents' (a supervisor)",
+                "'remote' (a URL), 'container' or 'agents' (a supervisor)",
                 "3:41: restart: must be one of permanent, transient, temporary, not 'no'",
             ],
         ),

@@ -237,7 +237,8 @@ def test_a_value_of_another_type_is_a_mistake(files: Files, written: str, mistak
         ("{command: x, shell: yes}", "shell: must be true or false, not 'yes'; did you mean 'true'?"),
         (
             "{}",
-            "agent 'a' needs 'command' (a process), 'task' (a function), 'remote' (a URL) or 'agents' (a supervisor)",
+            "agent 'a' needs 'command' (a process), 'task' (a function), 'remote' (a URL), 'container' or 'agents' "
+            "(a supervisor)",
         ),
         ("comand: [x]", "unknown key 'comand'; did you mean 'command'?"),
         ("agent: {}", "unknown key 'agent'; did you mean 'agents'?"),

@@ -68,7 +68,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 134
+    assert len(trio_supervisor.__all__) == 141
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 

@@ -17,6 +17,11 @@ def describe(cleared: Cleared) -> list[tuple[str, Tone]]:
         said.append((f"cleared {_count(cleared.killed)} that {run}: {_names(cleared.killed)}", Tone.WARNING))
     if cleared.left:
         said.append((f"could not kill {_count(cleared.left)} that {run}: {_names(cleared.left)}", Tone.BAD))
+    if cleared.containers:
+        count = len(cleared.containers)
+        what = f"{count} container{'s' * (count != 1)} that an earlier run left behind"
+        said.append((f"removed {what}: {_names(cleared.containers)}", Tone.WARNING))
+    said += [(f"not removed, and tried again at the next start: {why}", Tone.BAD) for why in cleared.owed]
     return said
 
 

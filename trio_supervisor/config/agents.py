@@ -14,12 +14,23 @@ from trio_supervisor.config.merge import check_cost, merge_agent
 from trio_supervisor.config.mistakes import Mistake, shown
 from trio_supervisor.config.nodes import Node, Scalar, is_absent
 from trio_supervisor.config.presets import with_preset
-from trio_supervisor.config.runs import process_of, remote_of, task_of
+from trio_supervisor.config.runs import container_of, process_of, remote_of, task_of
 from trio_supervisor.config.shapes import not_expected
 from trio_supervisor.config.structure import reader
 from trio_supervisor.core.policy import Profile
 from trio_supervisor.errors import SpecError
-from trio_supervisor.spec import ChildSpec, ProcessSpec, RemoteSpec, Stdin, SupervisorSpec, TaskSpec, check_id
+from trio_supervisor.spec import (
+    ChildSpec,
+    ContainerSpec,
+    ProcessSpec,
+    RemoteSpec,
+    Stdin,
+    SupervisorSpec,
+    TaskSpec,
+    check_id,
+)
+
+Run = ProcessSpec | TaskSpec | RemoteSpec | ContainerSpec | SupervisorSpec
 
 MAX_REPLICAS = 10_000
 """Replicas of all agents together."""
@@ -72,9 +83,11 @@ class _Agents:
         self.files.mistakes.add(*draft.fields.mistakes)
         return draft
 
-    def _run(self, draft: Draft, file: File) -> ProcessSpec | TaskSpec | RemoteSpec | None:
+    def _run(self, draft: Draft, file: File) -> ProcessSpec | TaskSpec | RemoteSpec | ContainerSpec | None:
         if "task" in draft.node.entries:
             return task_of(draft)
+        if "container" in draft.node.entries:
+            return container_of(draft, file, self.files)
         return remote_of(draft) if "remote" in draft.node.entries else process_of(draft, file, self.files)
 
     def _subtree(self, draft: Draft, file: File) -> Draft:
@@ -158,7 +171,7 @@ def _group(path: str, fields: Fields, outer: Group, around: Draft | None = None)
     return Group(path, mapping, spec.profile, spec, around)
 
 
-def _spec(draft: Draft, run: "ProcessSpec | TaskSpec | RemoteSpec | SupervisorSpec | None") -> ChildSpec | None:
+def _spec(draft: Draft, run: "Run | None") -> ChildSpec | None:
     mistakes = draft.fields.mistakes
     if message := _wrong_id(draft.id):
         mistakes.append(Mistake(draft.key.place, message))

@@ -14,7 +14,7 @@ from attrs import frozen
 from trio_supervisor.config import nodes
 from trio_supervisor.config.drafts import Draft, Group
 from trio_supervisor.config.key import Key
-from trio_supervisor.config.keys import COMMON, PROCESS, REMOTE, SUBTREE, TASK
+from trio_supervisor.config.keys import COMMON, CONTAINER, OF_CONTAINER, PROCESS, REMOTE, SUBTREE, TASK
 from trio_supervisor.config.nodes import Node, Scalar, is_absent
 from trio_supervisor.config.plain import plain, plain_preset, plain_stop
 from trio_supervisor.config.source import Source
@@ -23,6 +23,7 @@ from trio_supervisor.core.policy import AtLimit, Backoff, ExitCodes, Intensity, 
 from trio_supervisor.spec import (
     FLEET_CODES,
     FLEET_CRASHES,
+    ContainerSpec,
     Health,
     Readiness,
     SignalStep,
@@ -64,9 +65,10 @@ def explain(root: Group, file: nodes.Mapping) -> Iterator[str]:
     """The lines of a file that is right."""
     source = file.source
     yield "version: 1"
-    accounts = file.get("accounts")
-    if accounts is not None and not is_absent(accounts):
-        yield _line("", "accounts", _flow(accounts), _Origin(source)(accounts))
+    for name in ("accounts", "containers"):
+        value = file.get(name)
+        if value is not None and not is_absent(value):
+            yield _line("", name, _flow(value), _Origin(source)(value))
     yield from _supervisor(root, source, "")
     yield from _agents(root, source, "")
 
@@ -96,6 +98,8 @@ def _agents(group: Group, source: Source, indent: str) -> Iterator[str]:
 def _table_of(draft: Draft) -> dict[str, Key]:
     if draft.has("task"):
         return {**TASK, **COMMON}
+    if draft.has("container"):
+        return {**CONTAINER, **{name: PROCESS[name] for name in OF_CONTAINER}, **COMMON}
     if draft.has("remote"):
         common = {name: key for name, key in COMMON.items() if name not in _NOT_OF_REMOTE}
         return {**REMOTE, "preset": PROCESS["preset"], **common}
@@ -135,6 +139,8 @@ def _of_agent(draft: Draft) -> dict[str, _Given]:
     if isinstance(name, str) and not draft.has("task"):
         preset = {key: _Given(value, f"preset {name}") for key, value in plain_preset(PRESETS[name]).items()}
         given |= {key: value for key, value in preset.items() if key not in _PROBES}
+    if draft.has("container"):
+        given["network"] = _Given("bridge", "default with a port") if draft.has("port") else _Given("none", "default")
     if draft.has("grace"):
         del given["stop"]
     return given
@@ -152,7 +158,7 @@ def _keys(
     for name, key in table.items():
         written = None if node is None else node.get(name)
         if written is not None and (not is_absent(written) or key.takes_null):
-            yield from _written(name, key, written, origin, indent)
+            yield from _written(name, key, written, origin, indent, given)
         elif name in given:
             yield _line(indent, name, _flow_plain(given[name].value), given[name].by)
         elif (value := _default(key)) not in _NOTHING:
@@ -170,7 +176,9 @@ def _default(key: Key) -> object:
     return _whole(key.default) if type(key.default) in TABLES else plain(key.default, key.type)
 
 
-def _written(name: str, key: Key, node: Node, origin: _Origin, indent: str) -> Iterator[str]:
+def _written(
+    name: str, key: Key, node: Node, origin: _Origin, indent: str, given: Mapping[str, _Given]
+) -> Iterator[str]:
     if isinstance(node, nodes.Mapping) and name in _PROBES and node.entries:
         kind = next((each for each in PROBE_KINDS if each in node.entries), None)
         if kind is not None:
@@ -180,7 +188,8 @@ def _written(name: str, key: Key, node: Node, origin: _Origin, indent: str) -> I
             return
     if isinstance(node, nodes.Mapping) and isinstance(key.type, type) and key.type in TABLES and node.entries:
         yield f"{indent}{name}:"
-        yield from _keys(TABLES[key.type], node, {}, origin, indent + "  ")
+        inner = {one: given[one] for one in ("network",) if one in given and key.type is ContainerSpec}
+        yield from _keys(TABLES[key.type], node, inner, origin, indent + "  ")
         return
     yield _line(indent, name, _flow(node), origin(node))
 

@@ -34,7 +34,10 @@ Limit = NewType("Limit", float)
 Listen = NewType("Listen", str)
 Logs = NewType("Logs", object)
 """Log files: one, several, or whether there is one."""
+MountOfFile = NewType("MountOfFile", object)
+"""A mount: `SOURCE:TARGET`, or with `:ro`."""
 Number = NewType("Number", float)
+PartialContainer = NewType("PartialContainer", object)
 PartialHealth = NewType("PartialHealth", object)
 PartialReadiness = NewType("PartialReadiness", object)
 PartialStartup = NewType("PartialStartup", object)
@@ -43,6 +46,8 @@ PresetName = NewType("PresetName", str)
 Pattern = NewType("Pattern", str)
 """A regular expression."""
 ProgressLimit = NewType("ProgressLimit", object)
+PublishOfFile = NewType("PublishOfFile", object)
+"""A published port: `OUTER:INNER`."""
 Quotas = NewType("Quotas", object)
 """Patterns, or mappings with more than that."""
 RateOfFile = NewType("RateOfFile", object)

@@ -9,7 +9,17 @@ import attrs
 
 from trio_supervisor.config import forms
 from trio_supervisor.config.key import Key, keys_of
-from trio_supervisor.spec import Account, ChildSpec, ProcessSpec, RemoteSpec, SignalStep, SupervisorSpec, TaskSpec
+from trio_supervisor.spec import (
+    Account,
+    ChildSpec,
+    ContainerPolicy,
+    ContainerSpec,
+    ProcessSpec,
+    RemoteSpec,
+    SignalStep,
+    SupervisorSpec,
+    TaskSpec,
+)
 
 FILE: dict[str, Key] = {
     "path": Key("path", forms.Path, "The file, relative to the directory of this one.", required=True, example=".env"),
@@ -102,6 +112,20 @@ REMOTE: dict[str, Key] = keys_of(
 )
 """The keys of an agent that is elsewhere; it also has `preset`."""
 
+CONTAINER: dict[str, Key] = {
+    "container": Key(
+        "container",
+        ContainerSpec,
+        "A container of Docker or Podman; it has no network, capabilities or new privileges but those asked for.",
+        nullable=True,
+        example={"image": "agent:1"},
+    )
+}
+"""The key of an agent that lives in a container."""
+
+OF_CONTAINER = ("env_file", "secrets", "stdin", "window", "port", "preset")
+"""Keys of a process that also go with a container."""
+
 _ENABLED = Key("enabled", bool, "`false` leaves it out, unless it is named at the command line.", default=True)
 
 _LIMITS = keys_of(ProcessSpec, {"limits": "Ceilings of what it may use; limits of its life: age, idleness, progress."})
@@ -164,10 +188,11 @@ _COMMON: dict[str, Key] = {
 COMMON: dict[str, Key] = {**_COMMON, "log": attrs.evolve(_COMMON["log"], nullable=True)}
 """The keys of every agent that is no supervisor."""
 
-AGENT: dict[str, Key] = {**PROCESS, **TASK, **REMOTE, **COMMON}
+AGENT: dict[str, Key] = {**PROCESS, **TASK, **REMOTE, **CONTAINER, **COMMON}
 
 DEFAULTS: dict[str, Key] = {
     **AGENT,
+    "container": attrs.evolve(AGENT["container"], type=forms.PartialContainer),
     "startup": attrs.evolve(AGENT["startup"], type=forms.PartialStartup),
     "readiness": attrs.evolve(AGENT["readiness"], type=forms.PartialReadiness),
     "health": attrs.evolve(AGENT["health"], type=forms.PartialHealth),
@@ -240,6 +265,13 @@ ROOT: dict[str, Key] = {
         "Budgets and quotas that agents share, by the name that they have as their `account`.",
         nullable=True,
         example={"team": {"budget": {"usd": "50/day"}}},
+    ),
+    "containers": Key(
+        "containers",
+        ContainerPolicy,
+        "What containers may be given, also those that are added later.",
+        nullable=True,
+        example={"images": ["registry.example/agents/*"]},
     ),
 }
 """The keys of the file that is run."""

@@ -20,6 +20,7 @@ from trio_supervisor.spec import (
     Call,
     CallHook,
     CommandHook,
+    ContainerSpec,
     Health,
     Readiness,
     SecretHeader,
@@ -38,11 +39,24 @@ def kinds(made: Converter) -> dict[object, Read]:
         forms.PartialStartup: _probe(made, Startup, partly=True),
         forms.PartialReadiness: _probe(made, Readiness, partly=True),
         forms.PartialHealth: _probe(made, Health, partly=True),
+        forms.PartialContainer: _partial_container(made),
         forms.Step: _step(made),
         forms.SecretOfFile: _secret(made),
         forms.HeaderOfFile: _header(made),
         forms.UrlOrSecret: _url(made),
     }
+
+
+def _partial_container(made: Converter) -> Read:
+    """How what containers have in common is read: in `defaults` the image may be missing."""
+    table = TABLES[ContainerSpec]
+    reader = reader_of(made, table)
+
+    def read(node: Node) -> object:
+        fields = reader.read(mapping(node))
+        return made_of(build(ContainerSpec, table, fields), fields)
+
+    return read
 
 
 @frozen

@@ -16,6 +16,7 @@ from trio_supervisor.config.include import Files
 from trio_supervisor.config.loaded import Loaded
 from trio_supervisor.config.log_footguns import warn_of_shared_logs
 from trio_supervisor.config.mistakes import Mistake, Mistakes
+from trio_supervisor.config.policy import check_policy, read_policy
 from trio_supervisor.config.ports import check_exec, check_port_use, check_ports
 from trio_supervisor.config.selection import (
     build_supervisor,
@@ -47,7 +48,8 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str], only: Sequ
     running = select(root, only)
     _warn(files, root, running, warnings)
     agents = tuple(name for draft in root.walk() if draft.inner is None for name in draft.paths if name in running)
-    spec = attrs.evolve(build_supervisor(root, running), accounts=read_accounts(files))
+    spec = build_supervisor(root, running)
+    spec = attrs.evolve(spec, accounts=read_accounts(files), containers=read_policy(files))
     return Loaded(spec, os.path.realpath(path), disabled(root), warnings.heads(), agents, files.paths(path))
 
 
@@ -89,6 +91,7 @@ def _read(path: str | os.PathLike[str], environ: Mapping[str, str], only: Sequen
     root = read_agents(files)
     mark_named(root, only)
     _check_all(files, root)
+    check_policy(files, root, mistakes)
     mistakes.raise_if_any()
     check_names(root, only)
     return files, root

@@ -1,6 +1,6 @@
 """`defaults` under an agent: mappings are merged deeply, all else replaces; each value keeps its place in the file."""
 
-from trio_supervisor.config.keys import PROCESS, REMOTE, TASK
+from trio_supervisor.config.keys import CONTAINER, OF_CONTAINER, PROCESS, REMOTE, TASK
 from trio_supervisor.config.mistakes import Mistake, MistakeError
 from trio_supervisor.config.nodes import Mapping
 from trio_supervisor.config.stops import ONLY_PROCESS, steps
@@ -14,7 +14,9 @@ _PROBES = ("startup", "readiness", "health")
 _ONLY_PROCESS = frozenset(PROCESS)
 _ONLY_TASK = frozenset(TASK)
 _ONLY_REMOTE = frozenset(REMOTE)
-_NOT_OF_REMOTE = _ONLY_PROCESS - {"preset"} | _ONLY_TASK | {"stop", "grace", "limits"}
+_ONLY_CONTAINER = frozenset(CONTAINER)
+_NOT_OF_CONTAINER = _ONLY_PROCESS - frozenset(OF_CONTAINER) | _ONLY_TASK | _ONLY_REMOTE
+_NOT_OF_REMOTE = _ONLY_PROCESS - {"preset"} | _ONLY_TASK | _ONLY_CONTAINER | {"stop", "grace", "limits"}
 _ONLY_SUBTREE = frozenset({"supervisor", "agents"})
 
 
@@ -50,9 +52,12 @@ def check_cost(defaults: Mapping | None, agents: int) -> None:
 
 def _out_of_place(defaults: Mapping, agent: Mapping) -> frozenset[str]:
     if "command" in agent.entries:
-        return _ONLY_TASK | _ONLY_REMOTE
+        return _ONLY_TASK | _ONLY_REMOTE | _ONLY_CONTAINER
     if "task" in agent.entries:
-        return _ONLY_PROCESS | _ONLY_REMOTE | ({"stop"} if _stops_a_process(defaults) else frozenset())
+        stop = {"stop"} if _stops_a_process(defaults) else frozenset()
+        return _ONLY_PROCESS | _ONLY_REMOTE | _ONLY_CONTAINER | stop
+    if "container" in agent.entries:
+        return _NOT_OF_CONTAINER
     return _NOT_OF_REMOTE if "remote" in agent.entries else frozenset()
 
 

@@ -1,4 +1,4 @@
-"""What an agent is, of the kinds that a file knows: a process, a function, an endpoint elsewhere."""
+"""What an agent is, of the kinds that a file knows: a process, a function, an endpoint elsewhere, a container."""
 
 import json
 import re
@@ -13,24 +13,26 @@ from trio_supervisor.config.environment import set_env
 from trio_supervisor.config.fields import build
 from trio_supervisor.config.include import File, Files, references
 from trio_supervisor.config.key import Key
-from trio_supervisor.config.keys import COMMON, PROCESS, REMOTE, TASK
+from trio_supervisor.config.keys import COMMON, CONTAINER, OF_CONTAINER, PROCESS, REMOTE, TASK
 from trio_supervisor.config.mistakes import Mistake, did_you_mean, shown
 from trio_supervisor.config.presets import apply_preset
 from trio_supervisor.config.stops import check_steps_of_process, check_steps_of_task
-from trio_supervisor.spec import Limits, ProcessSpec, RemoteSpec, TaskSpec
+from trio_supervisor.config.tables import TABLES
+from trio_supervisor.spec import ContainerSpec, Limits, ProcessSpec, RemoteSpec, TaskSpec
 
 _RUN = {name: key for name, key in {**PROCESS, **COMMON}.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
 
 
 def task_of(draft: Draft) -> TaskSpec | None:
     """The function that an agent is; None when it is not given well."""
-    _refuse(draft, {**PROCESS, **REMOTE}, "task")
+    _refuse(draft, {**PROCESS, **REMOTE, **CONTAINER}, "task")
     check_steps_of_task(draft)
     found = draft.fields.values.get("task")
-    return attrs.evolve(found, limits=_limits_of_task(draft)) if isinstance(found, TaskSpec) else None
+    limits = _without_ceilings(draft, "is for processes, which a task is not")
+    return attrs.evolve(found, limits=limits) if isinstance(found, TaskSpec) else None
 
 
-def _limits_of_task(draft: Draft) -> Limits:
+def _without_ceilings(draft: Draft, why: str) -> Limits:
     """Its limits without ceilings; those of `defaults` mean nothing to it, of its own they are a mistake."""
     limits = draft.fields.values.get("limits")
     if not isinstance(limits, Limits):
@@ -39,7 +41,7 @@ def _limits_of_task(draft: Draft) -> Limits:
     for name in _CEILINGS:
         if isinstance(own, nodes.Mapping) and name in own.entries:
             place = own.entries[name][0].place
-            message = f"limits: {name} is for processes, which a task is not"
+            message = f"limits: {name} {why}"
             draft.fields.mistakes.append(Mistake(place, message))
     return attrs.evolve(limits, memory=None, memory_soft=None, pids=None, rlimits={})
 
@@ -53,16 +55,44 @@ def _refuse(draft: Draft, table: Mapping[str, Key], kind: str) -> None:
     for name, key in table.items():
         if draft.has(name):
             place = draft.node.entries[name][0].place
-            belongs = "processes" if name in PROCESS else "remote agents" if name in REMOTE else "agents that run here"
-            message = f"'{name}' is for {belongs}; it does not go with '{kind}'"
+            message = f"'{name}' is for {_whose(name)}; it does not go with '{kind}'"
+            if kind == "container" and name in TABLES[ContainerSpec]:
+                message = f"'{name}' stands under 'container'"
             draft.fields.mistakes.append(Mistake(place, message, agent=draft.if_elsewhere(place)))
             draft.fields.values.pop(key.attribute, None)
+
+
+def _whose(name: str) -> str:
+    if name in PROCESS:
+        return "processes"
+    return "remote agents" if name in REMOTE else "containers" if name in CONTAINER else "agents that run here"
+
+
+def container_of(draft: Draft, file: File, files: Files) -> ContainerSpec | None:
+    """The container that an agent lives in; None when it is not given well."""
+    others = {name: key for name, key in {**PROCESS, **TASK, **REMOTE}.items() if name not in OF_CONTAINER}
+    _refuse(draft, others, "container")
+    apply_preset(draft, process=True)
+    check_steps_of_process(draft)
+    values = draft.fields.values
+    found = values.get("container")
+    why = "is for processes; that of a container stands under 'container', or is not there"
+    limits = _without_ceilings(draft, why)
+    if not isinstance(found, ContainerSpec):
+        if "container" in draft.node.entries and not draft.fields.mistakes:
+            place = draft.place_of("container")
+            draft.fields.mistakes.append(Mistake(place, "container has no value: write {image: NAME}"))
+        return None
+    values["env"] = dict(found.env)
+    set_env(draft, {**file.env, **files.variables(references(draft.fields, "env_file"))})
+    own = {name: values[name] for name in ("env", "secrets", "stdin", "window") if name in values}
+    return attrs.evolve(found, limits=limits, **own)  # type: ignore[arg-type] # as their keys have read them
 
 
 def remote_of(draft: Draft) -> RemoteSpec | None:
     """The endpoint elsewhere that an agent is; None when it is not given well."""
     fields = draft.fields
-    others = {name: key for name, key in {**PROCESS, **TASK}.items() if name != "preset"}
+    others = {name: key for name, key in {**PROCESS, **TASK, **CONTAINER}.items() if name != "preset"}
     _refuse(draft, {**others, **{name: COMMON[name] for name in _NOT_OF_REMOTE}}, "remote")
     apply_preset(draft, process=False)
     if not any(draft.has(name) for name in ("startup", "readiness", "health")):
@@ -97,11 +127,11 @@ def _no_kind(draft: Draft) -> list[Mistake]:
     unknown = [mistake.written for mistake in draft.fields.mistakes]
     if any(did_you_mean(written, _KINDS) for written in unknown if written):
         return []
-    what = "'command' (a process), 'task' (a function), 'remote' (a URL) or 'agents' (a supervisor)"
+    what = "'command' (a process), 'task' (a function), 'remote' (a URL), 'container' or 'agents' (a supervisor)"
     return [Mistake(draft.key.place, f"agent {shown(draft.id)} needs {what}")]
 
 
-_KINDS = ("command", "task", "remote", "supervisor", "agents")
+_KINDS = ("command", "task", "remote", "container", "supervisor", "agents")
 
 
 def _check_command(draft: Draft) -> None:

@@ -77,5 +77,7 @@ SCALARS: dict[object, ScalarType] = {
         system_values.umask,
         {"anyOf": [{"type": "string", "pattern": OCTAL}, {"type": "integer", "minimum": 0, "maximum": 777}]},
     ),
+    forms.MountOfFile: ScalarType(system_values.mount, {"type": "string", "pattern": "^[^:]+:/[^:]*(:(ro|rw))?$"}),
+    forms.PublishOfFile: ScalarType(system_values.publish, {"type": "string", "pattern": "^.+:.+$"}),
     forms.VariableName: ScalarType(scalars.variable_name, {"pattern": "^[^=]+$"}),
 }

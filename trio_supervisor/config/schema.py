@@ -14,6 +14,7 @@ from trio_supervisor.config.scalar_types import SCALARS
 from trio_supervisor.config.tables import HOOK_KINDS, PROBE_KINDS, SECRET_KINDS, STEP_KINDS, TABLES, keys_of_all
 from trio_supervisor.core.policy import Condition, Strategy
 from trio_supervisor.spec import (
+    ContainerSpec,
     Health,
     Idle,
     Inherit,
@@ -136,10 +137,14 @@ def _one_or_more(found: Schema) -> Schema:
 
 
 def _agent(table: AnyMapping[str, Key]) -> Schema:
-    not_of_task = {"properties": dict.fromkeys([*keys.PROCESS, *keys.REMOTE], False)}
-    others = [name for name in (*keys.PROCESS, *keys.TASK, "stop", "grace", "replicas", "limits") if name != "preset"]
+    not_of_task = {"properties": dict.fromkeys([*keys.PROCESS, *keys.REMOTE, *keys.CONTAINER], False)}
+    ours = [name for name in (*keys.PROCESS, *keys.TASK, *keys.REMOTE) if name not in keys.OF_CONTAINER]
+    not_of_container = {"properties": dict.fromkeys(ours, False)}
+    elsewhere = (*keys.PROCESS, *keys.TASK, *keys.CONTAINER, "stop", "grace", "replicas", "limits")
+    others = [name for name in elsewhere if name != "preset"]
     not_of_remote = {"properties": dict.fromkeys(others, False)}
     rules = {**dict.fromkeys(keys.TASK, not_of_task), **dict.fromkeys(keys.REMOTE, not_of_remote)}
+    rules |= dict.fromkeys(keys.CONTAINER, not_of_container)
     return {**_closed(table), "dependentSchemas": rules, **_EITHER}
 
 
@@ -169,6 +174,7 @@ def _containers() -> dict[object, Schema]:
         Startup: {"$ref": "#/$defs/startup"},
         Readiness: {"$ref": "#/$defs/readiness"},
         Health: {"$ref": "#/$defs/health"},
+        forms.PartialContainer: _closed(TABLES[ContainerSpec]),
         forms.PartialStartup: {"$ref": "#/$defs/startup"},
         forms.PartialReadiness: {"$ref": "#/$defs/readiness"},
         forms.PartialHealth: {"$ref": "#/$defs/health"},

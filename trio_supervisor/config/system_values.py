@@ -2,14 +2,20 @@
 
 import ipaddress
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from trio_supervisor.config.mistakes import Mistake, MistakeError, shown
 from trio_supervisor.config.nodes import Node, Scalar, describe
 from trio_supervisor.config.scalars import path, text, variable_name
 from trio_supervisor.config.shapes import not_expected, scalar
 from trio_supervisor.config.sizes import parse_size
-from trio_supervisor.spec import DEFAULT_LISTEN, RLIMITS, UNLIMITED, Stdin, is_owned
+from trio_supervisor.errors import SpecError
+from trio_supervisor.spec import DEFAULT_LISTEN, RLIMITS, UNLIMITED, Mount, Publish, Stdin, is_owned
+from trio_supervisor.spec.container import parse_mount, parse_publish
 from trio_supervisor.spec.presets import PRESETS
+
+T = TypeVar("T")
 
 OCTAL = "^(0o)?0?[0-7]{1,3}$"
 """Matches every umask. Also for the schema."""
@@ -133,3 +139,20 @@ def secret_name(node: Node) -> str:
     if is_owned(name):
         raise MistakeError(Mistake(node.place, f"{shown(name)} can't be a secret: only the supervisor sets it"))
     return name
+
+
+def mount(node: Node) -> Mount:
+    """A mount; a path is relative to the directory of its file."""
+    return _parsed(node, lambda text: parse_mount(text, node.source.directory))
+
+
+def publish(node: Node) -> Publish:
+    """A published port."""
+    return _parsed(node, parse_publish)
+
+
+def _parsed(node: Node, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(text(node))
+    except SpecError as error:
+        raise MistakeError(Mistake(node.place, str(error))) from None

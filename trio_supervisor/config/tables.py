@@ -21,6 +21,9 @@ from trio_supervisor.spec import (
     CloseStdinStep,
     CommandHook,
     CommandStep,
+    ContainerPolicy,
+    ContainerSpec,
+    EngineHealth,
     Exec,
     ExitCodes,
     File,
@@ -183,6 +186,10 @@ TABLES: dict[type, dict[str, Key]] = {
     Notify: keys_of(
         Notify,
         {"notify": "The agent says it by sd_notify(3): READY=1 for startup and readiness, WATCHDOG=1 for health."},
+    ),
+    EngineHealth: keys_of(
+        EngineHealth,
+        {"engine": "Look at what the container's engine says of its health, by the HEALTHCHECK of its image."},
     ),
     Grpc: keys_of(
         Grpc,
@@ -421,6 +428,52 @@ TABLES: dict[type, dict[str, Key]] = {
         },
         examples={"memory_soft": "1500M", "memory": "2G", "pids": 200},
     ),
+    ContainerSpec: keys_of(
+        ContainerSpec,
+        {
+            "image": "The image, such as `registry.example/agent:1`.",
+            "command": "Program and arguments as a list, with `{port}` and `{id}`; those of the image when not given.",
+            "entrypoint": "What the command is given to, a list; that of the image when not given.",
+            "env": "Environment variables; nothing of the supervisor's own is inherited.",
+            "cwd": "The directory in the container; that of the image when not given.",
+            "user": "The user it runs as, `name`, `uid` or `uid:gid`; that of the image when not given.",
+            "mounts": "`SOURCE:TARGET`, with `:ro` where nothing is written: paths relative to this file, or volumes.",
+            "tmpfs": "Directories in memory: `/tmp`, or with options, `/tmp:size=64m`.",
+            "network": "none, bridge, host, or the name of one; bridge with a port, else none.",
+            "ports": "`[ADDRESS:]OUTER:INNER[/udp]`; `{port}` is the agent's port, published as it is when not given.",
+            "read_only": "Nothing can be written but to mounts and tmpfs.",
+            "cap_drop": "Capabilities (capabilities(7)) that are taken away.",
+            "cap_add": "Capabilities that it has nevertheless.",
+            "no_new_privileges": "No program in it gets more rights than who starts it.",
+            "memory": "So much memory, swap included.",
+            "cpus": "So many processors' time: 0.5, 2.",
+            "pids": "So many processes; 0 is no limit.",
+            "pull": "When the image is fetched: never, missing (when it is not there), always (before each start).",
+            "stop_signal": "What is sent where its stop says TERM; as the image has it when not given.",
+            "init": "Let the engine's init be its first process: it reaps orphans, and TERM ends what has no handler.",
+            "hostname": "Its host name.",
+            "labels": "Labels, beside those of the supervisor.",
+            "engine": "`unix:///path` or `tcp://host:port`; $DOCKER_HOST, $CONTAINER_HOST or a usual socket else.",
+        },
+        types={
+            "env": Mapping[forms.VariableName, str],
+            "user": forms.Account,
+            "mounts": tuple[forms.MountOfFile, ...],
+            "ports": tuple[forms.PublishOfFile, ...],
+            "memory": forms.Size,
+            "cpus": forms.Number,
+        },
+        examples={"image": "agent:1", "memory": "512M", "cpus": 1.5, "mounts": ("./work:/work",)},
+    ),
+    ContainerPolicy: keys_of(
+        ContainerPolicy,
+        {
+            "images": "Images that may be run: `registry.example/team/*`, `agent:1`; all when not given.",
+            "deny_mounts": "Paths that are not mounted, nor what is in them, nor what they are in; links are followed.",
+            "deny_env": "Variables that no container gets.",
+        },
+        examples={"images": ("registry.example/**",)},
+    ),
     # As above: of `total` and `size` the first is blamed.
     LogFile: keys_of(
         LogFile,
@@ -487,7 +540,7 @@ def _by_kind(*classes: type) -> dict[str, type]:
 
 
 PROBE_KINDS = _by_kind(
-    Http, A2A, Mcp, AgentCore, WebSocket, Tcp, Redis, Exec, Log, File, Unix, Notify, Grpc, Call, Stdio
+    Http, A2A, Mcp, AgentCore, WebSocket, Tcp, Redis, Exec, Log, File, Unix, Notify, EngineHealth, Grpc, Call, Stdio
 )
 STEP_KINDS = _by_kind(*get_args(StopStep))
 HOOK_KINDS = _by_kind(CommandHook, WebHook, CallHook)

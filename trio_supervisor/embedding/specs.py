@@ -4,6 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from difflib import get_close_matches
 from enum import Enum
+from signal import Signals
 from typing import TypedDict, TypeVar, Unpack
 
 from attrs import evolve
@@ -25,14 +26,19 @@ from trio_supervisor.spec import (
     Account,
     Budget,
     ChildSpec,
+    ContainerPolicy,
+    ContainerSpec,
     ExitCodes,
     Health,
     Hooks,
     Inherit,
     Limits,
     LogFile,
+    Mount,
     Port,
     ProcessSpec,
+    Publish,
+    Pull,
     Quota,
     Readiness,
     RemoteSpec,
@@ -50,6 +56,7 @@ from trio_supervisor.spec import (
 )
 from trio_supervisor.spec.presets import PRESETS, Preset
 
+T = TypeVar("T")
 EnumT = TypeVar("EnumT", bound=Enum)
 _NO_PRESET = Preset("", stop=None)
 Limit = Intensity | tuple[int, float]
@@ -127,6 +134,40 @@ class RemoteOptions(ChildOptions, total=False):
     """What kind of program it is: gives probes where they are not given, each alone."""
 
 
+class ContainerOptions(ChildOptions, total=False):
+    """What a container can be given; see `ContainerSpec`."""
+
+    command: Iterable[str]
+    entrypoint: Iterable[str] | None
+    env: Mapping[str, str] | None
+    cwd: str | None
+    user: str | int | None
+    mounts: Iterable[Mount | str]
+    """`Mount`, or "SOURCE:TARGET:ro"."""
+    tmpfs: Iterable[str]
+    network: str | None
+    ports: Iterable[Publish | str]
+    """`Publish`, or "OUTER:INNER"; "{port}" is the child's port."""
+    read_only: bool
+    cap_drop: Iterable[str]
+    cap_add: Iterable[str]
+    no_new_privileges: bool
+    memory: int | None
+    cpus: float | None
+    pids: int
+    pull: Pull | str
+    stop_signal: Signals | None
+    init: bool
+    hostname: str | None
+    labels: Mapping[str, str]
+    engine: str | None
+    secrets: Mapping[str, Secret]
+    stdin: Stdin | str | None
+    window: Window | tuple[int, int]
+    limits: Limits
+    preset: str | None
+
+
 class TaskOptions(ChildOptions, total=False):
     """What an async function can be given; see `TaskSpec`."""
 
@@ -148,6 +189,8 @@ class SupervisorOptions(TypedDict, total=False):
     accounts: Mapping[str, Account]
     tails: TailLimits | None
     """For the top one: how much of what removed children have said is kept."""
+    containers: ContainerPolicy
+    """For the top one: what containers may be given."""
 
 
 def process(
@@ -182,6 +225,48 @@ def process(
         workspace=options.get("workspace") or False,
     )
     return _child(id, run, options, preset.suited(piped=run.stdin is Stdin.PIPE))
+
+
+def container(id: str, image: str, **options: Unpack[ContainerOptions]) -> ChildSpec:
+    """A child that lives in a container of Docker or Podman; what is not asked for is kept from it.
+
+    Raises SpecError.
+    """
+    _check_known(options, ContainerOptions)
+    preset = _preset(options.get("preset"))
+    stdin = preset.stdin if options.get("stdin") is None else options.get("stdin")
+    entrypoint = options.get("entrypoint")
+    default = ContainerSpec(image)
+    run = ContainerSpec(
+        image=image,
+        command=tuple(_names(options.get("command", ()), "command")),
+        entrypoint=None if entrypoint is None else tuple(_names(entrypoint, "entrypoint")),
+        env=dict(options.get("env") or {}),
+        cwd=options.get("cwd"),
+        user=options.get("user"),
+        mounts=tuple(_names(options.get("mounts", ()), "mounts")),
+        tmpfs=tuple(_names(options.get("tmpfs", ()), "tmpfs")),
+        network=options.get("network"),
+        ports=tuple(_names(options.get("ports", ()), "ports")),
+        read_only=options.get("read_only", False),
+        cap_drop=tuple(_names(options.get("cap_drop", default.cap_drop), "cap_drop")),
+        cap_add=tuple(_names(options.get("cap_add", ()), "cap_add")),
+        no_new_privileges=options.get("no_new_privileges", True),
+        memory=options.get("memory"),
+        cpus=options.get("cpus"),
+        pids=options.get("pids", default.pids),
+        pull=_enum(Pull, options.get("pull", Pull.MISSING), "pull"),
+        stop_signal=options.get("stop_signal"),
+        init=options.get("init", False),
+        hostname=options.get("hostname"),
+        labels=dict(options.get("labels", {})),
+        engine=options.get("engine"),
+        secrets=dict(options.get("secrets", {})),
+        stdin=_enum(Stdin, stdin or Stdin.NULL, "stdin"),
+        window=_window(options.get("window", Window())),
+        limits=options.get("limits", Limits()),
+    )
+    return _child(id, run, options, preset)
 
 
 def remote(id: str, url: str, **options: Unpack[RemoteOptions]) -> ChildSpec:
@@ -224,6 +309,7 @@ def supervisor_spec(children: Iterable[ChildSpec] = (), **options: Unpack[Superv
         template=options.get("template"),
         accounts=dict(options.get("accounts", {})),
         tails=options.get("tails"),
+        containers=options.get("containers", ContainerPolicy()),
     )
 
 
@@ -270,7 +356,7 @@ def _check_known(options: Mapping[str, object], kind: type) -> None:
         raise SpecError(f"there is no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
 
-def _names(value: Iterable[str], option: str) -> Iterable[str]:
+def _names(value: Iterable[T], option: str) -> Iterable[T]:
     if isinstance(value, str):
         raise SpecError(f"{option} must be several names, not the one string {value!r}")
     return value

@@ -24,7 +24,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import ChildStartError, RestartLimitReached
 from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.output.hub import Hub
-from trio_supervisor.plugins import make_runtime, open_guarded, open_probe, outbound, send_request
+from trio_supervisor.plugins import open_guarded, open_probe, outbound, runtimes_under, send_request
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 from trio_supervisor.vault import note_secret_sources, redact
@@ -133,7 +133,7 @@ class Supervisor(Tree):
         return Tree(self.engine, path)
 
     def _runtime(self, spec: ChildSpec) -> Runtime:
-        return self._runtimes.get(type(spec.run), make_runtime)(spec)
+        return self._runtimes.get(type(spec.run), runtimes_under(self._spec.containers))(spec)
 
     # Living
 

@@ -42,6 +42,7 @@ from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import (
     CountsConnections,
     HasCost,
+    HasEngine,
     Interactive,
     IsBusy,
     Launch,
@@ -440,8 +441,17 @@ class ChildLife:
         if isinstance(self.life, RunsCommands):
             run = self.life.run
         address = self.life.address if isinstance(self.life, LivesElsewhere) else None
+        engine = self.life.engine_health if isinstance(self.life, HasEngine) else None
         target = Target(
-            self._kept.path, self._kept.runtime.port, run, role, probe.period, self._telling, address, self._questions
+            self._kept.path,
+            self._kept.runtime.port,
+            run,
+            role,
+            probe.period,
+            self._telling,
+            address,
+            engine,
+            self._questions,
         )
         pace = self._paces.get(role)
         return Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace, tally)

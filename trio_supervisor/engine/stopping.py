@@ -19,6 +19,7 @@ from trio_supervisor.runtimes.base import Life, ListsMembers, Ownership, OwnsPor
 from trio_supervisor.spec import (
     CloseStdinStep,
     CommandStep,
+    ContainerSpec,
     HttpStep,
     ProcessSpec,
     RemoteSpec,
@@ -53,7 +54,7 @@ class Stopped:
     """What is to be stopped, and by what means."""
 
     child: str
-    run: "ProcessSpec | TaskSpec | RemoteSpec | SupervisorSpec"
+    run: "ProcessSpec | TaskSpec | RemoteSpec | ContainerSpec | SupervisorSpec"
     runtime: Runtime
     life: Life
     started: trio.Event
@@ -235,7 +236,7 @@ class Stop:
 
     @property
     def _is_process(self) -> bool:
-        return isinstance(self._it.run, ProcessSpec)
+        return isinstance(self._it.run, ProcessSpec | ContainerSpec)
 
     def _say_failure(self, step: StopStep, why: str) -> None:
         if not self._it.over.is_set():
@@ -258,7 +259,8 @@ class Stop:
     def _words(self, step: StopStep) -> str:
         match step:
             case SignalStep():
-                return f"{step.signal.name} to the {step.to.value}" if self._is_process else "asked to end"
+                to = "container" if isinstance(self._it.run, ContainerSpec) else step.to.value
+                return f"{step.signal.name} to the {to}" if self._is_process else "asked to end"
             case CloseStdinStep():
                 return "end of its input"
             case SendStep():

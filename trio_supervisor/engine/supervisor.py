@@ -72,8 +72,8 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import SpecError
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.record import changed
-from trio_supervisor.runtimes.base import HasCost, Runtime, Stream
-from trio_supervisor.spec import Account, ChildSpec, SupervisorSpec
+from trio_supervisor.runtimes.base import HasCost, Runtime, Stream, Succeeds
+from trio_supervisor.spec import DEFAULT_PORT_RANGE, Account, ChildSpec, Port, SupervisorSpec
 
 _NOTICES = (StateChanged, Judged, StatusTold, Report, LifeEnded, Warned, TreeStarted, TreeEnding)
 
@@ -339,9 +339,13 @@ class Supervisor:
 
     def trial_policy(self, spec: ChildSpec) -> ChildPolicy:
         """What the machine would have to know of a child. Raises SpecError: it can't be served."""
-        # Nothing is kept for it meanwhile: its port may be that of its own present life.
-        runtime = self._runtime(evolve(spec, port=None, listen=None))
+        # Nothing is kept for it meanwhile: its port may be that of its own present life. Of a range none is taken yet.
+        port = None if spec.port is None else Port(*DEFAULT_PORT_RANGE)
+        runtime = self._runtime(evolve(spec, port=port))
         try:
+            if isinstance(spec.run, SupervisorSpec):
+                for child in (*spec.run.children, *filter(None, (spec.run.template,))):
+                    self.trial_policy(child)
             return self._policy(spec, runtime)
         finally:
             runtime.close()
@@ -537,8 +541,11 @@ class Supervisor:
 
     def _replace(self, kept: Kept, spec: ChildSpec) -> None:
         """Nothing is left of its life before; what comes now is something else."""
-        kept.runtime.close()
+        before = kept.runtime
+        before.close()
         kept.runtime = self._runtime(spec)
+        if isinstance(kept.runtime, Succeeds):
+            kept.runtime.succeed(before)
         self._rewrite(kept, spec)
 
     async def _serve(self) -> None:

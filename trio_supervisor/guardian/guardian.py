@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from trio_supervisor.guardian.quick import CgroupError, QuickBirths
 from trio_supervisor.guardian.wards import Ward, kill_all
@@ -23,6 +24,9 @@ from trio_supervisor.system.cgroup import destroy, kill
 from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.lease import Lease
 from trio_supervisor.system.procfs import process
+
+if TYPE_CHECKING:
+    from trio_supervisor.guardian.engines import Engines
 
 _TRIES = 200
 _BETWEEN_TRIES = 0.01
@@ -45,6 +49,10 @@ class Guardian:
         self._lease: Lease | None = None
         self._slice: tuple[list[str], str | None] = ([], None)
         """The directories of the cgroups of all lives, and the leaf that the supervisor may have stepped into."""
+        self._engines: Engines | None = None
+        """Where there may be containers of this instance."""
+        self._orderly = False
+        """The supervisor has asked for the end."""
         self._quick = QuickBirths()
         self._woken = -1
         self._supervised = True
@@ -116,9 +124,19 @@ class Guardian:
                 kill(path)
             case ("forget", int(pid)):
                 self._remove(pid)
+            case ("engine", str(address), str(lease)):
+                self._note_engine(address, lease)
             case ("finish",):
                 self._supervised = False
+                self._orderly = True
                 self._slice = ([], None)  # the supervisor does that itself
+
+    def _note_engine(self, address: str, lease: str) -> None:
+        if self._engines is None:
+            from trio_supervisor.guardian.engines import Engines  # noqa: PLC0415 -- most supervisors have no containers
+
+            self._engines = Engines(self._instance, self._tell_trouble)
+        self._engines.note(address, lease)
 
     # Births
 
@@ -247,9 +265,11 @@ class Guardian:
             leave(self._slice[1])
         if self._lease is not None and not left:
             self._lease.close()
+        removed, remaining = ([], []) if self._engines is None else self._engines.leave_nothing(orderly=self._orderly)
         with suppress(OSError):
             self._link.setblocking(False)
-            wire.send(self._link, ("finished", [str(each) for each in killed], [str(each) for each in left]))
+            words = ([*map(str, killed), *removed], [*map(str, left), *remaining])
+            wire.send(self._link, ("finished", *words))
 
     def _say_failed(self, number: int, step: str, error: OSError | ValueError) -> None:
         code = error.errno if isinstance(error, OSError) else 0

@@ -53,6 +53,11 @@ class Target:
     """What this life says and tells by itself; None: nobody keeps that."""
     address: Address | None = None
     """Where a child is that lives elsewhere."""
+    engine: Callable[[], Awaitable[tuple[str, str]]] | None = None
+    """How a container's engine says it is (starting, healthy, unhealthy; empty: nothing), and what was seen.
+
+    Raises ProbeError.
+    """
     questions: "Questions | None" = None
     """Puts questions over its standard input; None: there is none that is ours."""
 

@@ -191,6 +191,17 @@ class RunsCommands(Protocol):
 
 
 @runtime_checkable
+class HasEngine(Protocol):
+    """A life in a container, whose engine can tell how it is."""
+
+    async def engine_health(self) -> tuple[str, str]:
+        """starting, healthy or unhealthy, and what was seen; both empty where the engine does not look.
+
+        Raises ProbeError: it can't be asked.
+        """
+
+
+@runtime_checkable
 class ListsMembers(Protocol):
     """A life that can tell which processes are left of it."""
 
@@ -289,6 +300,14 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Free what was kept for the child; called once, when no life is left and none will follow."""
+
+
+@runtime_checkable
+class Succeeds(Protocol):
+    """A runtime that takes the place of another one of the same child, whose spec has changed."""
+
+    def succeed(self, before: Runtime) -> None:
+        """Take over what is left of the lives before. `before` is closed already."""
 
 
 RuntimeFactory = Callable[[ChildSpec], Runtime]

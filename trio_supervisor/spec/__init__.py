@@ -24,6 +24,8 @@ from trio_supervisor.spec.child import (
     SupervisorSpec,
     check_id,
 )
+from trio_supervisor.spec.container import LABELS, ContainerSpec, Mount, Publish, Pull
+from trio_supervisor.spec.container_policy import ContainerPolicy
 from trio_supervisor.spec.hooks import CallHook, CommandHook, Hook, HookCall, HookFunction, Hooks, WebHook
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, LogFormat, LogStream, RingLimits, TailLimits
@@ -46,7 +48,7 @@ from trio_supervisor.spec.process import (
     is_owned,
 )
 from trio_supervisor.spec.remote import Address, RemoteSpec, SecretHeader, as_socket, as_web
-from trio_supervisor.spec.signs import Call, File, Log, Notify
+from trio_supervisor.spec.signs import Call, EngineHealth, File, Log, Notify
 from trio_supervisor.spec.stop import (
     AskStep,
     CloseStdinStep,
@@ -78,6 +80,7 @@ __all__ = [
     "DEFAULT_PORT_RANGE",
     "FLEET_CODES",
     "FLEET_CRASHES",
+    "LABELS",
     "OWNED_NAMES",
     "OWNED_PREFIXES",
     "PUSHED",
@@ -96,6 +99,9 @@ __all__ = [
     "CloseStdinStep",
     "CommandHook",
     "CommandStep",
+    "ContainerPolicy",
+    "ContainerSpec",
+    "EngineHealth",
     "Exec",
     "ExitCodes",
     "File",
@@ -118,11 +124,14 @@ __all__ = [
     "LogFormat",
     "LogStream",
     "Mcp",
+    "Mount",
     "Notify",
     "Port",
     "Probe",
     "ProcessSpec",
     "Progress",
+    "Publish",
+    "Pull",
     "Quota",
     "Rate",
     "Readiness",

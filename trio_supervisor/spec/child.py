@@ -21,13 +21,15 @@ from trio_supervisor.core.policy import (
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.accounts import Account, Quota
 from trio_supervisor.spec.checks import Exec, Stdio
+from trio_supervisor.spec.container import ContainerSpec
+from trio_supervisor.spec.container_policy import ContainerPolicy
 from trio_supervisor.spec.hooks import Hooks
 from trio_supervisor.spec.journal import JournalLimits
 from trio_supervisor.spec.log import LogFile, RingLimits, TailLimits
 from trio_supervisor.spec.probes import Health, Probe, Readiness, Startup
 from trio_supervisor.spec.process import Limits, ProcessSpec, Stdin, TaskSpec
 from trio_supervisor.spec.remote import RemoteSpec
-from trio_supervisor.spec.signs import Log, Notify
+from trio_supervisor.spec.signs import EngineHealth, Log, Notify
 from trio_supervisor.spec.stop import CloseStdinStep, SendStep, StopStep
 from trio_supervisor.spec.values import positive
 
@@ -74,7 +76,7 @@ class ChildSpec:
     """A child of a supervisor. Where a default says "by profile", see `Profile`."""
 
     id: str = field(converter=check_id)
-    run: "ProcessSpec | TaskSpec | RemoteSpec | SupervisorSpec"
+    run: "ProcessSpec | TaskSpec | RemoteSpec | ContainerSpec | SupervisorSpec"
     restart: Restart = Restart.PERMANENT
     significant: bool = False
     """Whether its own end counts for the supervisor's `auto_shutdown`; not for permanent children."""
@@ -156,12 +158,24 @@ class ChildSpec:
             raise SpecError(f"child {self.id!r}: notify is for children that are processes")
         if isinstance(self.run, RemoteSpec):
             self._check_remote()
+        if not isinstance(self.run, ContainerSpec) and any(
+            isinstance(each.check, EngineHealth) for each in self.probes
+        ):
+            raise SpecError(f"child {self.id!r}: engine is for children that are containers")
+        if isinstance(self.run, ContainerSpec):
+            self._check_container(self.run)
         piped = isinstance(self.run, ProcessSpec) and self.run.stdin is Stdin.PIPE
         if not piped and any(isinstance(each.check, Stdio) for each in self.probes):
             raise SpecError(f"child {self.id!r}: a probe over stdio needs a child that is a process, with stdin: pipe")
-        reads = isinstance(self.run, ProcessSpec) and self.run.stdin is not Stdin.NULL
+        reads = isinstance(self.run, ProcessSpec | ContainerSpec) and self.run.stdin is not Stdin.NULL
         if not reads and any(isinstance(step, CloseStdinStep | SendStep) for step in self.stop or ()):
             raise SpecError(f"child {self.id!r}: stop: close_stdin and send need stdin: pipe or pty")
+
+    def _check_container(self, run: ContainerSpec) -> None:
+        if self.port is not None and run.network == "none":
+            raise SpecError(f"child {self.id!r}: a port needs a network, and container: network is none")
+        if self.port is None and run.wants_port:
+            raise SpecError(f"child {self.id!r}: container: ports: {{port}} is the child's port, and it has none")
 
     def _check_remote(self) -> None:
         if not (self.readiness or self.health):
@@ -208,6 +222,8 @@ class SupervisorSpec:
     """
     accounts: Mapping[str, Account] = Factory(dict)
     """Budgets and quotas by the names that children of the whole tree have as their `account`; of the top one only."""
+    containers: ContainerPolicy = ContainerPolicy()  # noqa: RUF009 -- frozen
+    """What containers of the whole tree may be given; of the top one only."""
     journal: JournalLimits | None = Factory(JournalLimits)
     """What a run from a file keeps of what has happened, in its state directory; of the top one only. None: nothing."""
 

@@ -8,6 +8,7 @@ from trio_supervisor.core.policy import Backoff, Intensity, Strategy
 from trio_supervisor.record import record
 from trio_supervisor.spec.checks import Stdio
 from trio_supervisor.spec.child import ChildSpec, SupervisorSpec
+from trio_supervisor.spec.container import ContainerSpec
 from trio_supervisor.spec.probes import Probe
 from trio_supervisor.spec.process import ProcessSpec, TaskSpec
 from trio_supervisor.spec.remote import RemoteSpec
@@ -18,7 +19,7 @@ _AT_BIRTH = frozenset({"port", "listen"})
 _OF_A_REMOTE = frozenset({"readiness", "health", "startup", "backoff"})
 """To begin its life anew is to begin to watch it anew, which costs it nothing."""
 _WHOLE_LIFE = frozenset({"profile", "template"})
-_NEXT_RUN = frozenset({"journal", "tails"})
+_NEXT_RUN = frozenset({"containers", "journal", "tails"})
 _PROBES = ("startup", "readiness", "health")
 
 
@@ -56,7 +57,7 @@ def _of_run(old: ChildSpec, new: ChildSpec) -> list[str]:
     if type(old.run) is not type(new.run):
         return [f"{_kind(old)} -> {_kind(new)}"]
     match old.run:
-        case ProcessSpec() | TaskSpec() | RemoteSpec():
+        case ProcessSpec() | TaskSpec() | RemoteSpec() | ContainerSpec():
             return [name for name in _differing(old.run, new.run) if name != "limits"]
         case SupervisorSpec():
             return []
@@ -70,6 +71,8 @@ def _kind(spec: ChildSpec) -> str:
             return "task"
         case RemoteSpec():
             return "remote"
+        case ContainerSpec():
+            return "container"
         case SupervisorSpec():
             return "supervisor"
 

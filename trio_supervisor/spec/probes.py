@@ -8,14 +8,29 @@ from attrs import field, frozen
 
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.checks import A2A, Exec, Grpc, Http, Stdio, Tcp, Unix
-from trio_supervisor.spec.signs import Call, File, Log, Notify
+from trio_supervisor.spec.signs import Call, EngineHealth, File, Log, Notify
 from trio_supervisor.spec.values import not_negative, positive
 
 if TYPE_CHECKING:
     from trio_supervisor.spec.agent_checks import AgentCore, Mcp, Redis, WebSocket
 
     Check = (
-        Http | A2A | Mcp | AgentCore | WebSocket | Tcp | Redis | Exec | Log | File | Unix | Notify | Grpc | Call | Stdio
+        Http
+        | A2A
+        | Mcp
+        | AgentCore
+        | WebSocket
+        | Tcp
+        | Redis
+        | Exec
+        | Log
+        | File
+        | Unix
+        | Notify
+        | EngineHealth
+        | Grpc
+        | Call
+        | Stdio
     )
 else:
     # Those of `agent_checks` are imported by the first that needs one.

@@ -56,6 +56,17 @@ class Notify:
 
 
 @frozen
+class EngineHealth:
+    """Look at what a container's engine says of its health, as the image has it (HEALTHCHECK)."""
+
+    engine: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        if not self.engine:
+            raise SpecError("engine must be true; without a probe leave it out")
+
+
+@frozen
 class Call:
     """Ask an async function of this program; it fails if it raises, or returns False."""
 

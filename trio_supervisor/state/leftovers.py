@@ -37,6 +37,10 @@ class Cleared:
     killed: tuple[Process, ...] = ()
     left: tuple[Process, ...] = ()
     """What is alive although it was to be killed."""
+    containers: tuple[str, ...] = ()
+    """The names of those that were removed."""
+    owed: tuple[str, ...] = ()
+    """Why containers could not be looked for, or removed, in words."""
 
 
 async def clear(path: Path, patience: float = PATIENCE) -> Cleared:
@@ -45,9 +49,11 @@ async def clear(path: Path, patience: float = PATIENCE) -> Cleared:
     When nothing is alive any more the lease is empty. It must be nobody's who is still needed.
     """
     await _wait_for_keeper(path, patience)
+    # They outlive the machine itself, so it does not matter of which boot the lease is.
+    containers, owed = await _clear_containers(path, patience)
     left = lease.read(str(path))
     if left is None or not left.numbering or left.numbering != lease.numbering():
-        return Cleared()
+        return Cleared(containers=containers, owed=owed)
     hunt = _Hunt(left)
     alive = await hunt.run(patience)
     if not alive:
@@ -61,7 +67,27 @@ async def clear(path: Path, patience: float = PATIENCE) -> Cleared:
             os.truncate(path, 0)
     stubborn = {(one.pid, one.started) for one in alive}
     killed = tuple(one for key, one in hunt.found.items() if key not in stubborn)
-    return Cleared(left.since, killed, tuple(alive))
+    return Cleared(left.since, killed, tuple(alive), containers, owed)
+
+
+async def _clear_containers(path: Path, patience: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Remove those of earlier runs; what can't be is remembered, for the next start."""
+    if not (path.parent / "containers").exists():
+        return (), ()
+    from trio_supervisor.system import containers  # noqa: PLC0415 -- HTTP, which most runs do not need here
+
+    removed: list[str] = []
+    why: list[str] = []
+    still: list[tuple[str, str]] = []
+    for instance, address in containers.owed(str(path)):
+        names, trouble = await trio.to_thread.run_sync(containers.sweep, address, instance, patience)
+        removed += names
+        if trouble:
+            still.append((instance, address))
+            why.append(f"containers of instance {instance}: {trouble}")
+    with suppress(OSError):  # then they are looked for once more
+        containers.settle(str(path), still)
+    return tuple(removed), tuple(why)
 
 
 async def _wait_for_keeper(path: Path, patience: float) -> None:

@@ -59,6 +59,8 @@ class GuardedSpawner:
         """Guardians that were killed, until they are gone."""
         self._births: dict[int, tuple[Birth, Order]] = {}
         self._known: dict[int, Known] = {}
+        self._engines: list[str] = []
+        """Where there may be containers of this instance."""
         self._outbox: Outbox | None = None
         self._children: Children | None = None
         self._numbers = 0
@@ -114,6 +116,17 @@ class GuardedSpawner:
         """Have the guardian kill all in a cgroup."""
         self._send(("kill", path))
 
+    def note_engine(self, address: str) -> None:
+        """Have the guardian remove, in the end, what this instance has left with an engine."""
+        if address in self._engines:
+            return
+        self._engines.append(address)
+        if self._guardian is None and self._local is None:
+            with suppress(OSError):  # the next birth tries again
+                self._launch()
+        else:
+            self._send(("engine", address, self._lease or ""))
+
     def may_have_strays(self) -> bool:
         """Whether the guardian has children, or we have, that are no leaders."""
         if self._children is None or self._losses:
@@ -168,6 +181,8 @@ class GuardedSpawner:
         self._send(("slice", list(cgroups.directories), cgroups.leaf))
         if self._lease is not None:
             self._send(("lease", self._lease, os.pathsep.join(cgroups.directories)))
+        for address in self._engines:
+            self._send(("engine", address, self._lease or ""))
         self._home = None
         for known in self._known.values():
             self._send(("adopt", known.leader.pid, known.leader.started, known.child, known.generation, known.cgroup))

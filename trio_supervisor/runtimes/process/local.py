@@ -65,6 +65,9 @@ class LocalSpawner:
     def kill_cgroup(self, path: str) -> None:
         """Nothing: there is nobody else who could."""
 
+    def note_engine(self, address: str) -> None:
+        """Nothing: nobody clears up after this process."""
+
     def may_have_strays(self) -> bool:
         """Always: orphans go to whoever adopts them, and only a search finds them."""
         return True

@@ -97,3 +97,6 @@ class Spawner(Protocol):
 
     def may_have_strays(self) -> bool:
         """Whether there can be processes that have left the trees they come from; else no search is needed."""
+
+    def note_engine(self, address: str) -> None:
+        """Containers may be made by the engine at this address: with the label of the instance."""

@@ -1,0 +1,245 @@
+"""Agents in containers, and what containers may be given, as a file says it."""
+
+from pathlib import Path
+from signal import Signals
+
+import pytest
+from attrs import evolve
+
+from tests.config.config_files import Files
+from trio_supervisor.config.load import explained, load
+from trio_supervisor.spec import ContainerPolicy, ContainerSpec, Mount, Port, Publish, Pull, SecretEnv, Stdin
+
+WHOLE = """
+agents:
+  box:
+    port: auto
+    stdin: pty
+    window: {columns: 100, rows: 30}
+    secrets: {KEY: {env: OUR_KEY}}
+    limits: {lifetime: 24h}
+    health: {engine: true}
+    container:
+      image: registry.example:5000/agent:1
+      command: [serve, "{port}"]
+      entrypoint: [/bin/tini]
+      env: {A: b}
+      cwd: /work
+      user: 1000
+      mounts: ["./work:/work", "cache:/cache:ro", "/srv/x:/x:rw"]
+      tmpfs: ["/tmp:size=64m"]
+      network: agents
+      ports: ["{port}:8080", "0.0.0.0:53:53/udp"]
+      read_only: true
+      cap_drop: []
+      cap_add: [NET_BIND_SERVICE]
+      no_new_privileges: false
+      memory: 512M
+      cpus: 1.5
+      pids: 0
+      pull: always
+      stop_signal: QUIT
+      init: true
+      hostname: box
+      labels: {team: blue}
+      engine: tcp://engine.example:2375
+"""
+
+
+def container(files: Files, text: str) -> ContainerSpec:
+    run = files.child(text).run
+    assert isinstance(run, ContainerSpec)
+    return run
+
+
+def test_every_key_arrives(files: Files) -> None:
+    child = files.child(WHOLE)
+
+    assert child.port == Port(19001, 19100)
+    assert child.run == ContainerSpec(
+        "registry.example:5000/agent:1",
+        command=("serve", "{port}"),
+        entrypoint=("/bin/tini",),
+        env={"A": "b"},
+        cwd="/work",
+        user="1000",
+        mounts=(Mount(f"{files.directory}/work", "/work"), Mount("cache", "/cache", True), Mount("/srv/x", "/x")),
+        tmpfs=("/tmp:size=64m",),
+        network="agents",
+        ports=(Publish(8080, None), Publish(53, 53, "0.0.0.0", "udp")),
+        read_only=True,
+        cap_drop=(),
+        cap_add=("NET_BIND_SERVICE",),
+        no_new_privileges=False,
+        memory=512 << 20,
+        cpus=1.5,
+        pids=0,
+        pull=Pull.ALWAYS,
+        stop_signal=Signals.SIGQUIT,
+        init=True,
+        hostname="box",
+        labels={"team": "blue"},
+        engine="tcp://engine.example:2375",
+        secrets={"KEY": SecretEnv("OUR_KEY")},
+        stdin=Stdin.PTY,
+        window=child.run.window,  # type: ignore[union-attr]
+        limits=child.limits,
+    )
+    assert child.limits.lifetime is not None
+
+
+def test_little_is_enough_and_the_defaults_are_hard(files: Files) -> None:
+    run = container(files, "agents: {box: {container: {image: agent}}}")
+
+    assert (run.cap_drop, run.no_new_privileges, run.pids, run.network) == (("ALL",), True, 256, None)
+    assert run.pull is Pull.MISSING
+
+
+def test_files_of_variables_and_presets_go_with_containers(files: Files) -> None:
+    files.write("a.env", "A=1\nB=2\n")
+    run = container(files, "agents: {box: {container: {image: a, env: {B: mine}}, env_file: a.env, preset: mcp-stdio}}")
+
+    assert run.env == {"A": "1", "B": "mine"}
+    assert run.stdin is Stdin.PIPE
+
+
+def test_defaults_are_merged_and_what_is_for_others_left_out(files: Files) -> None:
+    text = """
+    defaults: {container: {pull: never, memory: 1G}, command: [x], nice: 5, limits: {memory: 1G, idle: 1h}}
+    agents: {box: {container: {image: a, memory: 2G}}, plain: {command: [y]}}
+    """
+    children = files.children(text)
+    run = children["box"].run
+
+    assert isinstance(run, ContainerSpec)
+    assert (run.pull, run.memory, run.limits.idle) == (Pull.NEVER, 2 << 30, children["plain"].limits.idle)
+    assert run.limits.memory is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "mistake"),
+    [
+        ("{container: {}}", "needs 'image'"),
+        ("{container: }", "container has no value: write {image: NAME}"),
+        ("{container: {image: a, memroy: 1G}}", "unknown key 'memroy'"),
+        ("{container: {image: ''}}", "container: image '' must be a name such as registry.example/agent:1"),
+        ("{container: {image: a, memory: 5}}", "memory: a size needs its unit, K, M, G or T: not 5, but such as 500M"),
+        ("{container: {image: a, pull: sometimes}}", "pull: must be one of never, missing, always, not 'sometimes'"),
+        ("{container: {image: a, mounts: ['x']}}", "mounts: 'x' must be SOURCE:TARGET"),
+        ("{container: {image: a, mounts: ['./x:y']}}", "mounts: 'y' must be an absolute path in the container"),
+        ("{container: {image: a, ports: ['80']}}", "ports: '80' must be [ADDRESS:]OUTER:INNER"),
+        ("{container: {image: a, ports: ['0:80']}}", "ports: '0:80': a port must be within 1 to 65535, not 0"),
+        ("{container: {image: a, ports: ['{port}:80']}}", "container: ports: {port} is the child's port"),
+        ("{container: {image: a, network: none}, port: auto}", "a port needs a network"),
+        ("{container: {image: a, network: host, ports: ['1:1']}}", "container: ports can't be published"),
+        ("{container: {image: a, engine: ssh://x}}", "container: engine 'ssh://x' must be unix:///path or tcp://"),
+        ("{container: {image: a, cpus: 0}}", "container: cpus must be >= 0.01, not 0"),
+        ("{container: {image: a, labels: {trio-supervisor.agent: x}}}", "only the supervisor sets trio-supervisor.*"),
+        ("{container: {image: a}, command: [x]}", "'command' stands under 'container'"),
+        ("{container: {image: a}, nice: 5}", "'nice' is for processes; it does not go with 'container'"),
+        (
+            "{container: {image: a}, limits: {memory: 1G}}",
+            "limits: memory is for processes; that of a container stands",
+        ),
+        ("{container: {image: a}, secrets: {A: {env: X}}, stdin: x}", "stdin: must be pipe, pty"),
+        ("{container: {image: a, env: {A: b}}, secrets: {A: {env: X}}}", "secret 'A' is in 'env' too"),
+        ("{container: {image: a}, stop: [{close_stdin: true}]}", "'close_stdin' needs 'stdin: pipe' or 'stdin: pty'"),
+        ("{task: 'a:b', container: {image: a}}", "'container' is for containers; it does not go with 'task'"),
+        ("{command: [x], health: {engine: true}}", "engine is for children that are containers"),
+    ],
+)
+def test_a_mistake_is_told_once(files: Files, agent: str, mistake: str) -> None:
+    (found,) = files.mistakes(f"agents:\n  box: {agent}\n")
+
+    assert mistake in found
+
+
+# What may be given
+
+
+def test_a_policy_arrives(files: Files) -> None:
+    text = "containers: {images: [a], deny_mounts: [/x], deny_env: [Y]}\nagents: {box: {container: {image: a}}}"
+
+    assert files.load(text).spec.containers == ContainerPolicy(("a",), ("/x",), ("Y",))
+    assert files.load("agents: {a: {command: [x]}}").spec.containers == ContainerPolicy()
+
+
+def test_everything_that_is_not_allowed_is_told_where_it_stands(files: Files) -> None:
+    text = """containers: {images: ["registry.example/**"]}
+agents:
+  box:
+    container:
+      image: other
+      env: {LD_PRELOAD: x.so}
+      mounts: ["/:/all"]
+"""
+    found = files.mistakes(text)
+
+    assert [each.split(": ")[0] for each in found] == ["5:14", "6:12", "7:15"]
+    assert "image 'other' is not allowed" in found[0]
+    assert "'LD_PRELOAD' is not allowed" in found[1]
+    assert "'/' is not allowed: /boot is kept from containers" in found[2]
+
+
+@pytest.mark.parametrize("path", ["/etc", "/etc/ssl", "/var", "/run/user/1/x.sock", "/proc/../etc", "~/.ssh"])
+def test_what_is_denied_is_denied_in_part_and_around(path: str) -> None:
+    spec = ContainerSpec("a", mounts=(f"{path}:/x",))
+
+    assert [name for name, _ in ContainerPolicy().faults(spec)] == ["mounts"]
+
+
+def test_a_link_is_followed_on_both_sides(tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "other").symlink_to(tmp_path / "secret")
+    policy = ContainerPolicy(deny_mounts=(f"{tmp_path}/link",))
+
+    for path in ("secret", "other", "link", "."):
+        faults = list(policy.faults(ContainerSpec("a", mounts=(Mount(f"{tmp_path}/{path}", "/x"),))))
+        assert faults, path
+    (tmp_path / "secrets").mkdir()
+    assert not list(policy.faults(ContainerSpec("a", mounts=(Mount(f"{tmp_path}/secrets", "/x"),))))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "allowed", "refused"),
+    [
+        ("agent", ["agent", "agent:2", "docker.io/library/agent", "agent@sha256:ab"], ["agents", "x/agent", "agent/x"]),
+        ("agent:1", ["agent:1"], ["agent", "agent:12", "agent@sha256:ab", "evil/agent:1"]),
+        ("agent:latest", ["agent", "agent:latest"], ["agent:1"]),
+        ("agent:1.*", ["agent:1.2"], ["agent:2", "agent"]),
+        ("reg.example/team/*", ["reg.example/team/a:1"], ["reg.example/team/a/b", "reg.example/team", "team/a"]),
+        ("reg.example/**", ["reg.example/a", "reg.example/a/b:1"], ["reg.example.evil/a", "docker.io/reg.example/a"]),
+        ("reg.example:5000/a", ["reg.example:5000/a:1"], ["reg.example/a"]),
+        ("a@sha256:ab", ["a@sha256:ab", "a:1@sha256:ab"], ["a", "a@sha256:abc"]),
+        ("localhost/*", ["localhost/a"], ["docker.io/localhost/a", "a"]),
+    ],
+)
+def test_a_pattern_ends_at_the_borders_of_names(pattern: str, allowed: list[str], refused: list[str]) -> None:
+    policy = ContainerPolicy(images=(pattern,))
+    taken = [image for image in (*allowed, *refused) if not list(policy.faults(ContainerSpec(image)))]
+
+    assert taken == allowed
+
+
+# Written out
+
+
+def test_what_is_written_out_means_the_same_and_shows_what_is_kept_from_it(files: Files) -> None:
+    text = WHOLE + "  plain: {container: {image: agent}}\n  web: {container: {image: agent}, port: auto}\n"
+    path = files.write("main.yaml", text)
+    lines = explained(path, environ={})
+    again = load(files.write("again.yaml", "\n".join(lines)), environ={}).spec
+    first = files.load(text).spec
+
+    networks = {"plain": "none", "web": "bridge"}
+    expected = [
+        evolve(one.run, network=networks[one.id])
+        if one.id in networks and isinstance(one.run, ContainerSpec)
+        else one.run
+        for one in first.children
+    ]
+    assert [one.run for one in again.children] == expected
+    plain = "\n".join(lines).partition("  plain:")[2].partition("  web:")[0]
+    for shown in ("cap_drop: [ALL] ", "no_new_privileges: true ", "pids: 256 ", "network: none ", "read_only: false "):
+        assert shown in plain

@@ -1,0 +1,511 @@
+"""One life in a container, with an engine that does what the test says: faults, losses, slowness."""
+
+import signal
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.containers.helpers import ended, life_of, live, runtime_of, scripted_spec
+from tests.containers.scripted import ScriptedEngine
+from tests.runtimes.contract import Heard
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.errors import SpecError, StartError, StepError
+from trio_supervisor.runtimes.base import Stream
+from trio_supervisor.runtimes.container import ContainerLife
+from trio_supervisor.runtimes.container.engine import EngineError, Phase
+from trio_supervisor.spec import (
+    CloseStdinStep,
+    ContainerPolicy,
+    ContainerSpec,
+    Pull,
+    SecretFile,
+    SendStep,
+    SignalStep,
+    Stdin,
+)
+
+BROKEN = EngineError("the engine has stumbled", 500)
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+async def started(life: ContainerLife) -> ContainerLife:
+    with trio.fail_after(5):
+        await life.start()
+    return life
+
+
+class WaitingFor:
+    """Waits for the end of a life while the block lasts, as the engine of a tree does."""
+
+    def __init__(self, nursery: trio.Nursery, life: ContainerLife) -> None:
+        self.exit: Exit | None = None
+        nursery.start_soon(self._wait, life)
+
+    async def _wait(self, life: ContainerLife) -> None:
+        self.exit = await life.wait()
+
+
+# Starting
+
+
+async def test_labels_say_whose_it_is_and_the_name_is_its_own(engine: ScriptedEngine) -> None:
+    runtime = runtime_of(scripted_spec("sleep"), engine)
+    heard = Heard()
+    first, second = (runtime.life(heard.launch("team/box", generation)) for generation in (1, 2))
+
+    await started(first)
+    labels = engine.only.plan.form["Labels"]
+
+    assert isinstance(labels, dict)
+    assert labels["trio-supervisor.agent"] == "team/box"
+    assert labels["trio-supervisor.generation"] == "1"
+    assert labels["trio-supervisor.instance"] in engine.only.plan.name
+    assert first.name != second.name
+    await ended(first)
+
+
+@pytest.mark.parametrize("verb", ["create", "Attach", "start"])
+async def test_a_start_that_fails_leaves_no_container_and_says_why(engine: ScriptedEngine, verb: str) -> None:
+    engine.failing[verb] = BROKEN
+    life, _ = life_of(scripted_spec("sleep"), engine)
+
+    with pytest.raises(StartError, match="stumbled"):
+        await life.start()
+
+    assert engine.containers == {}
+    assert life.pid is None
+
+
+async def test_an_engine_that_does_not_answer_fails_a_start_at_once() -> None:
+    life, _ = life_of(ContainerSpec("bb:1", engine="unix:///no/such/engine.sock"))
+
+    with trio.fail_after(5), pytest.raises(StartError, match=r"/no/such/engine\.sock: no engine answers"):
+        await life.start()
+
+
+async def test_without_any_engine_a_start_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://elsewhere")
+    life, _ = life_of(ContainerSpec("bb:1"))
+
+    with pytest.raises(StartError, match=r"DOCKER_HOST is 'ssh://elsewhere': only unix:///path and tcp://"):
+        await life.start()
+
+
+@pytest.mark.parametrize(
+    ("pull", "there", "fetched"),
+    [(Pull.NEVER, True, 0), (Pull.MISSING, True, 0), (Pull.MISSING, False, 1), (Pull.ALWAYS, True, 1)],
+)
+async def test_an_image_is_fetched_when_it_is_to_be(pull: Pull, there: bool, fetched: int) -> None:
+    engine = ScriptedEngine(images=("bb:1",) if there else (), registry=("bb:1",))
+    life, heard = life_of(scripted_spec("true", pull=pull), engine)
+
+    assert (await live(life)).clean
+
+    assert engine.asked["Fetch"] == fetched
+    assert (b"bb:1 is being fetched" in heard.said(Stream.SUPERVISOR)) == bool(fetched)
+
+
+async def test_an_image_that_is_not_there_and_not_to_be_fetched_says_what_would_help() -> None:
+    life, _ = life_of(scripted_spec("true", pull=Pull.NEVER), ScriptedEngine(images=()))
+
+    with pytest.raises(StartError, match="no such image: bb:1; with pull: missing, or always, it is fetched"):
+        await life.start()
+
+
+async def test_an_image_that_can_not_be_fetched_fails_the_start(engine: ScriptedEngine) -> None:
+    engine.images.clear()
+    life, _ = life_of(scripted_spec("true"), engine)
+
+    with pytest.raises(StartError, match="pull access denied for bb:1"):
+        await life.start()
+
+
+async def test_a_kill_breaks_off_what_is_being_fetched(engine: ScriptedEngine) -> None:
+    engine.images.clear()
+    engine.hanging.add("Fetch")
+    life, _ = life_of(scripted_spec("true"), engine)
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_fail_to_start, life)
+            await wait_all_tasks_blocked()
+            life.kill()
+
+    assert engine.containers == {}
+
+
+async def _fail_to_start(life: ContainerLife) -> None:
+    with pytest.raises(StartError, match="killed"):
+        await life.start()
+
+
+async def test_one_that_is_made_while_its_start_is_cancelled_is_found_and_removed(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    engine.hanging.add("create")
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    with trio.move_on_after(1):
+        await life.start()
+    life.kill()
+
+    async with trio.open_nursery() as nursery:
+        waiting = WaitingFor(nursery, life)
+        await trio.sleep(1)
+        # The engine has done it after all.
+        engine.release()
+
+    assert waiting.exit == Exit(How.CANCELLED)
+    assert engine.containers == {}
+
+
+# Ends
+
+
+@pytest.mark.parametrize(
+    ("code", "out_of_memory", "expected"),
+    [
+        (0, False, Exit(How.EXITED, code=0)),
+        (7, False, Exit(How.EXITED, code=7)),
+        (139, False, Exit(How.SIGNALED, code=139, signal=11)),
+        (137, True, Exit(How.OUT_OF_MEMORY, code=137, signal=9, detail="its limit of 64M")),
+        (1, True, Exit(How.EXITED, code=1, detail="memory ran out for one of its processes")),
+        (
+            137,
+            False,
+            Exit(
+                How.OUT_OF_MEMORY,
+                code=137,
+                signal=9,
+                detail="its limit of 64M, most likely: its engine does not tell",
+            ),
+        ),
+    ],
+)
+async def test_the_exit_has_code_signal_and_memory(
+    engine: ScriptedEngine, code: int, out_of_memory: bool, expected: Exit
+) -> None:
+    life, _ = life_of(scripted_spec("sleep", memory=64 << 20), engine)
+    await started(life)
+
+    engine.end(life.name, code, out_of_memory=out_of_memory)
+
+    assert await life.wait() == expected
+    assert engine.containers == {}
+
+
+async def test_a_kill_of_ours_is_no_lack_of_memory(engine: ScriptedEngine) -> None:
+    life, _ = life_of(scripted_spec("sleep", memory=64 << 20), engine)
+    await started(life)
+
+    assert (await ended(life)).how is How.SIGNALED
+
+
+async def test_who_removes_it_ends_it(engine: ScriptedEngine) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    async with trio.open_nursery() as nursery:
+        waiting = WaitingFor(nursery, life)
+        await wait_all_tasks_blocked()
+        del engine.containers[life.name]
+        engine.lose()
+
+    assert waiting.exit == Exit(How.KILLED, detail="its container was removed by somebody else")
+
+
+async def test_a_kill_that_fails_is_no_success_and_is_tried_again(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    runtime = runtime_of(scripted_spec("sleep"), engine)
+    heard = Heard()
+    life = await started(runtime.life(heard.launch()))
+    engine.failing["signal"] = BROKEN
+
+    life.kill()
+    exit = await life.wait()
+
+    assert exit.how is How.UNKILLABLE
+    assert exit.detail == f"container {life.name}: the engine has stumbled"
+    assert b"its engine can't be asked: the engine has stumbled; it is tried again" in heard.said(Stream.SUPERVISOR)
+    # A child has one life at a time.
+    with pytest.raises(StartError, match="of a life before can't be removed yet"):
+        await runtime.life(heard.launch(generation=2)).start()
+    del engine.failing["signal"]
+    await trio.sleep(60)
+    assert engine.containers == {}
+    assert b"is gone now" in heard.said(Stream.SUPERVISOR)
+    assert (await ended(await started(runtime.life(heard.launch(generation=3))))).how is How.SIGNALED
+
+
+async def test_a_removal_that_fails_is_tried_again(engine: ScriptedEngine, autojump_clock: MockClock) -> None:
+    life, heard = life_of(scripted_spec("true"), engine)
+    engine.failing["remove"] = BROKEN
+
+    assert (await live_slowly(life)).clean
+
+    assert b"can't be removed" in heard.said(Stream.SUPERVISOR)
+    assert len(engine.containers) == 1
+    engine.failing.clear()
+    await trio.sleep(60)
+    assert engine.containers == {}
+
+
+async def live_slowly(life: ContainerLife) -> Exit:
+    await life.start()
+    return await life.wait()
+
+
+# Engines that come and go
+
+
+async def test_lost_streams_are_opened_again_and_end_nothing(engine: ScriptedEngine, autojump_clock: MockClock) -> None:
+    life, heard = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    async with trio.open_nursery() as nursery:
+        waiting = WaitingFor(nursery, life)
+        for round in range(3):
+            engine.lose()
+            await trio.sleep(10)
+            engine.say(life.name, Stream.STDOUT, b"round %d\n" % round)
+        await trio.sleep(1)
+        assert waiting.exit is None
+        engine.end(life.name, 3)
+
+    assert waiting.exit == Exit(How.EXITED, code=3)
+    assert all(b"round %d\n" % round in heard.said() for round in range(3))
+    assert heard.ends() == {Stream.STDOUT: 1, Stream.STDERR: 1}
+
+
+async def test_an_end_during_a_restart_of_the_engine_is_found_afterwards(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    life, heard = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    async with trio.open_nursery() as nursery:
+        waiting = WaitingFor(nursery, life)
+        for verb in ("look", "Attach", "Watch", "Missed"):
+            engine.failing[verb] = EngineError("connection refused", reached=False)
+        engine.quiet = True
+        engine.lose()
+        await trio.sleep(30)
+        assert waiting.exit is None
+        engine.containers[life.name].phase, engine.containers[life.name].code = Phase.OVER, 5
+        engine.failing.clear()
+
+    assert waiting.exit == Exit(How.EXITED, code=5)
+    said = heard.said(Stream.SUPERVISOR)
+    assert said.count(b"its engine can't be asked: connection refused; it is tried again") == 1
+    assert engine.containers == {}
+
+
+async def test_an_end_that_no_event_tells_is_seen_by_the_end_of_what_is_said(engine: ScriptedEngine) -> None:
+    engine.quiet = True
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+
+    engine.end(life.name, 0)
+
+    with trio.fail_after(5):
+        assert (await life.wait()).clean
+
+
+async def test_nothing_is_asked_while_nothing_happens(engine: ScriptedEngine, autojump_clock: MockClock) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    async with trio.open_nursery() as nursery:
+        WaitingFor(nursery, life)
+        await trio.sleep(1)
+        before = engine.asked.total()
+        await trio.sleep(3600)
+        assert engine.asked.total() == before
+        life.kill()
+
+
+async def test_a_slow_engine_delays_nobody_else(engine: ScriptedEngine) -> None:
+    slow = ScriptedEngine()
+    slow.hanging.add("create")
+    hanging, _ = life_of(scripted_spec("sleep"), slow)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hanging.start)
+        await wait_all_tasks_blocked()
+
+        assert (await live(life_of(scripted_spec("true"), engine)[0])).clean
+
+        nursery.cancel_scope.cancel()
+    slow.release()
+    assert (await ended(hanging)).how is How.CANCELLED
+
+
+async def test_one_stream_of_events_serves_all_lives_and_ends_with_the_last(engine: ScriptedEngine) -> None:
+    runtime = runtime_of(scripted_spec("sleep"), engine)
+    lives = [await started(runtime.life(Heard().launch(f"a{number}"))) for number in range(3)]
+
+    assert engine.asked["Watch"] == 1
+    for life in lives:
+        await ended(life)
+    await wait_all_tasks_blocked()
+    assert engine.talks == set()
+
+
+# Asking
+
+
+@pytest.mark.parametrize(
+    ("stop_signal", "step", "sent"),
+    [
+        (None, SignalStep(wait=1), signal.SIGTERM),
+        (signal.SIGQUIT, SignalStep(wait=1), signal.SIGQUIT),
+        (signal.SIGQUIT, SignalStep(signal.SIGINT, wait=1), signal.SIGINT),
+    ],
+)
+async def test_a_stop_sends_what_the_spec_has_for_term(
+    engine: ScriptedEngine, stop_signal: signal.Signals | None, step: SignalStep, sent: int
+) -> None:
+    life, _ = life_of(scripted_spec("sleep", stop_signal=stop_signal), engine)
+    await started(life)
+    one = engine.only
+
+    await life.ask(step)
+    exit = await life.wait()
+
+    assert one.signals == [sent]
+    assert exit == Exit(How.SIGNALED, code=128 + sent, signal=sent)
+
+
+async def test_a_step_that_can_not_be_taken_says_why(engine: ScriptedEngine) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    engine.failing["signal"] = BROKEN
+
+    with pytest.raises(StepError, match="stumbled"):
+        await life.ask(SignalStep(wait=1))
+    with pytest.raises(StepError, match="stdin: pipe"):
+        await life.ask(CloseStdinStep(wait=1))
+
+    engine.failing.clear()
+    await ended(life)
+
+
+async def test_what_is_written_reaches_it_and_so_does_the_end(engine: ScriptedEngine) -> None:
+    life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PIPE), engine)
+    await started(life)
+    (talk,) = engine.only.ears
+
+    await life.ask(SendStep("quit {id}\n", wait=1))
+    assert life.input is not None
+    await life.input.write(b"more")
+    await life.ask(CloseStdinStep(wait=1))
+
+    assert talk.theirs.recv(100, 0x100) == b"quit agent\nmore"
+    assert talk.theirs.recv(100) == b""
+    assert not life.input.open
+    await ended(life)
+
+
+async def test_a_terminal_has_its_size_its_keys_and_its_end(engine: ScriptedEngine) -> None:
+    life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PTY), engine)
+    await started(life)
+    (talk,) = engine.only.ears
+    await wait_all_tasks_blocked()
+    assert talk.size == (80, 24)
+    assert life.input is not None
+    assert life.input.terminal
+
+    life.input.resize(120, 40)
+    await life.signal(signal.SIGINT)
+    await life.ask(CloseStdinStep(wait=1))
+    await wait_all_tasks_blocked()
+
+    assert talk.size == (120, 40)
+    assert talk.theirs.recv(100) == b"\x03\x04"
+    assert engine.only.signals == []
+    await ended(life)
+
+
+# What it is given
+
+
+async def test_secrets_are_in_its_environment_and_not_in_what_it_says(engine: ScriptedEngine, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("correct-horse-battery\n")
+    secrets = {"KEY": SecretFile(str(tmp_path / "key"))}
+    life, heard = life_of(scripted_spec("sleep", secrets=secrets), engine)
+    await started(life)
+    env = engine.only.plan.form["Env"]
+    assert isinstance(env, list)
+    assert "KEY=correct-horse-battery" in env
+
+    engine.say(life.name, Stream.STDOUT, b"it is correct-horse")
+    engine.say(life.name, Stream.STDOUT, b"-battery.\n")
+    engine.end(life.name, 0)
+    await life.wait()
+
+    assert b"correct-horse" not in heard.said()
+    assert heard.said().endswith(b".\n")
+
+
+async def test_what_only_the_supervisor_sets_is_refused_and_named(engine: ScriptedEngine) -> None:
+    life, heard = life_of(scripted_spec("true", env={"AGENT_ID": "somebody", "A": "{id}"}), engine)
+    await started(life)
+    env = engine.only.plan.form["Env"]
+    assert isinstance(env, list)
+    await life.wait()
+
+    assert "AGENT_ID=agent" in env
+    assert "A=agent" in env
+    assert b"not given to it, as only the supervisor sets these: AGENT_ID" in heard.said(Stream.SUPERVISOR)
+
+
+async def test_a_link_that_leads_elsewhere_by_now_is_seen_at_the_start(engine: ScriptedEngine, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (tmp_path / "link").symlink_to(work)
+    runtime = runtime_of(scripted_spec("true", mounts=(f"{tmp_path}/link:/work",)), engine)
+    assert (await live(runtime.life(Heard().launch()))).clean
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("/etc")
+
+    with pytest.raises(StartError, match="which leads to /etc is not allowed"):
+        await runtime.life(Heard().launch(generation=2)).start()
+
+
+async def test_what_is_mounted_is_where_the_link_leads(engine: ScriptedEngine, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "work")
+    life, _ = life_of(scripted_spec("sleep", mounts=(f"{tmp_path}/link:/work:ro",)), engine)
+    await started(life)
+    host = engine.only.plan.form["HostConfig"]
+    assert isinstance(host, dict)
+
+    assert host["Binds"] == [f"{tmp_path}/work:/work:ro"]
+    await ended(life)
+
+
+def test_a_policy_holds_for_every_runtime_that_is_made(engine: ScriptedEngine) -> None:
+    with pytest.raises(SpecError, match="image 'bb:1' is not allowed"):
+        runtime_of(scripted_spec("true"), engine, policy=ContainerPolicy(images=("agent:*",)))
+
+
+# Commands in it
+
+
+async def test_a_command_in_it_has_output_and_a_code(engine: ScriptedEngine) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+
+    completed = await life.run(("exit", "3"), 5)
+
+    assert (completed.code, completed.output) == (3, b"exit 3")
+    await ended(life)
+
+
+async def test_a_command_that_takes_too_long_has_no_code(engine: ScriptedEngine) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+
+    assert (await life.run(("sleep",), 0.05)).code is None
+    await ended(life)

@@ -1,0 +1,37 @@
+"""Where a container engine listens: as it is written, or where engines are used to listen."""
+
+import os
+from collections.abc import Mapping
+
+from trio_supervisor.errors import StartError
+
+_USUAL = ("/var/run/docker.sock", "{runtime}/docker.sock", "{runtime}/podman/podman.sock", "/run/podman/podman.sock")
+_VARIABLES = ("DOCKER_HOST", "CONTAINER_HOST")
+
+
+def engine_address(written: str | None, environ: Mapping[str, str]) -> str:
+    """`unix:///path` or `tcp://host:port`: what is written, else $DOCKER_HOST or $CONTAINER_HOST, else a usual socket.
+
+    Raises:
+        StartError: no engine is found; or the variable names something else.
+    """
+    if written is not None:
+        return written
+    for name in _VARIABLES:
+        if value := environ.get(name):
+            if not value.startswith(("unix:///", "tcp://")):
+                raise StartError(f"${name} is {value!r}: only unix:///path and tcp://host:port are supported")
+            return value
+    paths = [path.format(runtime=environ.get("XDG_RUNTIME_DIR") or "/nowhere") for path in _USUAL]
+    for path in paths:
+        if os.path.exists(path):
+            return f"unix://{path}"
+    raise StartError(
+        "no container engine found: start one (docker, or `podman system service`), or name its socket by "
+        "$DOCKER_HOST or `container: {engine: unix:///path}`"
+    )
+
+
+def is_local(address: str) -> bool:
+    """Whether the processes of this engine's containers can be processes of this machine."""
+    return address.startswith("unix://")

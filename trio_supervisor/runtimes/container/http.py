@@ -1,0 +1,162 @@
+"""HTTP to a container engine, over a unix socket or TCP; imports httpx, so it is loaded with the first container.
+
+Each request has a connection of its own, closed with it: httpx's pool loses a place when a request is cancelled from
+outside (encode/httpcore#1093), and an engine is asked seldom. Times are seconds.
+"""
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import cache
+from urllib.parse import urlencode
+
+import httpx
+import trio
+
+from trio_supervisor.record import record
+from trio_supervisor.runtimes.container.engine import EngineError
+from trio_supervisor.words import one_line
+
+CLOSING = 2.0
+_CHUNK = 64 * 1024
+_JSON = {"Content-Type": "application/json"}
+_HIJACK = {"Connection": "Upgrade", "Upgrade": "tcp"}
+
+Query = Mapping[str, str | int]
+
+
+@record
+class Reply:
+    """What an engine has answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> object:
+        """The body as JSON; None if it is none."""
+        try:
+            found: object = json.loads(self.body)
+            return found
+        except ValueError:
+            return None
+
+    @property
+    def words(self) -> str:
+        """Why it has refused."""
+        found = self.json()
+        message = found.get("message") if isinstance(found, dict) else None
+        return one_line(str(message or self.body.decode(errors="replace") or f"HTTP {self.status}"), 300)
+
+
+class EngineHttp:
+    """Asks one engine."""
+
+    def __init__(self, address: str) -> None:
+        """`address`: `unix:///path` or `tcp://host:port`."""
+        self.address = address
+        path = address.removeprefix("unix://")
+        self._uds = path if path != address else None
+        self._base = "http://localhost" if self._uds else "http" + address.removeprefix("tcp")
+
+    async def call(
+        self, method: str, path: str, timeout: float, query: Query | None = None, body: object = None
+    ) -> Reply:
+        """Ask, and take in the whole answer. Raises EngineError when there is none within `timeout`."""
+        with trio.move_on_after(timeout):
+            async with self._answered(method, path, query, body) as response:
+                return Reply(response.status_code, response.headers, await response.aread())
+        raise EngineError(f"{self.address} does not answer within {timeout:g} s")
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, path: str, query: Query | None = None, body: object = None, *, hijack: bool = False
+    ) -> AsyncIterator["Connection"]:
+        """Ask, and have the connection while the block lasts: what comes is the answer, or is said over it both ways.
+
+        Raises:
+            EngineError: the engine refuses it.
+        """
+        async with self._answered(method, path, query, body, _HIJACK if hijack else {}) as response:
+            if response.status_code not in (101, 200):
+                with suppress(httpx.HTTPError):
+                    await response.aread()
+                reply = Reply(response.status_code, response.headers, response.content)
+                raise EngineError(reply.words, reply.status)
+            connection = Connection(response, self.address)
+            try:
+                yield connection
+            finally:
+                with trio.move_on_after(CLOSING, shield=True):
+                    await connection.leave()
+
+    @asynccontextmanager
+    async def _answered(
+        self, method: str, path: str, query: Query | None, body: object, more: Mapping[str, str] = {}
+    ) -> AsyncIterator[httpx.Response]:
+        url = f"{self._base}{path}" + (f"?{urlencode(query)}" if query else "")
+        content = None if body is None else json.dumps(body).encode()
+        headers = {**(_JSON if body is not None else {}), **more}
+        transport = httpx.AsyncHTTPTransport(uds=self._uds, verify=_no_tls(), trust_env=False)
+        try:
+            # No timeouts: who asks cancels.
+            yield await transport.handle_async_request(httpx.Request(method, url, headers=headers, content=content))
+        except httpx.ConnectError as error:
+            raise EngineError(f"{self.address}: no engine answers: {_why(error)}", reached=False) from error
+        except (httpx.HTTPError, OSError) as error:
+            raise EngineError(f"{self.address}: {_why(error)}") from error
+        finally:
+            with trio.move_on_after(CLOSING, shield=True):
+                await transport.aclose()
+
+
+class Connection:
+    """What an engine sends, and what is sent to it."""
+
+    def __init__(self, response: httpx.Response, address: str) -> None:
+        self._address = address
+        self._network = response.extensions["network_stream"] if response.status_code == 101 else None
+        self._chunks = None if self._network is not None else response.aiter_raw()
+
+    async def receive(self) -> bytes:
+        """Wait for what comes next; b"" is the end. Raises EngineError when it breaks off."""
+        try:
+            if self._chunks is not None:
+                return await anext(self._chunks, b"")
+            assert self._network is not None
+            received: bytes = await self._network.read(_CHUNK)
+            return received
+        except Exception as error:
+            if not isinstance(error, httpx.HTTPError | OSError) and type(error).__module__ != "httpcore":
+                raise
+            raise EngineError(f"{self._address}: {_why(error)}") from error
+
+    async def leave(self) -> None:
+        """Read no more. Being cancelled is the one way out of the library's nested generators that closes each."""
+        if self._chunks is None:
+            return
+        with trio.CancelScope() as enough:
+            enough.cancel()
+            async for _ in self._chunks:
+                pass
+
+    def socket(self) -> trio.socket.SocketType | None:
+        """What the other side reads; None: it reads nothing."""
+        return None if self._network is None else self._network.get_extra_info("socket")
+
+
+@cache
+def _no_tls() -> ssl.SSLContext:
+    """Never used; httpx makes one of its own otherwise, for tens of milliseconds."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _why(error: BaseException) -> str:
+    """In words of the system, where it has said something."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return one_line(str(error) or type(error).__name__)

@@ -1,0 +1,457 @@
+"""One life in a container: made, started, heard, asked, killed, and removed in the end. Times are seconds.
+
+A task of its own carries it: it makes the container, hears what it says, and finds it again when an engine was
+restarted. Whoever waits for a start may be cancelled; what was begun goes on until it is known what there is. Whether
+it is over is what the engine shows when it is looked at: events, and the end of what it says, only tell when.
+"""
+
+import math
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+import trio
+
+from trio_supervisor.commands import Completed
+from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.errors import ProbeError, StartError, StepError
+from trio_supervisor.runtimes.base import Stream, WasActive
+from trio_supervisor.runtimes.container.engine import (
+    Attach,
+    ContainerEngine,
+    EngineError,
+    Fetch,
+    Missed,
+    Phase,
+    Seen,
+    Talk,
+)
+from trio_supervisor.runtimes.container.exec import run_in
+from trio_supervisor.runtimes.container.exits import exit_of
+from trio_supervisor.runtimes.container.input import ContainerInput
+from trio_supervisor.runtimes.container.setting import Setting
+from trio_supervisor.runtimes.container.undead import Undead
+from trio_supervisor.runtimes.container.watch import Listener
+from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE
+from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.spec import AskStep, CloseStdinStep, Pull, SendStep, SignalStep, Stdin, expand
+
+UNKILLABLE_AFTER = 9.0
+"""So long after a kill a container is called unkillable: before the engine of the tree does so for us."""
+MAKING = 10.0
+"""So long the making of a container may go on after it was cancelled."""
+BURIAL = 15.0
+"""So long the removal of one that was not started, or is over, is waited for; then it goes on without us."""
+SHORTEST_CALL = 1.0
+"""So long a kill may take in any case."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+"""Between two looks at what should be over, and two tries to reach an engine."""
+CONNECT = 2.0
+"""So long a start waits for the stream of events; without one it goes on."""
+
+
+class ContainerLife:
+    """A `Life` that can be talked to and runs commands (see `trio_supervisor.runtimes.base`)."""
+
+    def __init__(self, setting: Setting, lease: PortLease | None, find: Callable[[], Listener], undead: Undead) -> None:
+        """`find` gives its engine, or raises StartError; `undead`: what could not be killed of the lives before."""
+        self.name = setting.name
+        self.pid: int | None = None
+        """Its first process, where that can be seen from here."""
+        self._setting = setting
+        self._launch = setting.launch
+        self._lease = lease
+        self._find = find
+        self._found: Listener | None = None
+        self._undead = undead
+        self._begun = False
+        self._may_be_there = False
+        """It was asked for, and not refused."""
+        self._started = False
+        self._settled = trio.Event()
+        """It is started, or known not to be."""
+        self._failure: Exception | None = None
+        self._carrying = trio.CancelScope()
+        self._fetching: trio.CancelScope | None = None
+        self._carried = trio.Event()
+        """Nobody carries it any more: all was heard."""
+        self._killed_at: float | None = None
+        self._over = trio.Event()
+        self._news = trio.Event()
+        self._input: ContainerInput | None = None
+        self._size: tuple[int, int] | None = None
+        self._sizing = False
+        self._stop_signal = signal.SIGTERM
+        self._memory = setting.spec.memory
+
+    @property
+    def _listener(self) -> Listener:
+        assert self._found is not None
+        return self._found
+
+    @property
+    def _engine(self) -> ContainerEngine:
+        return self._listener.engine
+
+    # The start
+
+    async def start(self) -> None:
+        """Make and start a container.
+
+        Raises:
+            StartError: it can't be had, or was killed before it ran; there is no container then.
+        """
+        await trio.lowlevel.checkpoint()
+        self._check_wanted()
+        await self._undead.wait_gone(BURIAL)
+        await self._setting.look_up()
+        self._check_wanted()
+        self._found = self._find()
+        # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
+        self._begun = True
+        self._listener.add(self.name, self._wake)
+        trio.lowlevel.spawn_system_task(self._carry, name=f"trio_supervisor container {self.name}")
+        await self._settled.wait()
+        if self._failure is not None:
+            self._begun = False
+            self._listener.drop(self.name)
+            self._end_input()
+            if isinstance(self._failure, EngineError):
+                raise StartError(str(self._failure)) from self._failure
+            raise self._failure
+
+    def _check_wanted(self) -> None:
+        if self._killed_at is not None:
+            raise StartError("killed before it was started")
+
+    async def _carry(self) -> None:
+        """Make it, start it, hear it to its end."""
+        try:
+            with self._carrying:
+                with trio.move_on_after(CONNECT):
+                    await self._listener.wait_connected()
+                await self._make()
+                await self._live()
+        except Exception as error:  # a system task must not raise: it is told to who waits for the start
+            self._failure = error
+        finally:
+            if not self._started:
+                self._failure = self._failure or EngineError("cancelled before it was started")
+            if not self._started and self._may_be_there:
+                # It shields itself, and is bounded.
+                await self._undead.bury_within(self._engine, self.name, BURIAL, self._setting.say)  # noqa: ASYNC102
+            self._settled.set()
+            self._carried.set()
+            self._wake()
+
+    async def _make(self) -> None:
+        image, pull = self._setting.spec.image, self._setting.spec.pull
+        if pull is Pull.ALWAYS:
+            await self._fetch(image)
+        try:
+            await self._create()
+        except EngineError as error:
+            if error.status != 404 or "image" not in str(error).lower():
+                raise
+            if pull is Pull.NEVER:
+                raise EngineError(f"{error}; with pull: missing, or always, it is fetched", 404) from error
+            if pull is Pull.ALWAYS:
+                raise
+            await self._fetch(image)
+            await self._create()
+
+    async def _create(self) -> None:
+        self._check_alive()
+        self._may_be_there = True
+        try:
+            await self._engine.create(self._setting.plan)
+        except EngineError as error:
+            self._may_be_there = not error.status and error.reached
+            raise
+
+    async def _fetch(self, image: str) -> None:
+        """Have the image fetched, which takes as long as it takes."""
+        self._setting.say(f"image {image} is being fetched")
+        with trio.CancelScope() as self._fetching:
+            self._check_alive()
+            async with self._engine.open(Fetch(image)) as talk:
+                while await talk.heard() is not None:
+                    pass
+        self._fetching = None
+
+    def _check_alive(self) -> None:
+        if self._killed_at is not None:
+            raise EngineError("killed before it was started")
+
+    # What it says
+
+    async def _live(self) -> None:
+        """Start it, and hear it until it is over, over as many connections as that takes."""
+        stdin = self._setting.spec.stdin
+        attach = Attach(self.name, stdin=stdin is not Stdin.NULL, terminal=stdin is Stdin.PTY)
+        pause = FIRST_PAUSE
+        while True:
+            begun = trio.current_time()
+            try:
+                async with self._engine.open(attach) as talk:
+                    self._take_input(talk, attach)
+                    if not self._started:
+                        await self._start()
+                    await self._hear(talk)
+            except EngineError:
+                # Once it is started, an engine that does not answer ends nothing.
+                if not self._started:
+                    raise
+            lost = time.time()
+            self._wake()
+            pause = FIRST_PAUSE if trio.current_time() - begun > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            if not await self._goes_on(pause):
+                return
+            with suppress(EngineError):
+                await self._catch_up(Missed(self.name, lost - 1, attach.terminal))
+
+    async def _start(self) -> None:
+        self._check_alive()
+        await self._engine.start(self.name)
+        self._started = True
+        with suppress(EngineError):
+            seen = await self._engine.look(self.name)
+            if seen is not None:
+                self._stop_signal = self._setting.spec.stop_signal or _signal(seen.stop_signal) or signal.SIGTERM
+                self.pid = seen.pid if self._listener.local and seen.phase is Phase.RUNNING else None
+        self._settled.set()
+
+    async def _hear(self, talk: Talk) -> None:
+        while (heard := await talk.heard()) is not None:
+            stream, chunk = heard
+            while chunk:
+                size = max(1, self._launch.at_once(stream))
+                await self._launch.room()
+                self._setting.output(stream, chunk[:size])
+                chunk = chunk[size:]
+
+    async def _goes_on(self, pause: float) -> bool:
+        """Whether it runs although nothing is heard any more; waits until its engine tells."""
+        while True:
+            with trio.move_on_after(pause):
+                await self._over.wait()
+                return False
+            with suppress(EngineError):
+                seen = await self._engine.look(self.name)
+                return seen is not None and seen.phase is Phase.RUNNING
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _catch_up(self, missed: Missed) -> None:
+        """Hear what was said while nobody listened, as far as the engine has kept it."""
+        self._setting.say("the connection to its engine broke off; it runs on, and is heard again")
+        async with self._engine.open(missed) as talk:
+            await self._hear(talk)
+
+    # Its input
+
+    @property
+    def input(self) -> ContainerInput | None:
+        """What it reads, if it reads anything of us."""
+        return self._input
+
+    def _take_input(self, talk: Talk, attach: Attach) -> None:
+        fd = talk.socket() if attach.stdin else None
+        if fd is None:
+            return
+        self._end_input()
+        self._input = ContainerInput(fd, terminal=attach.terminal, resized=partial(self._resize, talk))
+        self._input.taken = partial(self._launch.report, WasActive())
+        if attach.terminal and self._size is None:
+            window = self._setting.spec.window
+            self._resize(talk, window.columns, window.rows)
+
+    def _resize(self, talk: Talk, columns: int, rows: int) -> None:
+        self._size = (columns, rows)
+        if not self._sizing:
+            self._sizing = True
+            trio.lowlevel.spawn_system_task(self._keep_size, talk)
+
+    async def _keep_size(self, talk: Talk) -> None:
+        """Set the size, until it is the one that was wanted last: one after the other, once it runs."""
+        done: tuple[int, int] | None = None
+        await self._settled.wait()
+        while self._started and self._size is not None and self._size != done:
+            done = self._size
+            # It may be over; and nobody can be told.
+            with suppress(EngineError):
+                await talk.resize(*done)
+        self._sizing = False
+
+    def _end_input(self) -> None:
+        if self._input is not None:
+            self._input.close()
+
+    # The end
+
+    async def wait(self) -> Exit:
+        """Wait until the container is over and removed; what it has said is handed over by then."""
+        if not self._begun:
+            return Exit(How.CANCELLED)
+        async with trio.open_nursery() as nursery:
+            if self._setting.redacted is not None:
+                nursery.start_soon(self._setting.redacted.run)
+            exit = await self._wait_to_the_end()
+            nursery.cancel_scope.cancel()
+        self._listener.drop(self.name)
+        self._end_input()
+        self.pid = None
+        if self._started:
+            for stream in (Stream.STDOUT, Stream.STDERR):
+                self._setting.output(stream, b"")
+        if self._lease is not None:
+            self._lease.life_over()
+        return exit
+
+    async def _wait_to_the_end(self) -> Exit:
+        if not self._settled.is_set():
+            # The start was cancelled.
+            with trio.move_on_after(MAKING):
+                await self._settled.wait()
+            if not self._settled.is_set():
+                self._carrying.cancel()
+                await self._carried.wait()
+        if not self._started:
+            await self._carried.wait()
+            return Exit(How.CANCELLED)
+        exit = await self._wait_over()
+        self._over.set()
+        if exit.how is not How.UNKILLABLE:
+            with trio.move_on_after(LAST_WORDS_PATIENCE):
+                await self._carried.wait()
+        self._carrying.cancel()
+        await self._carried.wait()
+        if exit.how is How.UNKILLABLE:
+            self._undead.add(self._engine, self.name, exit.detail, self._setting.say)
+        else:
+            # It does not run any more: whoever waits for the end of a kill need not wait for the engine to tidy up.
+            patience = BURIAL
+            if self._killed_at is not None:
+                patience = max(SHORTEST_CALL, self._killed_at + UNKILLABLE_AFTER - trio.current_time())
+            await self._undead.bury_within(self._engine, self.name, patience, self._setting.say)
+        return exit
+
+    async def _wait_over(self) -> Exit:
+        complaint, pause = "", FIRST_PAUSE
+        while True:
+            self._news = trio.Event()
+            trouble, exit = await self._look()
+            if exit is not None:
+                return exit
+            if trouble and trouble != complaint:
+                self._setting.say(f"its engine can't be asked: {trouble}; it is tried again")
+            elif complaint and not trouble:
+                self._setting.say("its engine answers again")
+            complaint = trouble
+            if self._killed_at is not None and trio.current_time() - self._killed_at >= UNKILLABLE_AFTER:
+                detail = trouble or "it runs on after SIGKILL"
+                return Exit(How.UNKILLABLE, detail=f"container {self.name}: {detail}")
+            if not trouble and self._killed_at is None:
+                pause = FIRST_PAUSE
+                await self._news.wait()
+                continue
+            with trio.move_on_after(pause):
+                await self._news.wait()
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _look(self) -> tuple[str, Exit | None]:
+        """What is in the way of knowing, and the exit if it is over."""
+        seen: Seen | None = None
+        killed = self._killed_at is not None
+        until = math.inf
+        if self._killed_at is not None:
+            until = max(self._killed_at + UNKILLABLE_AFTER, trio.current_time() + SHORTEST_CALL)
+        try:
+            with trio.CancelScope(deadline=until) as patience:
+                if killed:
+                    await self._engine.signal(self.name, signal.SIGKILL)
+                seen = await self._engine.look(self.name)
+        except EngineError as error:
+            return str(error), None
+        if patience.cancelled_caught:
+            return f"it does not answer within {UNKILLABLE_AFTER:g} s", None
+        if seen is None:
+            return "", Exit(How.KILLED, detail="its container was removed by somebody else")
+        if seen.phase is Phase.RUNNING:
+            return "", None
+        return "", exit_of(seen, self._memory, killed=killed)
+
+    def _wake(self) -> None:
+        self._news.set()
+
+    def kill(self) -> None:
+        """SIGKILL to the container, now and until it is over."""
+        if self._killed_at is None:
+            self._killed_at = trio.current_time()
+        if self._fetching is not None:
+            self._fetching.cancel()
+        self._wake()
+
+    # What it is asked
+
+    async def ask(self, step: AskStep) -> None:
+        """Take a step of the stop; TERM is what its spec or its image has for that.
+
+        Raises:
+            StepError: it can't be taken.
+        """
+        if not self._started or self._over.is_set():
+            return
+        match step:
+            case SignalStep():
+                wanted = self._stop_signal if step.signal is signal.SIGTERM else step.signal
+                await self._signal(wanted)
+            case CloseStdinStep():
+                await self._reads().end()
+            case SendStep():
+                inner = self._setting.spec.inner_port(self._setting.port)
+                try:
+                    await self._reads().write(expand(step.send, self._launch.child, inner).encode())
+                except OSError as error:
+                    raise StepError(error.strerror or str(error)) from error
+
+    async def signal(self, number: int, *, group: bool = True) -> None:
+        """Send a signal that is no request to end; see `Interactive`. Raises StepError."""
+        if self._over.is_set() or (group and self._input is not None and self._input.interrupt(number)):
+            return
+        await self._signal(number)
+
+    async def _signal(self, number: int) -> None:
+        try:
+            await self._engine.signal(self.name, number)
+        except EngineError as error:
+            raise StepError(str(error)) from error
+
+    def _reads(self) -> ContainerInput:
+        if self._input is None:
+            raise StepError("its standard input is closed: write stdin: pipe, or pty")
+        return self._input
+
+    async def run(self, command: Sequence[str], timeout: float) -> Completed:
+        """Run a short command in the container; see `RunsCommands`."""
+        return await run_in(self._engine, self.name, tuple(command), timeout, local=self._listener.local)
+
+    async def members(self) -> list[str]:
+        """What is left of it, in words."""
+        return [] if self._over.is_set() or not self._started else [f"container {self.name}"]
+
+    async def engine_health(self) -> tuple[str, str]:
+        """How its engine says it is; see `HasEngine`."""
+        try:
+            seen = await self._engine.look(self.name)
+        except EngineError as error:
+            raise ProbeError(str(error)) from error
+        return ("", "") if seen is None else (seen.health, seen.health_detail)
+
+
+def _signal(text: str) -> signal.Signals | None:
+    """A signal as an image names it: SIGQUIT, QUIT or 3."""
+    with suppress(ValueError, KeyError):
+        return signal.Signals(int(text)) if text.isdecimal() else signal.Signals["SIG" + text.removeprefix("SIG")]
+    return None

@@ -1,0 +1,70 @@
+"""The runtime of children that live in containers: makes their lives, keeps their port between them."""
+
+import os
+
+from trio_supervisor.errors import SpecError
+from trio_supervisor.runtimes.base import Launch, Runtime
+from trio_supervisor.runtimes.container.address import engine_address
+from trio_supervisor.runtimes.container.docker import DockerEngine
+from trio_supervisor.runtimes.container.life import ContainerLife
+from trio_supervisor.runtimes.container.setting import Setting
+from trio_supervisor.runtimes.container.undead import Undead
+from trio_supervisor.runtimes.container.watch import Connect, Listener, listener_of
+from trio_supervisor.runtimes.process.current import current_spawner
+from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.spec import ChildSpec, ContainerPolicy, ContainerSpec
+from trio_supervisor.vault import note_secret_sources
+
+_NO_POLICY = ContainerPolicy()
+
+
+class ContainerRuntime:
+    """The `Runtime` of one child (see `trio_supervisor.runtimes.base`)."""
+
+    announces = False
+
+    def __init__(self, spec: ChildSpec, policy: ContainerPolicy = _NO_POLICY, connect: Connect = DockerEngine) -> None:
+        """Reserve a fixed port, if it can be had. `connect` makes an engine of its address.
+
+        Raises:
+            SpecError: the child is no container, or the policy does not allow it.
+        """
+        if not isinstance(spec.run, ContainerSpec):
+            raise SpecError(f"child {spec.id!r}: not a container")
+        policy.check(spec.run)
+        self._spec = spec.run
+        self._policy = policy
+        self._connect = connect
+        self._undead = Undead()
+        note_secret_sources(spec)
+        self._lease = None if spec.port is None else PortLease(spec.port, spec.id)
+
+    @property
+    def port(self) -> int | None:
+        """The port held for the child; None without one, or as long as none could be had."""
+        return None if self._lease is None else self._lease.port
+
+    def succeed(self, before: Runtime) -> None:
+        """It stands for the child from now on, in the place of another runtime: what that could not remove is waited
+        for.
+        """
+        if isinstance(before, ContainerRuntime):
+            self._undead = before._undead
+
+    def life(self, launch: Launch) -> ContainerLife:
+        """A new life, not started yet."""
+        setting = Setting(self._spec, self._policy, launch, self._lease, current_spawner().instance)
+        return ContainerLife(setting, self._lease, self._listener, self._undead)
+
+    def _listener(self) -> Listener:
+        """Who listens to its engine, as that is found now. Raises StartError."""
+        address = engine_address(self._spec.engine, os.environ)
+        spawner = current_spawner()
+        # Before anything is asked of it: whoever clears up after us must know where.
+        spawner.note_engine(address)
+        return listener_of(address, spawner.instance, self._connect)
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self._lease is not None:
+            self._lease.release()

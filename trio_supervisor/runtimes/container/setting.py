@@ -1,0 +1,91 @@
+"""The setting of a life in a container: its secrets, mounts, port and environment, looked up at each start."""
+
+import os
+from collections.abc import Callable
+from itertools import count
+
+import trio
+
+from trio_supervisor.errors import SpecError, StartError
+from trio_supervisor.runtimes.base import Launch, Stream
+from trio_supervisor.runtimes.container.engine import Plan
+from trio_supervisor.runtimes.container.form import form_of, name_of, variables
+from trio_supervisor.runtimes.process.command import capture_command
+from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.runtimes.process.redacted import RedactedOutput, too_short
+from trio_supervisor.runtimes.process.secrets import resolve
+from trio_supervisor.spec import ContainerPolicy, ContainerSpec, is_owned
+from trio_supervisor.spec.container import Mount
+from trio_supervisor.vault import current_vault
+
+_numbers = count(1)
+
+
+class Setting:
+    """What one life is given, and where its output goes."""
+
+    def __init__(
+        self, spec: ContainerSpec, policy: ContainerPolicy, launch: Launch, lease: PortLease | None, instance: str
+    ) -> None:
+        self.spec = spec
+        self.launch = launch
+        self.name = name_of(launch, instance, next(_numbers))
+        self.redacted: RedactedOutput | None = None
+        """What takes the output in that may hold secrets; None: there are none."""
+        self._policy = policy
+        self._lease = lease
+        self._instance = instance
+        self._secrets: dict[str, str] = {}
+        self._mounts: list[tuple[Mount, str]] = []
+
+    @property
+    def port(self) -> int | None:
+        """The port that it is reached by, if it has one."""
+        return None if self._lease is None else self._lease.port
+
+    async def look_up(self) -> None:
+        """Look up what may have changed since the life before. Raises StartError."""
+        try:
+            if self.spec.mounts:
+                # Links may lead elsewhere by now; and a network file system may hang.
+                self._mounts = await trio.to_thread.run_sync(self._look_up_mounts, abandon_on_cancel=True)
+        except SpecError as error:
+            raise StartError(str(error)) from error
+        await self._look_up_secrets()
+        if self._lease is not None:
+            await self._lease.secure(self.say)
+        owned = [name for name in self.spec.env if is_owned(name)]
+        if owned and self.launch.generation == 1:
+            self.say(f"not given to it, as only the supervisor sets these: {', '.join(owned)}")
+
+    def _look_up_mounts(self) -> list[tuple[Mount, str]]:
+        return [(each, self._policy.check_mount(each)) for each in self.spec.mounts]
+
+    async def _look_up_secrets(self) -> None:
+        if not self.spec.secrets:
+            return
+        self._secrets = await resolve(
+            self.spec.secrets,
+            os.environ,
+            lambda command, within: capture_command(command, None, os.environ, within),
+        )
+        current_vault().add(map(os.fsencode, self._secrets.values()))
+        self.redacted = RedactedOutput(self.launch.output, self._secrets.values())
+        if (short := too_short(self._secrets)) and self.launch.generation == 1:
+            self.say(f"not hidden in its output, as they have less than 8 bytes: {', '.join(short)}")
+
+    @property
+    def plan(self) -> Plan:
+        """What its engine is asked for."""
+        env = variables(self.spec, self.launch, self.port, self._secrets)
+        form = form_of(self.spec, self.launch, self.port, self._instance, env, self._mounts)
+        return Plan(self.name, self.spec.image, form)
+
+    @property
+    def output(self) -> Callable[[Stream, bytes], None]:
+        """Takes what it says, without the secrets."""
+        return self.launch.output if self.redacted is None else self.redacted.take
+
+    def say(self, text: str) -> None:
+        """Tell its owner something."""
+        self.output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")
