@@ -11,7 +11,23 @@ import trio
 from attrs import define, evolve, field
 
 from tests.control.trees import PATIENCE, Far, Near, forever, open_control, reached, stubborn
-from trio_supervisor import Backoff, ChildSpec, Exec, Health, Readiness, SignalStep, process, supervisor, task
+from trio_supervisor import (
+    Backoff,
+    ChildSpec,
+    ContainerPolicy,
+    Exec,
+    Health,
+    Intensity,
+    Readiness,
+    Restart,
+    Rpc,
+    SignalStep,
+    Stdio,
+    container,
+    process,
+    supervisor,
+    task,
+)
 from trio_supervisor.config.load import load_agent
 from trio_supervisor.control.api import Action, AgentChange, Phase, Plan, State, Verb
 from trio_supervisor.control.local import LocalControl
@@ -206,6 +222,46 @@ class TestInPlace:
             await trio.sleep(0.2)
             # One may have been under way.
             assert asked.stat().st_size <= size + 2
+
+    async def test_what_is_explained_is_what_is_in_force(self, near: Open) -> None:
+        plain = process("a", SLEEP, intensity=Intensity(3, 60))
+        async with near(plain) as tree:
+            tree.write(evolve(plain, intensity=Intensity(7, 60), restart=Restart.TRANSIENT))
+            await tree.apply()
+            rules = {ground.rule.value: ground.text for ground in tree.local.explain("a").standing}
+            assert rules["restart"].startswith("transient")
+            assert any(dict(one.numbers).get("restarts") == 7 for one in tree.local.explain("a").standing)
+
+    async def test_a_probe_over_standard_input_needs_a_life_that_is_asked_so_from_the_beginning(
+        self, near: Open
+    ) -> None:
+        plain = process("a", ["cat"], stdin="pipe")
+        async with near(plain) as tree:
+            asked = evolve(plain, health=Health(Stdio(Rpc.ACP), period=60, timeout=5))
+            tree.write(asked)
+            assert await tree.apply() == {"a": "restart health"}
+            tree.write(evolve(asked, health=Health(Stdio(Rpc.ACP), period=50, timeout=5)))
+            assert await tree.plan() == {"a": "change health.period"}
+
+    async def test_what_containers_may_have_is_of_the_next_run(self, near: Open) -> None:
+        async with near(process("a", SLEEP)) as tree:
+            tree.write(process("a", SLEEP), containers=ContainerPolicy(images=("one",)))
+            found = await tree.plan()
+            assert found[""].startswith("change containers")
+            assert "next run" in found[""]
+
+    async def test_whoever_adds_a_container_is_held_to_the_policy_of_the_tree(self, near: Open) -> None:
+        policy = ContainerPolicy(images=("good",), deny_mounts=())
+        async with near(process("a", SLEEP), containers=policy) as tree:
+            for text in ("{container: {image: bad}}", "{agents: {b: {container: {image: bad}}}}"):
+                with pytest.raises(SpecError, match="image 'bad' is not allowed"):
+                    await tree.local.register("box", text)
+            tree.write(process("a", SLEEP), container("box", "bad"), containers=policy)
+            with pytest.raises(SpecError, match="image 'bad' is not allowed"):
+                await tree.local.apply()
+            text = "{container: {image: good, ports: ['{port}:80'], mounts: ['/etc:/x:ro']}, port: 18998}"
+            await tree.local.register("box", text, start=False)
+            assert tree.states()["box"] == "stopped"
 
     async def test_a_new_health_probe_ends_a_life_that_is_not_well(self, near: Open) -> None:
         plain = process("a", SLEEP)

@@ -2,19 +2,23 @@
 
 import json
 import socket
+from collections.abc import Mapping
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.control.trees import OBSERVE, OPERATE, PATIENCE, in_thread, open_control, serving_tcp, some
+from tests.control.trees import OBSERVE, OPERATE, PATIENCE, forever, in_thread, open_control, serving_tcp, some
+from trio_supervisor import task
 from trio_supervisor.control.callers import Caller
 from trio_supervisor.control.client import Client
 from trio_supervisor.control.places import UrlPlace
 from trio_supervisor.control.server.door import is_open_to_others, listening_at, split_place
 from trio_supervisor.control.server.gate import QUIET, Guesses
 from trio_supervisor.control.server.pace import Paces
+from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.control.tokens import Tokens, checked
+from trio_supervisor.embedding.specs import supervisor_spec
 from trio_supervisor.errors import AccessError, ConfigError, LockedError, RequestError, TooManyRequestsError
 from trio_supervisor.journal.orders import Order
 
@@ -46,7 +50,8 @@ async def test_who_has_a_token_may_do_what_it_is_for() -> None:
         assert (await ask(port, "POST", "/v1/agents/a/restart", authorization=bearer(OPERATE)))[0] == 200
         refused = await ask(port, "POST", "/v1/agents/a/restart", authorization=bearer(OBSERVE))
         assert refused == (403, "this token lets only observe; to command takes the one to operate")
-        assert (await ask(port, "POST", "/v1/shutdown", authorization=bearer(OBSERVE)))[0] == 403
+        for place in ("/v1/shutdown", "/v1/plan", "/v1/apply", "/v1/agents"):
+            assert (await ask(port, "POST", place, authorization=bearer(OBSERVE)))[0] == 403
         assert control.agent("a").generation == 2
 
 
@@ -186,6 +191,33 @@ async def test_an_order_is_given_by_who_has_the_token() -> None:
     assert (first.verb, first.agent, first.reason, first.who) == ("restart", "a", "it is time", "token operate")
     assert first.origin.startswith("127.0.0.1:")
     assert (second.verb, second.who, second.origin) == ("stop", "program", "")
+
+
+async def test_who_applies_and_who_adds_is_written_down_too() -> None:
+    orders: list[Order] = []
+
+    async def record(order: Order) -> None:
+        orders.append(order)
+
+    async def read() -> Written:
+        return Written(supervisor_spec(some()))
+
+    async def read_agents(texts: Mapping[str, str]) -> dict[str, Written | ConfigError]:
+        return {agent: Written(supervisor_spec([task(agent, forever)])) for agent in texts}
+
+    async with open_control(*some()) as control, serving_tcp(control) as port:
+        control.read_by(Sources(read, read_agents))
+        control.record_orders(record)
+        client = Client(UrlPlace(f"http://127.0.0.1:{port}", OPERATE))
+        assert (await in_thread(client.plan)).changes
+        await in_thread(client.register, "new", "{}")
+        await in_thread(client.apply)
+
+    assert [(order.verb, order.agent, order.who) for order in orders] == [
+        ("add", "new", "token operate"),
+        ("apply", "", "token operate"),
+    ]
+    assert [order.added for order in orders] == [{"text": "{}", "start": True}, None]
 
 
 async def test_who_joins_a_command_is_written_down_too() -> None:

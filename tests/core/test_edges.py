@@ -245,3 +245,34 @@ def test_restarts_of_an_earlier_run_are_no_news() -> None:
     it.crash()
     it.live(1)
     assert it.count(HookKind.RESTARTED) == 1
+
+
+def test_another_time_to_settle_holds_for_the_present_outage_too() -> None:
+    it = Told()
+    it.live(100)
+    it.crash()
+    it.live(10)
+    assert it.edges.due == 100 + SETTLE
+
+    it.edges.resettle(5)
+
+    assert it.edges.due == 105
+    assert it.edges.time_passed(it.now) == [HookKind.RECOVERED]
+
+
+def test_who_flaps_goes_on_to_settle_longer_than_is_written_now() -> None:
+    it = Told()
+    it.live(100)
+    for _ in range(2):
+        it.crash()
+        it.live(100)
+    due = it.crash() and it.edges.due
+    assert due == math.inf
+    it.live(1)
+    longer = it.edges.due - (it.now - 1)
+    assert longer > SETTLE
+
+    it.edges.resettle(SETTLE / 2)
+    assert it.edges.due == it.now - 1 + longer
+    it.edges.resettle(longer + 7)
+    assert it.edges.due == it.now - 1 + longer + 7

@@ -29,9 +29,18 @@ from trio_supervisor import (
     task,
 )
 from trio_supervisor.commands import Completed
-from trio_supervisor.core.facts import HeldByRule, HoldAsked, RemoveAsked, Restored, ResumeAsked, StopAsked
+from trio_supervisor.core.facts import (
+    HeldByRule,
+    HoldAsked,
+    RemoveAsked,
+    RestartAsked,
+    Restored,
+    ResumeAsked,
+    StopAsked,
+)
 from trio_supervisor.core.policy import Intensity
 from trio_supervisor.engine import delivery
+from trio_supervisor.engine.changing import Change
 from trio_supervisor.engine.delivery import Outbound
 from trio_supervisor.engine.supervisor import Supervisor as Engine
 from trio_supervisor.record import changed
@@ -187,6 +196,61 @@ async def test_a_hook_that_fails_is_told_once_until_it_works_again(autojump_cloc
         await trio.sleep(100)
 
     assert said(world) == ["hook on_ready raised RuntimeError: no such channel"] * 2
+
+
+# Written anew
+
+
+def rewritten(engine: Engine, hooks: Hooks | None) -> None:
+    child = ChildSpec("a", ProcessSpec(("a",)), hooks=hooks)
+    engine.change(Change(SupervisorSpec((child,)), at_once=(child,)))
+
+
+async def test_hooks_that_are_written_anew_tell_the_end_of_what_has_begun_before(autojump_clock: MockClock) -> None:
+    old, new = Noted(), Noted()
+    async with scripted(ScriptedWorld({"a": [Script(lifetime=5), Script()]}), old) as engine:
+        await trio.sleep(10)
+        assert old.kinds == ["ready", "failed", "restarted", "ready"]
+        rewritten(engine, changed(new.hooks(), settle=60.0))
+        await trio.sleep(40)
+        assert new.kinds == [], "it settles as long as is written now"
+        await trio.sleep(60)
+        assert new.kinds == ["recovered"]
+        engine.post(StopAsked("a"))
+        await trio.sleep(1)
+
+    assert new.kinds == ["recovered", "stopped"]
+    assert new.calls[0].lasted == 60.0
+    assert len(old.calls) == 4
+
+
+async def test_who_has_no_hooks_any_more_is_told_to_nobody_and_may_have_some_again(autojump_clock: MockClock) -> None:
+    old, new, world = Noted(), Noted(), ScriptedWorld({"a": [Script(lifetime=5), Script()]})
+    async with scripted(world, old) as engine:
+        await trio.sleep(10)
+        rewritten(engine, None)
+        await trio.sleep(100)
+        engine.post(RestartAsked("a"))
+        await trio.sleep(1)
+        assert len(old.calls) == 4
+        rewritten(engine, new.hooks())
+        engine.post(RestartAsked("a"))
+        await trio.sleep(100)
+
+    assert "recovered" not in new.kinds, "of that outage it has not heard"
+    assert new.kinds[-1] == "stopped"
+    assert "ready" in new.kinds
+
+
+async def test_calls_that_wait_go_by_what_is_written_when_it_is_their_turn(autojump_clock: MockClock) -> None:
+    old, new = Noted(takes=5.0), Noted()
+    async with scripted(ScriptedWorld({"a": [Script(lifetime=1), Script()]}), old) as engine:
+        await trio.sleep(3)
+        rewritten(engine, new.hooks())
+        await trio.sleep(10)
+
+    assert old.kinds == ["ready"]
+    assert new.kinds[:3] == ["failed", "restarted", "ready"]
 
 
 async def test_one_that_hangs_ends_in_its_time_and_delays_no_restart(autojump_clock: MockClock) -> None:

@@ -18,6 +18,7 @@ from trio_supervisor.core.facts import RestartAsked
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import ChildStartError, ConflictError, NotKilledError, SupervisorError
 from trio_supervisor.spec import ChildSpec
+from trio_supervisor.vault import note_secret_sources
 
 REMOVED = "no longer in the file"
 _THERE = frozenset({*asking.UP, State.FINISHED})
@@ -56,6 +57,7 @@ class Applying:
 
     def begin(self) -> None:
         """Change what changes in place. No checkpoint: nothing can come between the plan and this."""
+        note_secret_sources(self._planned.written.spec)
         self._planned.levels[0].engine.accounts.change(self._planned.written.spec.accounts)
         for level in self._levels:
             level.engine.change(level.change)
