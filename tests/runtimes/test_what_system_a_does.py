@@ -79,6 +79,7 @@ async def test_a_5_it_can_be_asked_who_is_there_how_many_and_on_which_ports_and_
     one, two = (process(name, SLEEPER, port=port, stop="kill") for name, port in (("a", free.first), ("b", free.last)))
     async with Supervisor(one, two) as tree:
         with trio.fail_after(PATIENCE):
+            await tree["a"].wait_ready()
             await tree["b"].wait_ready()
             assert [each.agent for each in tree.snapshot()] == ["a", "b"]
             assert {each.port for each in tree.snapshot()} == {free.first, free.last}
