@@ -137,11 +137,12 @@ async def test_rotated_files_are_compressed_while_the_flood_goes_on_and_hold_eve
     yaml = file_of(a=agent(NUMBERS.format(count=300_000, pause=0), log=log))
 
     def rotated() -> list[Path]:
-        return sorted(tmp_path.glob("a.log.*"), key=lambda path: -int(path.name.split(".")[2]))
+        # Without the one that is being written just now.
+        return sorted(tmp_path.glob("a.log.[1-9]*"), key=lambda path: -int(path.name.split(".")[2]))
 
     def is_all_there() -> bool:
         current = tmp_path / "a.log"
-        return current.exists() and current.read_bytes().endswith(b"299999\n") and not list(tmp_path.glob("*.part"))
+        return current.exists() and current.read_bytes().endswith(b"299999\n")
 
     async with running(tmp_path, yaml) as it:
         await until(is_all_there)

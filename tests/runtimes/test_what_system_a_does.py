@@ -29,7 +29,7 @@ from trio_supervisor import (
     process,
 )
 from trio_supervisor.config.load import load
-from trio_supervisor.errors import ConfigError
+from trio_supervisor.errors import ConfigError, UnknownAgentError
 from trio_supervisor.spec import DEFAULT_PORT_RANGE
 
 PATIENCE = 30.0
@@ -72,6 +72,29 @@ async def test_a_4_w1_w2_and_w6_children_that_start_together_have_ports_of_their
                 await tree.start_child(children[0])
             await tree["a0"].start()
             assert tree["a0"].snapshot().generation == 1, "it runs already"
+
+
+async def test_a_5_it_can_be_asked_who_is_there_how_many_and_on_which_ports_and_one_can_be_taken_out() -> None:
+    free = free_ports(2)
+    one, two = (process(name, SLEEPER, port=port, stop="kill") for name, port in (("a", free.first), ("b", free.last)))
+    async with Supervisor(one, two) as tree:
+        with trio.fail_after(PATIENCE):
+            await tree["a"].wait_ready()
+            await tree["b"].wait_ready()
+            assert [each.agent for each in tree.snapshot()] == ["a", "b"]
+            assert {each.port for each in tree.snapshot()} == {free.first, free.last}
+            assert (await tree.count_children()).active == 2
+            pid = tree["a"].snapshot().pid
+
+            await tree["a"].remove()
+
+            assert pid is not None
+            assert not is_alive(pid)
+            assert [each.agent for each in tree.snapshot()] == ["b"]
+            with pytest.raises(UnknownAgentError, match="no child 'a'"):
+                tree["a"]
+            with socket.socket() as again:
+                again.bind(("127.0.0.1", free.first))
 
 
 async def test_a_w3_and_w4_the_last_free_port_is_found_and_none_is_0() -> None:

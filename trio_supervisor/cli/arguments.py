@@ -126,6 +126,7 @@ def _add_names(commands: "Commands[argparse.ArgumentParser]") -> None:
     names.add_argument("--state-dir")
     names.add_argument("--socket")
     names.add_argument("--of-file", action="store_true")
+    add_url(names)
 
 
 def _add_listen(run: argparse.ArgumentParser) -> None:
