@@ -41,8 +41,7 @@ def make_app(control: Control, closing: trio.Event) -> Starlette:
     command = service.guarded(service.command)
     return Starlette(
         routes=[
-            Route("/v1/agents", service.guarded(service.agents), methods=get),
-            Route("/v1/agents", service.guarded(service.register), methods=post),
+            Route("/v1/agents", service.guarded(service.agents_or_one_more), methods=[*get, *post]),
             # The more special ones first: the first whose path it is says which methods there are.
             *[Route(f"/v1/agents/{{agent:path}}/{verb.value}", command, methods=post) for verb in requests.COMMANDS],
             Route("/v1/agents/{agent:path}/probe", service.guarded(service.probe), methods=post),
@@ -224,6 +223,10 @@ class _Service:
         fields = await _body(request, requests.SHUTDOWN)
         reason, now, wait = fields.text("reason", "asked to stop"), fields.truth("now", default=False), fields.wait()
         return await self._waited(request, self._control.shutdown(reason=reason, now=now, wait=wait))
+
+    async def agents_or_one_more(self, request: Request) -> Response:
+        """One route: the first whose path it is says which methods there are."""
+        return await (self.register(request) if request.method == "POST" else self.agents(request))
 
     async def register(self, request: Request) -> Response:
         fields = await _body(request, requests.REGISTER)

@@ -6,7 +6,7 @@ from trio_supervisor.control.api import Verb
 from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.control.wire.problems import STATUSES
-from trio_supervisor.control.wire.schemas import NUMBER, WORDS, object_of, ref, schemas
+from trio_supervisor.control.wire.schemas import WORDS, object_of, ref, schemas
 
 _TITLES: Mapping[Verb, str] = {
     Verb.START: "Have it up",
@@ -137,7 +137,7 @@ def _paths() -> Form:
             "get": _operation(
                 "What has become of a command; with `wait`, its error is the answer's",
                 _done(),
-                [_parameter("id", "path", NUMBER), *_query(requests.OPERATION)],
+                [_operation_id(), *_query(requests.OPERATION)],
                 400,
                 404,
                 409,

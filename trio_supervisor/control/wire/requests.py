@@ -106,8 +106,14 @@ SHUTDOWN: Known = {
     "now": {"type": "boolean", "default": False, "description": "without any grace"},
     "wait": WAIT,
 }
+_ID = "[A-Za-z0-9][A-Za-z0-9-]{0,63}"
 REGISTER: Known = {
-    "agent": {"type": "string", "maxLength": 1000, "description": "the path that it is to have, as team/planner"},
+    "agent": {
+        "type": "string",
+        "maxLength": 1000,
+        "pattern": f"^({_ID}/)*{_ID}$",
+        "description": "the path that it is to have, as team/planner",
+    },
     "spec": {
         "type": ["object", "string"],
         "description": "what stands under its name in a file: as an object, or as YAML",
