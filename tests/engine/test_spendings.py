@@ -7,11 +7,13 @@ import trio
 from trio.testing import MockClock
 
 from tests.engine.test_supervisor import child
+from trio_supervisor.control.register import Added, Register
 from trio_supervisor.core.budget import AtBudget, Budget, Rate
 from trio_supervisor.core.policy import Restart
 from trio_supervisor.core.spending import Ledger, Spending
 from trio_supervisor.core.state import State
 from trio_supervisor.engine import day_clock
+from trio_supervisor.engine.changing import Change
 from trio_supervisor.engine.day_clock import DayClock, wait_for
 from trio_supervisor.engine.spendings import MOST_ENTRIES, Plain, Spendings
 from trio_supervisor.engine.supervisor import Supervisor
@@ -311,3 +313,63 @@ async def test_a_clock_of_the_system_wakes_who_waits_for_it(clock: DayClock, mon
             await wait_for(clock, until)
             await wait_for(clock, until - 100)
         assert clock.now() >= until - 0.01
+
+
+# Who is written anew, or comes again
+
+
+async def test_who_was_added_and_comes_again_goes_on_where_it_was(autojump_clock: MockClock) -> None:
+    kept, added = Kept(), child("new", budget=Budget(usd=Rate(5, HOUR)))
+    for usd, state in ((4.5, State.READY), (0.6, State.HELD), (0.0, State.HELD)):
+        supervisor = Supervisor(SupervisorSpec((child("b"),)), kept.world(ScriptedWorld()))
+        async with supervisor.open():
+            Register(supervisor).restore({"new": Added("{}", True, (added,))}, {})
+            await trio.sleep(1)
+            supervisor.report_cost("new", usd)
+            await trio.sleep(1)
+            assert supervisor.children["new"].state is state
+
+
+async def test_what_was_used_up_counts_for_another_budget_and_outlasts_the_run(autojump_clock: MockClock) -> None:
+    kept, spec = Kept(), spender()
+    other = SupervisorSpec((child("a", budget=Budget(usd=Rate(8, HOUR))), child("b")))
+    supervisor = Supervisor(spec, kept.world(ScriptedWorld()))
+    async with supervisor.open():
+        supervisor.report_cost("a", 2)
+        supervisor.report_cost("a", 2)
+        await trio.sleep(1)
+        supervisor.change(Change(other, at_once=other.children[:1]))
+        await trio.sleep(1)
+        supervisor.report_cost("a", 3)
+        await trio.sleep(1)
+        assert supervisor.children["a"].state is State.READY
+
+    again = Supervisor(other, kept.world(ScriptedWorld()))
+    async with again.open():
+        await trio.sleep(1)
+        again.report_cost("a", 1)
+        await trio.sleep(1)
+        assert again.children["a"].reason.startswith("budget: 8.00 of 8 USD per h used")
+
+
+async def test_an_account_that_is_written_anew_has_used_up_what_it_had(autojump_clock: MockClock) -> None:
+    def shared(usd: float) -> SupervisorSpec:
+        return SupervisorSpec((child("a", account="team"),), accounts={"team": Account(Budget(usd=Rate(usd, HOUR)))})
+
+    kept = Kept()
+    supervisor = Supervisor(shared(5), kept.world(ScriptedWorld()))
+    async with supervisor.open():
+        await trio.sleep(1)
+        supervisor.report_cost("a", 4)
+        await trio.sleep(1)
+        supervisor.accounts.change(shared(5).accounts)
+        supervisor.accounts.change({})
+        supervisor.report_cost("a", 100)
+        await trio.sleep(1)
+        supervisor.accounts.change(shared(6).accounts)
+        supervisor.report_cost("a", 1)
+        await trio.sleep(1)
+        assert supervisor.children["a"].state is State.READY
+        supervisor.report_cost("a", 1)
+        await trio.sleep(1)
+        assert supervisor.children["a"].reason.startswith("account 'team': budget: 6.00 of 6 USD per h used")

@@ -115,6 +115,7 @@ class Register:
         for spec in in_order(coming):
             reason = self._held.pop(engine.path_of(spec.id), "")
             engine.post_start(spec, idle=bool(reason) or not starts[spec.id])
+            engine.recall_spending(spec)
             if reason:
                 engine.post(HoldAsked(spec.id, reason))
 

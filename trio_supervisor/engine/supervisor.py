@@ -337,6 +337,11 @@ class Supervisor:
         assert call.reply is not None
         return call.reply
 
+    def recall_spending(self, spec: ChildSpec) -> None:
+        """Have a child that comes again go on with what it had used up of its budget before."""
+        if spec.budget and (spent := self.accounts.spendings.spent(self.path_of(spec.id))):
+            self.post(SpendingRestored(spec.id, spent))
+
     def trial_policy(self, spec: ChildSpec) -> ChildPolicy:
         """What the machine would have to know of a child. Raises SpecError: it can't be served."""
         # Nothing is kept for it meanwhile: its port may be that of its own present life. Of a range none is taken yet.
