@@ -2,17 +2,15 @@
 
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
 
-from tests.control.trees import Far, Near, cat, crash, forever, open_control, reached, some, stubborn
-from trio_supervisor import ChildSpec, process, supervisor, task
+from tests.control.conftest import Open
+from tests.control.trees import Near, cat, crash, forever, open_control, some, stubborn
+from trio_supervisor import process, supervisor, task
 from trio_supervisor.control.api import Event, Gap, Heard, How, Phase, State, Verb
-from trio_supervisor.control.local import LocalControl
 from trio_supervisor.errors import (
     CallError,
     ChildStartError,
@@ -23,22 +21,6 @@ from trio_supervisor.errors import (
 )
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.record import changed
-
-Opened = tuple[LocalControl, Near | Far]
-Open = Callable[..., AbstractAsyncContextManager[Opened]]
-
-
-@pytest.fixture(params=["near", "far"])
-def opened(request: pytest.FixtureRequest) -> Open:
-    """Opens a tree, with a control to it."""
-
-    @asynccontextmanager
-    async def opened(*children: ChildSpec, **options: Any) -> AsyncIterator[Opened]:
-        async with open_control(*children, **options) as local, reached(request.param, local) as control:
-            yield local, control
-
-    return opened
-
 
 _STRANGE = ["x", "", "/a", "a/", "a//b", "team/x", "../a", "a/../b", "A" * 5000, "a\0", "ä", "%61"]
 

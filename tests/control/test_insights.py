@@ -1,17 +1,15 @@
 """What can be seen of a tree in depth, in the same process and through the socket alike."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import trio
 
+from tests.control.conftest import Open
 from tests.control.trees import (
     PATIENCE,
-    Far,
-    Near,
     cat,
     crash,
     forever,
@@ -24,7 +22,6 @@ from tests.control.trees import (
 from trio_supervisor import (
     A2A,
     Call,
-    ChildSpec,
     Exec,
     Health,
     Http,
@@ -42,25 +39,9 @@ from trio_supervisor.control.client import Client, as_json
 from trio_supervisor.control.decisions import MOST_DECISIONS
 from trio_supervisor.control.explaining import in_words
 from trio_supervisor.control.insights import EndpointChange, Node, Role
-from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.wire.insights import explanation_form
 from trio_supervisor.errors import ConflictError, UnknownAgentError
 from trio_supervisor.record import changed
-
-Opened = tuple[LocalControl, Near | Far]
-Open = Callable[..., AbstractAsyncContextManager[Opened]]
-
-
-@pytest.fixture(params=["near", "far"])
-def opened(request: pytest.FixtureRequest) -> Open:
-    """Opens a tree, with a control to it."""
-
-    @asynccontextmanager
-    async def opened(*children: ChildSpec, **options: Any) -> AsyncIterator[Opened]:
-        async with open_control(*children, **options) as local, reached(request.param, local) as control:
-            yield local, control
-
-    return opened
 
 
 async def until(holds: Callable[[], bool]) -> None:

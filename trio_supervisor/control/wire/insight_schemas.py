@@ -1,87 +1,73 @@
 """The schemas of what is told in depth; the twins of `insights`, to be kept in step with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from trio_supervisor.control.api import Rule
 from trio_supervisor.control.insights import Role
 from trio_supervisor.control.wire.forms import Form
+from trio_supervisor.control.wire.parts import NUMBER, STATE, TIME, TRUTH, WORDS, list_of, or_null, ref, whole
 
-All = Callable[..., Form]
 
-
-def schemas(
-    whole: All, or_null: Callable[[Form], Form], words: Form, number: Form, time: Form, state: Form
-) -> Mapping[str, Form]:
-    """By name; the arguments are what the others are made with. `whole`: an object with these properties, all of which
-    are there.
-    """
-    boolean: Form = {"type": "boolean"}
+def schemas() -> Mapping[str, Form]:
+    """By name."""
     real: Form = {"type": "number"}
-    use = whole({"used": number, "restarts": number, "within": or_null(real), "shared": boolean})
+    use = whole({"used": NUMBER, "restarts": NUMBER, "within": or_null(real), "shared": TRUTH})
     return {
-        "Usage": whole({"cpu_seconds": real, "memory_bytes": number, "processes": number}),
+        "Usage": whole({"cpu_seconds": real, "memory_bytes": NUMBER, "processes": NUMBER}),
         "Ground": whole(
             {
                 "rule": {"enum": [each.value for each in Rule]},
-                "text": words,
+                "text": WORDS,
                 "numbers": {"type": "object", "additionalProperties": {"type": ["number", "boolean"]}},
             }
         ),
         "Explanation": whole(
             {
-                "agent": _ref("Agent"),
-                "next": {**words, "description": "what comes next"},
-                "standing": {**_list("Ground"), "description": "each rule, with its numbers as they are now"},
-                "decisions": {**_list("Event"), "description": "the last ones, the latest last"},
+                "agent": ref("Agent"),
+                "next": {**WORDS, "description": "what comes next"},
+                "standing": {**list_of("Ground"), "description": "each rule, with its numbers as they are now"},
+                "decisions": {**list_of("Event"), "description": "the last ones, the latest last"},
             }
         ),
         "Use": use,
-        "Need": whole({"agent": words, "condition": words, "state": words, "met": boolean}),
+        "Need": whole({"agent": WORDS, "condition": WORDS, "state": WORDS, "met": TRUTH}),
         "Node": whole(
             {
-                "agent": words,
-                "kind": words,
-                "state": or_null(state),
-                "restart": or_null(words),
-                "depends_on": _list("Need"),
-                "limits": _list("Use"),
+                "agent": WORDS,
+                "kind": WORDS,
+                "state": or_null(STATE),
+                "restart": or_null(WORDS),
+                "depends_on": list_of("Need"),
+                "limits": list_of("Use"),
                 "supervisor": or_null(
-                    whole({"strategy": words, "profile": words, "at_limit": words, "intensity": _ref("Use")})
+                    whole({"strategy": WORDS, "profile": WORDS, "at_limit": WORDS, "intensity": ref("Use")})
                 ),
             }
         ),
-        "Nodes": whole({"nodes": _list("Node")}),
+        "Nodes": whole({"nodes": list_of("Node")}),
         "Probed": whole(
             {
-                "agent": words,
+                "agent": WORDS,
                 "probe": {"enum": [each.value for each in Role]},
-                "what": words,
-                "ok": {**or_null(boolean), "description": "null: it can't be asked"},
-                "detail": words,
+                "what": WORDS,
+                "ok": {**or_null(TRUTH), "description": "null: it can't be asked"},
+                "detail": WORDS,
                 "seconds": real,
             }
         ),
-        "Answers": whole({"answers": _list("Probed")}),
+        "Answers": whole({"answers": list_of("Probed")}),
         "Endpoint": whole(
             {
-                "agent": words,
-                "generation": number,
-                "host": words,
-                "port": number,
-                "url": words,
-                "protocol": words,
-                "since": time,
+                "agent": WORDS,
+                "generation": NUMBER,
+                "host": WORDS,
+                "port": NUMBER,
+                "url": WORDS,
+                "protocol": WORDS,
+                "since": TIME,
                 "card": {"description": "its A2A agent card, or null"},
             }
         ),
-        "Endpoints": whole({"endpoints": _list("Endpoint")}),
-        "EndpointChange": whole({"ready": boolean, "reason": words, "endpoint": _ref("Endpoint")}),
+        "Endpoints": whole({"endpoints": list_of("Endpoint")}),
+        "EndpointChange": whole({"ready": TRUTH, "reason": WORDS, "endpoint": ref("Endpoint")}),
     }
-
-
-def _ref(name: str) -> Form:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _list(name: str) -> Form:
-    return {"type": "array", "items": _ref(name)}

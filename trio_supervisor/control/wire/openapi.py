@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from trio_supervisor.control.api import Verb
 from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.forms import Form
+from trio_supervisor.control.wire.parts import WORDS, object_of, ref
 from trio_supervisor.control.wire.problems import STATUSES
-from trio_supervisor.control.wire.schemas import WORDS, object_of, ref, schemas
+from trio_supervisor.control.wire.schemas import schemas
 
 _TITLES: Mapping[Verb, str] = {
     Verb.START: "Have it up",

@@ -1,105 +1,76 @@
 """The JSON Schemas of what is told, each beside its name in the OpenAPI document."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from trio_supervisor.control.api import Action, Desired, Phase, State, Verb
+from trio_supervisor.control.api import Action, Desired, Phase, Verb
 from trio_supervisor.control.wire import insight_schemas
 from trio_supervisor.control.wire.forms import Form
+from trio_supervisor.control.wire.parts import NUMBER, STATE, TIME, TRUTH, WORDS, list_of, or_null, ref, whole
 from trio_supervisor.core.exits import How
 from trio_supervisor.journal.entries import Kind
 
-TIME: Form = {"type": "string", "format": "date-time"}
-NUMBER: Form = {"type": "integer"}
-WORDS: Form = {"type": "string"}
 _SOME_WORDS: Form = {"type": "array", "items": WORDS}
-_TRUTH: Form = {"type": "boolean"}
+_PLACE: Mapping[str, Form] = {"pid": or_null(NUMBER), "port": or_null(NUMBER)}
 
-
-def ref(name: str) -> Form:
-    """A schema by its name."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def object_of(properties: Mapping[str, Form], required: Sequence[str] = ()) -> Form:
-    """An object that has these properties and no others."""
-    form: dict[str, object] = {"type": "object", "properties": dict(properties), "additionalProperties": False}
-    return {**form, "required": list(required)} if required else form
-
-
-def _all(properties: Mapping[str, Form], optional: Sequence[str] = ()) -> Form:
-    return object_of(properties, [name for name in properties if name not in optional])
-
-
-def _or_null(schema: Form) -> Form:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _list(name: str) -> Form:
-    return {"type": "array", "items": ref(name)}
-
-
-_STATE: Form = {"enum": [each.value for each in State]}
-_PLACE: Mapping[str, Form] = {"pid": _or_null(NUMBER), "port": _or_null(NUMBER)}
-
-_EXIT = _all(
+_EXIT = whole(
     {
         "how": {"enum": [each.value for each in How]},
-        "code": _or_null(NUMBER),
-        "signal": _or_null(NUMBER),
+        "code": or_null(NUMBER),
+        "signal": or_null(NUMBER),
         "detail": WORDS,
         "text": WORDS,
     }
 )
-_AGENT = _all(
+_AGENT = whole(
     {
         "agent": WORDS,
-        "state": _STATE,
+        "state": STATE,
         "desired": {"enum": [each.value for each in Desired]},
         "since": TIME,
         "reason": WORDS,
-        "next_at": _or_null(TIME),
+        "next_at": or_null(TIME),
         "restarts": NUMBER,
         "generation": NUMBER,
         **_PLACE,
-        "last_exit": _or_null(ref("Exit")),
+        "last_exit": or_null(ref("Exit")),
         "status": WORDS,
-        "failing_since": _or_null(TIME),
+        "failing_since": or_null(TIME),
         "usage": ref("Usage"),
     },
     ["usage"],
 )
-_EVENT = _all(
+_EVENT = whole(
     {
         "seq": NUMBER,
         "at": TIME,
         "agent": WORDS,
-        "old": _STATE,
-        "new": _STATE,
+        "old": STATE,
+        "new": STATE,
         "reason": WORDS,
         "generation": NUMBER,
         "restarts": NUMBER,
-        "next_at": _or_null(TIME),
+        "next_at": or_null(TIME),
         "lasted": {"type": "number"},
         **_PLACE,
-        "exit": _or_null(ref("Exit")),
-        "grounds": _list("Ground"),
+        "exit": or_null(ref("Exit")),
+        "grounds": list_of("Ground"),
     }
 )
-_LINE = _all(
+_LINE = whole(
     {
         "ts": TIME,
-        "level": _or_null(WORDS),
+        "level": or_null(WORDS),
         "agent": WORDS,
         "stream": WORDS,
         "text": WORDS,
         "seq": NUMBER,
         "generation": NUMBER,
-        "partial": _TRUTH,
+        "partial": TRUTH,
         "dropped": NUMBER,
     },
     ["partial", "dropped"],
 )
-_OPERATION = _all(
+_OPERATION = whole(
     {
         "id": NUMBER,
         "verb": {"enum": [each.value for each in Verb]},
@@ -108,12 +79,12 @@ _OPERATION = _all(
         "generation": NUMBER,
         "awaits": WORDS,
         "error": WORDS,
-        "heard": _or_null(ref("Heard")),
-        "changes": _list("Change"),
+        "heard": or_null(ref("Heard")),
+        "changes": list_of("Change"),
     },
     ["changes"],
 )
-_CHANGE = _all(
+_CHANGE = whole(
     {
         "agent": WORDS,
         "action": {"enum": [each.value for each in Action]},
@@ -122,45 +93,45 @@ _CHANGE = _all(
         "note": WORDS,
     }
 )
-_HEARD = _all(
-    {"text": WORDS, "before": WORDS, "groups": {"type": "array", "items": _or_null(WORDS)}, "dropped": NUMBER}
+_HEARD = whole(
+    {"text": WORDS, "before": WORDS, "groups": {"type": "array", "items": or_null(WORDS)}, "dropped": NUMBER}
 )
 _ENTRY_OF_EACH_KIND: Mapping[str, Form] = {
     "seq": NUMBER,
     "ts": TIME,
     "run": NUMBER,
     "kind": {"enum": [each.value for each in Kind]},
-    "agent": _or_null(WORDS),
+    "agent": or_null(WORDS),
     "reason": WORDS,
 }
 _ENTRY_OF_SOME: Mapping[str, Form] = {
-    "generation": _or_null(NUMBER),
-    "old": _or_null(WORDS),
-    "state": _or_null(WORDS),
-    "next_at": _or_null(TIME),
-    "restarts": _or_null(NUMBER),
+    "generation": or_null(NUMBER),
+    "old": or_null(WORDS),
+    "state": or_null(WORDS),
+    "next_at": or_null(TIME),
+    "restarts": or_null(NUMBER),
     **_PLACE,
-    "how": _or_null(WORDS),
-    "code": _or_null(NUMBER),
-    "signal": _or_null(NUMBER),
-    "verb": _or_null(WORDS),
-    "who": _or_null(WORDS),
-    "origin": _or_null(WORDS),
+    "how": or_null(WORDS),
+    "code": or_null(NUMBER),
+    "signal": or_null(NUMBER),
+    "verb": or_null(WORDS),
+    "who": or_null(WORDS),
+    "origin": or_null(WORDS),
 }
-_ENTRY = _all({**_ENTRY_OF_EACH_KIND, **_ENTRY_OF_SOME}, list(_ENTRY_OF_SOME))
-_ERROR = _all(
+_ENTRY = whole({**_ENTRY_OF_EACH_KIND, **_ENTRY_OF_SOME}, list(_ENTRY_OF_SOME))
+_ERROR = whole(
     {
         "kind": WORDS,
         "message": WORDS,
         "agent": WORDS,
-        "exit": _or_null(ref("Exit")),
+        "exit": or_null(ref("Exit")),
         "answer": WORDS,
     },
     ["agent", "exit", "answer"],
 )
 
 
-_SENT_EVENT = _all(
+_SENT_EVENT = whole(
     {
         "id": WORDS,
         "event": {"enum": ["change", "gap"]},
@@ -178,17 +149,17 @@ def schemas() -> Mapping[str, Form]:
     return {
         "Exit": _EXIT,
         "Agent": _AGENT,
-        **insight_schemas.schemas(_all, _or_null, WORDS, NUMBER, TIME, _STATE),
-        "Agents": _all({"agents": _list("Agent")}),
+        **insight_schemas.schemas(),
+        "Agents": whole({"agents": list_of("Agent")}),
         "Event": _EVENT,
         "SentEvent": _SENT_EVENT,
-        "Gap": _all({"seq": NUMBER, "agents": _list("Agent")}),
+        "Gap": whole({"seq": NUMBER, "agents": list_of("Agent")}),
         "Line": _LINE,
         "Heard": _HEARD,
         "Operation": _OPERATION,
         "Change": _CHANGE,
-        "Plan": _all({"changes": _list("Change"), "warnings": _SOME_WORDS, "refusals": _SOME_WORDS}),
+        "Plan": whole({"changes": list_of("Change"), "warnings": _SOME_WORDS, "refusals": _SOME_WORDS}),
         "Entry": _ENTRY,
-        "Journal": _all({"entries": _list("Entry")}),
-        "Problem": _all({"error": _ERROR}),
+        "Journal": whole({"entries": list_of("Entry")}),
+        "Problem": whole({"error": _ERROR}),
     }
