@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
 
-from tests.cli.running import Running, running
+from tests.cli.running import TIMEOUT, Running, running
 from tests.cli.seats import Seat, seated
 from tests.cli.test_control_commands import Terminal
 from tests.control.trees import short_directory
@@ -31,9 +33,9 @@ LEAVE = b"\x1d"
 
 
 @asynccontextmanager
-async def supervised() -> AsyncIterator[tuple[Running, Path]]:
+async def supervised(more: str = "") -> AsyncIterator[tuple[Running, Path]]:
     with short_directory() as directory:
-        async with running(directory, AGENTS, "--stay") as run:
+        async with running(directory, AGENTS + more, "--stay") as run:
             await run.see("● ready", 4)
             yield run, directory
 
@@ -169,18 +171,50 @@ async def test_other_keys_to_leave_by() -> None:
         assert await seat.end() == 0
 
 
-async def test_in_a_pipe_all_of_it_goes_through_and_nothing_else() -> None:
+def piped(directory: Path, agent: str, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "trio_supervisor", "attach", agent, *words, *at(directory)],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+async def standing_still(file: int) -> None:
+    """Until nobody reads on in this file."""
+    place, before = os.lseek(file, 0, os.SEEK_CUR), 0
+    while place == 0 or place != before:
+        await trio.sleep(0.3)
+        place, before = os.lseek(file, 0, os.SEEK_CUR), place
+
+
+async def test_in_a_pipe_all_of_it_goes_through_and_nothing_else_however_slowly_it_is_read() -> None:
     async with supervised() as (_, directory):
-        text = b"".join(b"line %d\n" % number for number in range(40_000))
-        done = await trio.run_process(
-            [sys.executable, "-m", "trio_supervisor", "attach", "cat", "--close-stdin", *at(directory)],
-            stdin=text,
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-        )
+        text = b"".join(b"%d\n" % number for number in range(400_000))
+        (directory / "text").write_bytes(text)
+        with (
+            (directory / "text").open("rb") as file,
+            piped(directory, "cat", "--close-stdin", stdin=file.fileno()) as it,
+        ):
+            with trio.fail_after(TIMEOUT):
+                await standing_still(file.fileno())
+            out, err = await trio.to_thread.run_sync(it.communicate)
         # cat ends with its input, and so does who is attached to it.
-        assert (done.returncode, done.stdout == text, done.stderr) == (0, True, b"")
+        assert (it.returncode, err) == (0, b"")
+        lost = next((at for at, line in enumerate(out.splitlines()) if line != b"%d" % at), None)
+        assert (len(out), lost) == (len(text), None)
+
+
+@pytest.mark.slow
+async def test_what_is_lost_is_told_in_a_pipe_too() -> None:
+    flood = "read go; yes $(printf %01000d 0) | head -c 9000000; echo; echo END; exec sleep 600"
+    async with supervised("  flood: {command: [sh, -c, '" + flood + "'], stdin: pipe}\n") as (_, directory):
+        terminal = Terminal(directory)
+        with piped(directory, "flood", "--read-only") as it:
+            await terminal("send", "flood", "go", "--expect", "END")
+            await terminal("stop", "flood")
+            _, err = await trio.to_thread.run_sync(it.communicate)
+        assert re.fullmatch(rb"trio-supervisor: flood: \d+ lines of output came too fast, and are lost\n", err)
 
 
 async def test_lines_are_sent_to_who_reads_lines_and_the_end_of_input_leaves() -> None:

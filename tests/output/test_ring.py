@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from trio_supervisor.output import rings as rings_module
-from trio_supervisor.output.ring import ENTRY_COST, LONGEST_LINE, Limits, Ring
+from trio_supervisor.output.ring import CLAIMED_BYTES, ENTRY_COST, LONGEST_LINE, Limits, Ring
 from trio_supervisor.output.rings import Rings
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.spec import RingLimits, TailLimits
@@ -115,6 +115,33 @@ def test_a_flood_of_great_chunks_keeps_at_least_half_of_what_it_may() -> None:
         assert ring.next - ring.first <= ring.limits.pieces
 
     assert ring.next - ring.first >= ring.limits.pieces // 2
+
+
+def test_what_a_reader_has_claimed_is_kept_until_it_was_read() -> None:
+    ring, read_to = Ring(Limits(pieces=2)), 1
+
+    def unread() -> int:
+        return read_to
+
+    ring.claim(unread)
+    for text in (b"a\n", b"b\n", b"c\n", b"d\n", b"e\n"):
+        ring.append(OUT, text, 1)
+    assert said(ring) == [b"a\n", b"b\n", b"c\n", b"d\n", b"e\n"]
+    read_to = 3
+    ring.append(OUT, b"f\n", 1)
+    assert said(ring) == [b"c\n", b"d\n", b"e\n", b"f\n"]
+    ring.forget(unread)
+    assert said(ring) == [b"e\n", b"f\n"]
+
+
+def test_no_claim_keeps_more_than_there_is_room_for_it() -> None:
+    ring = Ring(Limits(bytes=100))
+    ring.claim(lambda: 0)
+    for _ in range(2 * CLAIMED_BYTES // LONGEST_LINE):
+        ring.append(OUT, b"x" * (LONGEST_LINE - 1) + b"\n", 1)
+        assert ring.size <= CLAIMED_BYTES
+    assert ring.size > CLAIMED_BYTES // 2
+    assert ring.read().dropped == ring.first - 1 > 0
 
 
 def test_a_cursor_may_be_within_an_entry() -> None:

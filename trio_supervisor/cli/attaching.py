@@ -132,14 +132,21 @@ class _Attached:
                 self._writes = False
                 self._say(f"{told.words or 'somebody else'} writes now; you only watch")
             case "dropped":
-                self._say(f"{told.words} pieces of output came too fast, and are lost")
+                self._complain(f"{told.words} lines of output came too fast, and are lost")
             case _:
-                self._say(told.words)
+                self._complain(told.words)
 
     def _say(self, text: str) -> None:
         """To people at a terminal, and nothing into a pipe but what is wrong."""
         if os.isatty(2):
             self._terminal.say(text)
+
+    def _complain(self, text: str) -> None:
+        """Something is wrong, which must be known in a pipe too."""
+        if os.isatty(2):
+            self._terminal.say(text)
+        else:
+            sys.stderr.write(f"trio-supervisor: {self._options.agent}: {text}\n")
 
     # What is typed
 

@@ -1,13 +1,14 @@
 """The ring: the last of what one child has said, in the order it was read, for any number of readers at their own pace.
 
 It keeps chunks as they were read: a chunk costs a few microseconds, whatever is in it, and nobody who reads can make
-the child wait. What is said is numbered in pieces, which are lines or parts of lines; a cursor is the number of the
+the child wait. A reader that is to miss nothing claims what it has not read: for those up to `CLAIMED_BYTES` are kept
+beyond the limits. What is said is numbered in pieces, which are lines or parts of lines; a cursor is the number of the
 next piece. Times are seconds.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -17,6 +18,8 @@ from trio_supervisor.runtimes.base import Stream
 
 LIMIT_BYTES = 1 << 20
 LIMIT_PIECES = 10_000
+CLAIMED_BYTES = 4 << 20
+"""More than the pipes and buffers of a program hold that passes on what it reads."""
 LONGEST_LINE = 65536
 """Bytes; chunks whose lines are longer become several entries, so that a reader can go on within them."""
 ENTRY_COST = 256
@@ -84,6 +87,7 @@ class Ring:
         self._next = 1
         self._open: set[Stream] = set()
         self._readers = trio.lowlevel.ParkingLot()
+        self._claims: list[Callable[[], int]] = []
         self.said: dict[Stream, int] = {}
         """How many bytes were ever said, by stream."""
 
@@ -145,6 +149,16 @@ class Ring:
         """
         return Follower(self, self._next if since is None else since, most)
 
+    def claim(self, unread: Callable[[], int]) -> None:
+        """Keep what comes from this reader's cursor on until it was read; to be given up by `forget`."""
+        self._claims.append(unread)
+
+    def forget(self, unread: Callable[[], int]) -> None:
+        """The reader has gone. Harmless when it has claimed nothing."""
+        if unread in self._claims:
+            self._claims.remove(unread)
+            self._trim()
+
     async def wait_beyond(self, cursor: int) -> None:
         """Wait until something is there at the cursor, or nothing more can come."""
         while self._next <= cursor and not self.closed:
@@ -173,6 +187,8 @@ class Ring:
     def _trim(self) -> None:
         entries, limits = self._entries, self.limits
         while entries and (self._size > limits.bytes or self._next - entries[0].seq > limits.pieces):
+            if self._claims and self._is_claimed(entries[0]):
+                return
             first = entries[0]
             size_after = self._size - len(first.data) - ENTRY_COST
             # To cut a long entry is to copy it; a flood gives up whole ones, as long as much is left.
@@ -183,6 +199,9 @@ class Ring:
                 return
             entries.popleft()
             self._size = size_after
+
+    def _is_claimed(self, entry: Entry) -> bool:
+        return self._size <= CLAIMED_BYTES and any(unread() < _after(entry) for unread in self._claims)
 
     def _split_first(self) -> bool:
         """Make several of an entry of which only a part must go; False if it is short, or one line."""

@@ -214,6 +214,13 @@ class Session:
 
     # Reading
 
+    def keep_unread(self) -> None:
+        """Keep what comes behind `self.cursor` until it was read or the session ends, up to 4 MiB of it."""
+        self._channel.ring.claim(self._unread)
+
+    def _unread(self) -> int:
+        return self.cursor.piece
+
     def read(self, since: Cursor | None = None, most: int = LIMIT_BYTES) -> Said:
         """What it has said from a cursor on, up to about `most` bytes; nothing is taken from other readers.
 
@@ -359,6 +366,7 @@ class Session:
         """Leave: the right to write is free, the child goes on. Who waits here is told. Harmless when repeated."""
         if self._writer is not None:
             self._writer.release()
+        self._channel.ring.forget(self._unread)
         self._channel.close()
 
     def __enter__(self) -> Self:

@@ -36,6 +36,8 @@ class Attached:
         self._typed = bytearray()
         self._ends_input = False
         self._something_typed = trio.lowlevel.ParkingLot()
+        self._being_shown = False
+        self._shown = trio.lowlevel.ParkingLot()
         self._code, self._reason = NORMAL, ""
 
     async def run(self, *, replay: bool) -> None:
@@ -74,6 +76,7 @@ class Attached:
             writes=session.writes,
             writer=session.writer,
         )
+        session.keep_unread()
         past = session.read(most=sys.maxsize)
         for stream, data in replayed(past.entries, terminal=session.terminal, words=replay):
             await self._send(stream, data)
@@ -99,7 +102,10 @@ class Attached:
     async def _send(self, stream: Stream, data: bytes) -> None:
         mark = STDOUT if stream is Stream.STDOUT else STDERR
         for start in range(0, len(data), _PART):
+            self._being_shown = True
             await self._websocket.send_bytes(mark + data[start : start + _PART])
+            self._being_shown = False
+            self._shown.unpark_all()
 
     # What is typed
 
@@ -153,6 +159,7 @@ class Attached:
         while True:
             while not self._typed and not self._ends_input:
                 await self._something_typed.park()
+            await self._wait_shown()
             data = bytes(self._typed)
             try:
                 if data:
@@ -165,6 +172,14 @@ class Attached:
             del self._typed[: len(data)]
             if data:
                 await self._tell(type="taken", bytes=len(data))
+
+    async def _wait_shown(self) -> None:
+        """Take no more in than the client lets out, so that what an agent makes of its input can wait for the client.
+
+        At a terminal nothing waits: the keys that stop a flood must get through.
+        """
+        if self._being_shown and not self._session.terminal:
+            await self._shown.park()
 
     async def _watch_right(self) -> None:
         await self._session.wait_lost()
