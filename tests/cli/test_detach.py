@@ -194,18 +194,14 @@ async def test_whoever_ends_the_caller_leaves_all_of_it_or_nothing(
 
 
 async def test_a_supervisor_that_is_killed_in_its_start_is_told_of(place: Place) -> None:
-    # A FIFO that nobody writes holds up the reading of the file.
-    os.mkfifo(place.directory / "never")
-    place.file.write_text("include: never\nagents: {a: {command: [x]}}\n")
+    # So many that to read the file takes seconds.
+    agents = "".join(f"  a{number}: {{command: [sleep, '600'], restart: temporary}}\n" for number in range(10_000))
+    place.file.write_text(f"agents:\n{agents}")
     caller = place.begin("run", "--detach")
     with trio.fail_after(TIMEOUT):
         while not (children := Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text().split()):
             await trio.sleep(0.01)
-        await trio.sleep(0.3)
         os.kill(int(children[0]), signal.SIGKILL)
-        # The reading is a process of its own.
-        with open(place.directory / "never", "w"):
-            pass
         out, err = await trio.to_thread.run_sync(caller.communicate)
 
     assert (caller.returncode, out) == (137, "")

@@ -1,8 +1,10 @@
 """Trio's side: nothing waits but orders, and whatever is wrong with the file, things go on without it, said once."""
 
+import errno
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -213,6 +215,35 @@ async def test_a_file_that_another_one_keeps_locked_is_waited_for_and_nothing_is
 
     assert kinds(path) == [BEGUN, ENDED, BEGUN, (Kind.STATE, 1), (Kind.ORDER, "hold"), ENDED]
     assert len(said) == 2
+
+
+class Unreadable:
+    """Finds no module of the journal, as long as it is asked."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        """None for all others."""
+        if name == "trio_supervisor.journal.store":
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, os.strerror(errno.EMFILE)), ImportError("_sqlite3.so: Too many open files")]
+)
+async def test_what_it_needs_may_be_out_of_reach_for_a_while(
+    path: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, finder = Said(), Unreadable(error)
+    monkeypatch.delitem(sys.modules, "trio_supervisor.journal.store")
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    async with journal(path, said) as it:
+        it.note(entry(1))
+        await said.see("Too many open files: nothing is written until that works again; supervision goes on")
+        sys.meta_path.remove(finder)
+        await said.see("written to again")
+    assert kinds(path)[1:-1] == [(Kind.STATE, 1)]
 
 
 async def test_a_newer_file_is_left_alone(path: str) -> None:

@@ -184,7 +184,22 @@ class Writer:
 
     def _try(self, step: Callable[[], object]) -> None:
         """Whatever is wrong with the file: supervision goes on without it."""
-        from sqlite3 import Error  # noqa: PLC0415 -- as above
+        try:
+            self._try_to_store(step)
+        except OSError as error:
+            if self._is_unreadable():
+                self._put_aside(error.strerror or str(error))
+            else:
+                self._give_up(error.strerror or str(error))
+        except ImportError as error:
+            # Without a descriptor to read it with, no module can be loaded; where there is none, there will be none.
+            self._give_up(str(error), for_ever=isinstance(error, ModuleNotFoundError))
+        except Exception as error:
+            # What can't be written now can't be written later, and nothing that comes after it.
+            self._give_up(f"{type(error).__name__}: {error}: nothing is written any more", for_ever=True)
+
+    def _try_to_store(self, step: Callable[[], object]) -> None:
+        from sqlite3 import Error  # noqa: PLC0415 -- a run without a journal needs no SQLite
 
         from trio_supervisor.journal.schema import ForeignError, NewerError  # noqa: PLC0415
 
@@ -200,14 +215,6 @@ class Writer:
                 self._put_aside(str(error))
             else:
                 self._give_up(str(error))
-        except OSError as error:
-            if self._is_unreadable():
-                self._put_aside(error.strerror or str(error))
-            else:
-                self._give_up(error.strerror or str(error))
-        except Exception as error:
-            # What can't be written now can't be written later, and nothing that comes after it.
-            self._give_up(f"{type(error).__name__}: {error}: nothing is written any more", for_ever=True)
 
     def _is_unreadable(self) -> bool:
         """Whether something is there that can't even be read: no journal, whatever it is."""

@@ -1,0 +1,89 @@
+"""The present lives of the children of one supervisor: begun, watched and stopped as the machine commands it."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import trio
+
+from trio_supervisor.core.commands import (
+    CutGrace,
+    LookAtLife,
+    PassStartup,
+    Repace,
+    StartChild,
+    WatchHealth,
+    WatchReadiness,
+)
+from trio_supervisor.core.facts import Fact
+from trio_supervisor.engine.child import ChildLife, Kept
+from trio_supervisor.engine.world import World
+
+LifeCommand = CutGrace | LookAtLife | PassStartup | Repace | WatchHealth | WatchReadiness
+
+
+class Lives:
+    """By child. The last life of a child is kept until the next one, or its removal."""
+
+    def __init__(self, world: World, post: Callable[[Fact], None]) -> None:
+        self._world = world
+        self._post = post
+        self._lives: dict[str, ChildLife] = {}
+        self.nursery: trio.Nursery | None = None
+        """Where they run."""
+
+    def get(self, child: str) -> ChildLife | None:
+        """The present or last one."""
+        return self._lives.get(child)
+
+    def __iter__(self) -> Iterator[ChildLife]:
+        return iter(self._lives.values())
+
+    def forget(self, child: str) -> None:
+        """It is removed."""
+        self._lives.pop(child, None)
+
+    def begin(self, kept: Kept, command: StartChild) -> None:
+        """Start one."""
+        assert self.nursery is not None
+        life = self._lives[command.child] = ChildLife(kept, command, self._world, self._post)
+        self.nursery.start_soon(life.run, name=f"{command.child} #{command.generation}")
+
+    def adopt(self, child: str) -> None:
+        """Another spec holds for the present one."""
+        assert self.nursery is not None
+        if life := self._lives.get(child):
+            life.adopt(self.nursery)
+
+    def stop(self, child: str, *, hurry: bool) -> None:
+        """Ask it to end; `hurry`: kill it."""
+        assert self.nursery is not None
+        life = self._lives[child]
+        if hurry:
+            # Now, not when the task below runs: who is stopped later is killed later.
+            life.kill()
+        self.nursery.start_soon(life.stop, hurry, name=f"stop of {child}")
+
+    def obey(self, command: LifeCommand) -> None:
+        """Do something with a present one."""
+        life = self._lives[command.child]
+        match command:
+            case WatchHealth():
+                life.watch_health()
+            case WatchReadiness():
+                life.watch_readiness()
+            case LookAtLife():
+                assert self.nursery is not None
+                look = partial(life.look, connections=command.connections)
+                self.nursery.start_soon(look, name=f"look at {command.child}")
+            case PassStartup():
+                life.pass_startup()
+            case Repace():
+                life.repace(command.role, lost=command.lost)
+            case CutGrace():
+                life.cut_grace()
+
+    def kill_rest(self) -> None:
+        """Nothing else is done for those that are left."""
+        for life in self._lives.values():
+            if not life.over.is_set():
+                life.life.kill()
