@@ -79,6 +79,9 @@ async def test_what_is_written_anew_is_shown_and_applied() -> None:
         assert await _lives(terminal) == after
         file.write_text(AFTER)
         assert (await terminal("reload")).stdout == "nothing to change\n"
+        other = await terminal("apply", "other.yaml")
+        assert (other.returncode, other.stdout) == (2, "")
+        assert f"this supervisor runs {file}, not" in other.stderr
 
         await terminal("shutdown")
         assert await run.end() == 0

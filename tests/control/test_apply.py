@@ -1,6 +1,7 @@
 """Plan and apply, in the same process and through the socket alike: what changes, and what is never touched."""
 
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from trio_supervisor import (
     Exec,
     Health,
     Intensity,
+    Log,
     Readiness,
     Restart,
     Rpc,
@@ -33,7 +35,7 @@ from trio_supervisor.control.api import Action, AgentChange, Phase, Plan, State,
 from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.embedding.specs import supervisor_spec
-from trio_supervisor.errors import ChildStartError, ConfigError, ConflictError, NotKilledError, SpecError
+from trio_supervisor.errors import ChildStartError, ConfigError, ConflictError, NotKilledError, RequestError, SpecError
 
 SLEEP = ["sleep", "1000"]
 
@@ -325,6 +327,60 @@ class TestInPlace:
             await tree.apply()
             assert tree.lives()["a"][0] == 2
             assert tree.states() == {"a": "ready", "b": "ready", "c": "ready"}
+
+    async def test_who_is_replaced_waits_for_what_comes_with_it(self, near: Open) -> None:
+        async with near(process("w", SLEEP), task("z", forever)) as tree:
+            states: list[State] = []
+            tree.local.listen(lambda event: states.append(event.change.new) if event.change.child == "w" else None)
+            late = process("db", ["sh", "-c", "sleep 0.1; echo up; exec sleep 1000"], readiness=Readiness(Log("up")))
+            tree.write(process("w", ["sleep", "999"], depends_on={"db": "ready"}), task("z", forever), late)
+            assert await tree.apply() == {"w": "restart command", "z": "keep", "db": "add"}
+            assert tree.states() == {"w": "ready", "z": "ready", "db": "ready"}
+            assert State.FAILED not in states
+            assert tree.lives()["w"][0] == 2
+
+    async def test_who_waits_in_vain_is_told_with_what_was_refused(self, near: Open) -> None:
+        async with near(process("w", SLEEP)) as tree:
+            tree.write(
+                process("w", ["sleep", "999"], depends_on=["db"]),
+                process("db", ["no-such-program"], restart="temporary"),
+            )
+            with pytest.raises(ConflictError) as caught:
+                await tree.apply()
+            assert "db: failed: cannot be started" in str(caught.value)
+            assert "w: failed: dependency 'db' is failed" in str(caught.value)
+
+    async def test_who_is_bound_to_one_that_comes_begins_with_it(self, near: Open) -> None:
+        async with near(process("v", SLEEP)) as tree:
+            tree.write(process("v", SLEEP, binds_to=["db"]), task("db", forever))
+            assert await tree.apply() == {"v": "restart binds_to", "db": "add"}
+            assert (tree.states(), tree.lives()["v"][0]) == ({"v": "ready", "db": "ready"}, 2)
+            tree.write(process("v", SLEEP, binds_to=["other"]), task("other", forever))
+            assert await tree.apply() == {"v": "restart binds_to", "other": "add", "db": "remove"}
+            assert (tree.states(), tree.lives()["v"][0]) == ({"v": "ready", "other": "ready"}, 3)
+
+    async def test_one_that_comes_takes_the_port_of_one_that_is_replaced(self, near: Open) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            port: int = found.getsockname()[1]
+        async with near(process("w", SLEEP, port=port)) as tree:
+            tree.write(process("x", SLEEP, port=port), process("w", SLEEP, depends_on=["x"]))
+            assert await tree.apply() == {"x": "add", "w": "restart port"}
+            assert tree.states() == {"x": "ready", "w": "ready"}
+
+
+class TestFile:
+    """Which one is meant."""
+
+    async def test_another_one_than_it_runs_is_refused(self, opened: Open) -> None:
+        async with opened(task("a", forever)) as tree:
+            tree.local.read_by(Sources(tree.read, tree.read_agents, path="/somewhere/supervisor.yaml"))
+            tree.write()
+            for call in ("plan", "apply"):
+                with pytest.raises(RequestError, match=r"runs /somewhere/supervisor\.yaml, not /else\.yaml"):
+                    await tree.control.call(call, file="/else.yaml")
+            assert tree.states() == {"a": "ready"}
+            await tree.control.call("apply", file="/somewhere/../somewhere/supervisor.yaml")
+            assert tree.states() == {}
 
 
 class TestPeople:

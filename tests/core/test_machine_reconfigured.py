@@ -363,3 +363,38 @@ class TestLimits:
 
 def _clocks(driver: Driver) -> dict[str, float]:
     return {clock.kind.value: clock.since for clock in driver["a"].clocks or ()}
+
+
+def needing(name: str) -> ChildPolicy:
+    return changed(policy(), depends_on={name: Condition.READY})
+
+
+class TestThoseToCome:
+    """They are written, and not there yet."""
+
+    def test_who_depends_on_one_waits_for_it(self) -> None:
+        driver = up(Driver(a=policy()))
+        needs = needing("b")
+        driver.tell(Reconfigured(later={"a": needs}, order=("a", "b")))
+        driver.restart("a")
+        driver.exits("a")
+        assert driver.states() == {"a": "waiting"}
+        assert driver["a"].reason == "restarted by hand; waiting for 'b' to be ready"
+        driver.add("b", policy())
+        driver.start("b")
+        driver.started("b")
+        assert driver.states() == {"a": "starting", "b": "ready"}
+
+    def test_who_is_bound_to_one_is_not_ended_for_it(self) -> None:
+        driver = up(Driver(a=policy()))
+        assert moves(driver.tell(Reconfigured({"a": changed(policy(), binds_to=("b",))}, order=("a", "b")))) == []
+
+    def test_one_that_has_come_and_is_removed_is_waited_for_no_more(self) -> None:
+        driver = up(Driver(a=policy()))
+        driver.tell(Reconfigured(order=("a", "b")))
+        driver.add("b", policy())
+        driver.remove("b")
+        driver.tell(Reconfigured({"a": needing("b")}))
+        driver.restart("a")
+        driver.exits("a")
+        assert driver.states() == {"a": "failed"}

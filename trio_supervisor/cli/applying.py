@@ -19,7 +19,7 @@ _TOP = "(supervisor)"
 
 def plan(options: argparse.Namespace, client: Client) -> int:
     """Say what `apply` would do."""
-    found = client.plan()
+    found = client.plan(file=options.meant)
     if options.json:
         sys.stdout.write(f"{as_json(found)}\n")
     else:
@@ -38,7 +38,7 @@ def apply(options: argparse.Namespace, client: Client) -> int:
     if wait and options.timeout is not None:
         wait = options.timeout
     # Given first, so that a person sees what comes, and waited for then: who presses Ctrl-C breaks nothing off.
-    done = client.apply(wait=False)
+    done = client.apply(file=options.meant, wait=False)
     moved = [change for change in done.changes if change.action is not Action.KEEP]
     if moved and not options.json:
         sys.stdout.writelines(f"{line}\n" for line in table(moved, _look()))
@@ -48,7 +48,8 @@ def apply(options: argparse.Namespace, client: Client) -> int:
     if options.json:
         sys.stdout.write(f"{as_json(done)}\n")
     elif done.phase is Phase.PENDING:
-        sys.stdout.write(f"apply is under way (operation {done.id}): {one_line(done.awaits)}\n")
+        awaits = f": {one_line(done.awaits)}" if done.awaits else ""
+        sys.stdout.write(f"apply is under way (operation {done.id}){awaits}\n")
     else:
         sys.stdout.write(f"{_summary(done.changes, _DONE) or 'nothing to change'}\n")
     return exit_codes.GAVE_UP if done.phase is Phase.PENDING and not options.no_wait else exit_codes.DONE

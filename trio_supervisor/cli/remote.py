@@ -31,6 +31,8 @@ def command(options: argparse.Namespace) -> int:
 def find_client(options: argparse.Namespace) -> Client:
     """A client of the supervisor that is meant. Raises NoSupervisorError: none can be meant by that; RequestError."""
     options.file = getattr(options, "written", None) or options.file
+    # Who names a place besides, and no file, means whatever runs there.
+    options.meant = os.path.abspath(options.file) if _names_file(options) else None
     if options.socket is not None:
         return Client(options.socket)
     url = url_of(options)
@@ -46,6 +48,10 @@ def find_client(options: argparse.Namespace) -> Client:
         what = options.state_dir or options.file
         raise NoSupervisorError(f"no supervisor runs {what}: nobody listens at {path}")
     return Client(path)
+
+
+def _names_file(options: argparse.Namespace) -> bool:
+    return getattr(options, "written", None) is not None or options.file != DEFAULT_FILE
 
 
 def url_of(options: argparse.Namespace) -> str | None:

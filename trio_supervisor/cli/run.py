@@ -199,7 +199,7 @@ class _Run:
         """How the file is read again. Who runs only some of its agents has no others come back."""
         only = self.options.agents
         read_some = partial(read_agents, os.path.dirname(self.file))
-        return Sources(self._reread, read_some, partial(_warn, console), restore=not only)
+        return Sources(self._reread, read_some, partial(_warn, console), self.file, restore=not only)
 
     def _guard(self, console: Consoles) -> Guard:
         lease = self.claim.lease

@@ -409,12 +409,13 @@ class Control(Protocol):
         the path of its supervisor); the last ones go first.
         """
 
-    async def plan(self) -> Plan:
-        """Read what is written, and compare the tree with it; nothing moves. Raises ConfigError with all mistakes,
-        ConflictError: the tree comes from no file.
+    async def plan(self, *, file: str | None = None) -> Plan:
+        """Read what is written, and compare the tree with it; nothing moves. `file`: an absolute path, the file that is
+        meant. Raises ConfigError with all mistakes, ConflictError: the tree comes from no file, RequestError: from
+        another one.
         """
 
-    async def apply(self, *, wait: Wait = True) -> Operation:
+    async def apply(self, *, file: str | None = None, wait: Wait = True) -> Operation:
         """Read what is written, and bring the tree to it; what is wrong with it is found before anything moves.
 
         A later one takes the place of one that is under way, unless it reads the same. Raises as `plan`, and

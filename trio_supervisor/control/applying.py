@@ -1,7 +1,8 @@
-"""Brings a tree to what is written: first what changes in place, then removals, then new lives, then who is added.
+"""Brings a tree to what is written: first what changes in place, then what ends, then what begins.
 
-Removals end before anything begins: what they hold (a port) may be wanted by those that come. Whoever gives it up in
-mid-way leaves a tree that a further plan describes truly; nobody is left between two specs.
+Removals and lives that are replaced end before anybody is added: what they hold (a port) may be wanted by those that
+come. Whoever depends on one that comes waits for it. Whoever gives it up in mid-way leaves a tree that a further plan
+describes truly; nobody is left between two specs.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -49,6 +50,8 @@ class Applying:
         self._moving = ", ".join(change.agent for change in planned.changes if change.action not in still)
         self._errors: dict[str, SupervisorError] = {}
         self._awaited: dict[str, Callable[[], str]] = {}
+        self._begun: list[tuple[Supervisor, Child, int]] = []
+        """Who is to have a new life, and the number of the one before."""
 
     @property
     def awaits(self) -> str:
@@ -76,8 +79,8 @@ class Applying:
     async def run(self) -> None:
         """Do the rest; returns when all of it is there. Raises ConflictError, ChildStartError: some of it is not."""
         await self._all(self._removals)
-        await self._all(self._replacements)
-        await self._all(self._additions)
+        await self._all(self._ends)
+        await self._all(self._begins)
         self._raise_errors()
 
     async def _all(self, steps: Callable[[Level], list[Step]]) -> None:
@@ -117,23 +120,25 @@ class Applying:
             steps.append((id, partial(_remove, engine, child, users)))
         return steps
 
-    # New lives
+    # New lives, and those that come
 
-    def _replacements(self, level: Level) -> list[Step]:
+    def _ends(self, level: Level) -> list[Step]:
+        """The new ones begin by themselves, as soon as what they depend on is there."""
         engine = level.engine
         steps: list[Step] = []
         for id in level.replaced:
             if (child := engine.children.get(id)) and not engine.over:
                 before = child.generation
                 engine.post(RestartAsked(id, f"changed: {self._why[engine.path_of(id)]}"))
-                steps.append((id, partial(_wait_up, engine, child, before)))
+                steps.append((id, partial(_wait_ended, engine, child, before)))
+                self._begun.append((engine, child, before))
         return steps
 
-    # Those that come
-
-    def _additions(self, level: Level) -> list[Step]:
+    def _begins(self, level: Level) -> list[Step]:
         engine = level.engine
-        steps: list[Step] = []
+        steps: list[Step] = [
+            (child.id, partial(_wait_up, engine, child, before)) for of, child, before in self._begun if of is engine
+        ]
         for spec in in_order(level.added):
             if engine.over:
                 break
@@ -176,6 +181,13 @@ async def wait_added(engine: Supervisor, id: str, answer: Callable[[], Awaitable
         asking.checked(engine.path_of(id), await answer())
     else:
         await _wait_up(engine, child, 0)
+
+
+async def _wait_ended(engine: Supervisor, child: Child, before: int) -> None:
+    """Wait for the end of a life, or of the whole."""
+    await _taken_in(engine)
+    while child.generation == before and child.state.alive and not engine.over:
+        await engine.wait_change()
 
 
 async def _wait_up(engine: Supervisor, child: Child, before: int) -> None:

@@ -240,15 +240,18 @@ class Client:
         """Stop everything."""
         return self._post("/v1/shutdown", wait, {"now": now, "reason": reason})
 
-    def plan(self) -> Plan:
-        """Read the file, and say what `apply` would do. Raises ConfigError with all mistakes."""
-        with self._asked("POST", "/v1/plan", PATIENCE, b"{}") as response, self._answering(PATIENCE):
+    def plan(self, *, file: str | None = None) -> Plan:
+        """Read the file, and say what `apply` would do. Raises ConfigError with all mistakes, RequestError: it runs
+        another file.
+        """
+        body = forms.dumps({} if file is None else {"file": file})
+        with self._asked("POST", "/v1/plan", PATIENCE, body) as response, self._answering(PATIENCE):
             data = response.read()
         return forms.plan_of(forms.loads(data))
 
-    def apply(self, *, wait: Wait = True) -> Operation:
-        """Read the file, and bring the tree to it. Raises ConfigError with all mistakes."""
-        return self._post("/v1/apply", wait, {})
+    def apply(self, *, file: str | None = None, wait: Wait = True) -> Operation:
+        """Read the file, and bring the tree to it. Raises as `plan`."""
+        return self._post("/v1/apply", wait, {} if file is None else {"file": file})
 
     def outcome(self, number: int, *, wait: Wait = True) -> Operation:
         """What has become of a command at the end of it, whose error is raised."""

@@ -31,7 +31,7 @@ from trio_supervisor.control.logs import Reading, Source, merged
 from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots, supervisors
 from trio_supervisor.control.operations import Looks, Operations, Order
 from trio_supervisor.control.register import Added, Register, beside
-from trio_supervisor.control.sources import Sources, Written
+from trio_supervisor.control.sources import Sources, Written, check_meant
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.core.state import State
@@ -78,6 +78,7 @@ class LocalControl:
         self._record: Callable[[Recorded], Awaitable[object]] | None = None
         self._journal: str | None = None
         self._read: Callable[[], Awaitable[Written]] | None = None
+        self._file = ""
         self._applying: tuple[Order, Written] | None = None
         """The last one."""
         self._read_some: Callable[[Mapping[str, str]], Awaitable[Mapping[str, Written | ConfigError]]] | None
@@ -367,17 +368,17 @@ class LocalControl:
             effect = partial(scaling.scale_replicas, self._supervisor_of(way), name, replicas)
         return await self._begin(Verb.SCALE, agent, partial(self._look_at, agent), effect, wait)
 
-    async def plan(self) -> Plan:
+    async def plan(self, *, file: str | None = None) -> Plan:
         """Read what is written, and compare the tree with it; see `Control`."""
         from trio_supervisor.control import planning  # noqa: PLC0415 -- most runs apply nothing
 
-        planned = planning.plan(self._supervisor, await self._read_file(), self._register.paths)
+        planned = planning.plan(self._supervisor, await self._read_file(file), self._register.paths)
         return Plan(tuple(planned.changes), planned.written.warnings, tuple(planned.refusals))
 
-    async def apply(self, *, wait: Wait = True) -> Operation:
+    async def apply(self, *, file: str | None = None, wait: Wait = True) -> Operation:
         """Read what is written, and bring the tree to it; see `Control`."""
         until = _seconds(wait)
-        written = await self._read_file()
+        written = await self._read_file(file)
         recorded = partial(self._write_down, Verb.APPLY.value, "", "")
         if self._applying is not None and not self._applying[0].over.is_set() and self._applying[1] == written:
             await recorded()
@@ -402,7 +403,7 @@ class LocalControl:
 
     def read_by(self, sources: Sources) -> None:
         """Have it read so what the tree is to be."""
-        self._read, self._read_some = sources.file, sources.agents
+        self._read, self._read_some, self._file = sources.file, sources.agents, sources.path
         self._register.complain = sources.complain
 
     async def _read_agent(self, text: str, agent: str) -> Written:
@@ -413,9 +414,10 @@ class LocalControl:
             raise found
         return found
 
-    async def _read_file(self) -> Written:
+    async def _read_file(self, meant: str | None) -> Written:
         if self._read is None:
             raise ConflictError("this supervisor runs no file that could be read again")
+        check_meant(meant, self._file)
         return await self._read()
 
     async def _taken_in(self) -> None:

@@ -9,6 +9,7 @@ from trio_supervisor.control.sources import Written
 from trio_supervisor.core.child import Child
 from trio_supervisor.engine.changing import Change
 from trio_supervisor.engine.supervisor import Supervisor
+from trio_supervisor.record import changed
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
 from trio_supervisor.spec.difference import Difference, child_difference, tree_difference
 
@@ -84,10 +85,10 @@ class _Planner:
         """A supervisor that runs."""
         level = Level(engine, spec)
         self.planned.levels.append(level)
+        level.added.extend(new for new in spec.children if _is_new(engine, new.id))
         for new in spec.children:
             child, present = engine.children.get(new.id), engine.wanted(new.id)
-            if child is None or present is None or child.desired is Desired.GONE:
-                level.added.append(new)
+            if new in level.added or child is None or present is None:
                 self._tell_all(engine.path_of(new.id), new, Action.ADD)
             else:
                 self._compare(level, child, present, new)
@@ -95,6 +96,10 @@ class _Planner:
 
     def _compare(self, level: Level, child: Child, present: ChildSpec, new: ChildSpec) -> None:
         path, difference = level.engine.path_of(new.id), _difference(present, new)
+        if not {spec.id for spec in level.added}.isdisjoint(new.binds_to):
+            # Those that are bound to each other begin together.
+            others = tuple(name for name in difference.in_place if name != "binds_to")
+            difference = changed(difference, restart=(*difference.restart, "binds_to"), in_place=others)
         if difference.restart:
             self._replace(level, child, new, difference)
             return
@@ -190,6 +195,11 @@ class _Planner:
 
 
 _AT_REST = "its supervisor does not run: from its next start on"
+
+
+def _is_new(engine: Supervisor, id: str) -> bool:
+    child = engine.children.get(id)
+    return child is None or child.desired is Desired.GONE or engine.wanted(id) is None
 
 
 def _difference(old: ChildSpec, new: ChildSpec) -> Difference:

@@ -114,6 +114,7 @@ def add(tree: Tree, name: str, policy: ChildPolicy, now: float) -> None:
         raise ValueError(f"child {name!r} is there already")
     tree.graph.add(name, policy)
     tree.children[name] = Child(name, policy, now)
+    tree.to_come.discard(name)
     tree.changed.append(name)
 
 

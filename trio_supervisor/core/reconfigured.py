@@ -24,6 +24,7 @@ def reconfigured(tree: Tree, fact: Reconfigured, now: float) -> None:
         return
     if fact.tree is not None:
         _change_tree(tree, fact.tree)
+    tree.to_come = set(fact.order) - tree.children.keys()
     at_once = {name: policy for name, policy in fact.children.items() if name in tree.children}
     later = {name: policy for name, policy in fact.later.items() if name in tree.children}
     _change_edges(tree, at_once | later)

@@ -45,7 +45,7 @@ def want_start(
 
 def ask(tree: Tree, child: Child) -> tuple[Answer, str]:
     """Whether a child may start, and what is in the way."""
-    answer, obstacle = tree.graph.ask(child.id, tree.state_of)
+    answer, obstacle = tree.graph.ask(child.id, tree.state_for_others)
     if answer is Answer.YES and (names := tree.graph.bound_by(child.id)) and (bound := tree.alive(names)):
         # Stopped and started together means: down together first.
         return Answer.NOT_YET, f"waiting for {bound[0].id!r}, which is bound to it, to end"
@@ -84,7 +84,7 @@ def _concerned(tree: Tree, name: str) -> tuple[str, ...]:
 
 
 def _take_bound_down(tree: Tree, name: str, bound: tuple[str, ...], now: float) -> None:
-    if tree.state_of(name) in _DOWN_FOR_BOUND:
+    if name not in tree.to_come and tree.state_of(name) in _DOWN_FOR_BOUND:
         for child in tree.alive(bound):
             if child.up and child.state is not State.STOPPING:
                 # It stays desired as it is: once down it waits for what it is bound to.

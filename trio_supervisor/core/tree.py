@@ -56,6 +56,8 @@ class Tree:
         """Those who wait for a child to be started or stopped (profile fleet)."""
         self.kept_down: set[str] = set()
         """Those that do not take part in the first start: an earlier run has left them held, or stopped by hand."""
+        self.to_come: set[str] = set()
+        """Those that are written and not there yet: who depends on one waits for it."""
         self.unstarted: set[str] = set()
         """Profile fleet: those of the first start that were not ready yet."""
         self.issued = 0
@@ -132,6 +134,10 @@ class Tree:
         """The state of a child; REMOVED if there is none."""
         child = self.children.get(name)
         return child.state if child else State.REMOVED
+
+    def state_for_others(self, name: str) -> State:
+        """The same for who depends on it: WAITING if it is to come."""
+        return State.WAITING if name in self.to_come else self.state_of(name)
 
     def alive(self, names: Iterable[str]) -> list[Child]:
         """Those of the children that have a life, over or not."""

@@ -329,6 +329,8 @@ class Loop(ABC):
         self._tell(self.path, change)
         if change.exit is not None:
             self._count_restart(change)
+        if not change.new.alive:
+            self._roster.note_down(change.child)
 
     def note(self, notice: Notice) -> None:
         """Tell something of it, or of its account."""
@@ -367,7 +369,7 @@ class Loop(ABC):
     def _obey(self, command: Command) -> None:
         match command:
             case StartChild():
-                self._lives.begin(self._roster.begin_life(command.child), command)
+                self._lives.begin(self._roster.kept[command.child], command)
             case StopChild():
                 self._stop_life(command)
             case WatchHealth() | WatchReadiness() | LookAtLife() | PassStartup() | Repace() | CutGrace():

@@ -160,12 +160,10 @@ class Roster:
                 self._replace(self.kept[spec.id], spec)
         return tuple(spec.id for spec in at_once)
 
-    def begin_life(self, child: str) -> Kept:
-        """What its next life goes by, from now on."""
-        kept = self.kept[child]
+    def note_down(self, child: str) -> None:
+        """It has no life now: it becomes what it is to be, and gives up what that does not need (a port)."""
         if self._wanted and (wanted := self._wanted.pop(child, None)):
-            self._replace(kept, wanted)
-        return kept
+            self._replace(self.kept[child], wanted)
 
     def _replace(self, kept: Kept, spec: ChildSpec) -> None:
         """Nothing is left of its life before; what comes now is something else."""

@@ -235,12 +235,12 @@ class _Service:
         return await self._waited(request, order)
 
     async def plan(self, request: Request) -> Response:
-        await _body(request, {})
-        return _json(forms.plan_form(await self._control.plan()))
+        fields = await _body(request, requests.PLAN)
+        return _json(forms.plan_form(await self._control.plan(file=_file(fields))))
 
     async def apply(self, request: Request) -> Response:
         fields = await _body(request, requests.APPLY)
-        return await self._waited(request, self._control.apply(wait=fields.wait()))
+        return await self._waited(request, self._control.apply(file=_file(fields), wait=fields.wait()))
 
     async def command(self, request: Request) -> Response:
         agent, word = request.path_params["agent"], request.url.path.rpartition("/")[2]
@@ -327,6 +327,10 @@ async def _while_connected(request: Request, asked: Awaitable[T]) -> T | None:
 def _encode_change(change: EndpointChange) -> bytes:
     data = forms.dumps(insights.change_form(change))
     return b"event: endpoint\ndata: %s\n\n" % data
+
+
+def _file(fields: requests.Fields) -> str | None:
+    return fields.text("file") if fields.has("file") else None
 
 
 async def _body(request: Request, known: requests.Known) -> Fields:

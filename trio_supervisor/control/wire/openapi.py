@@ -149,7 +149,13 @@ def _paths() -> Form:
         },
         "/v1/plan": {
             "post": _operation(
-                "Read the file, and say what apply would do", _ok("Plan"), [], 400, 409, 413, body=object_of({})
+                "Read the file, and say what apply would do",
+                _ok("Plan"),
+                [],
+                400,
+                409,
+                413,
+                body=object_of(requests.PLAN),
             )
         },
         "/v1/apply": {

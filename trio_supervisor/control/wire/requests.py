@@ -124,7 +124,8 @@ REGISTER: Known = {
 OPERATION: Known = {
     "wait": {"type": "number", "minimum": 0, "description": "so many seconds, at the most, for the end of it"}
 }
-APPLY: Known = {"wait": WAIT}
+PLAN: Known = {"file": {**TEXT, "description": "the absolute path of the file that is meant: another one is refused"}}
+APPLY: Known = {**PLAN, "wait": WAIT}
 EVENTS: Known = {
     "after": {"type": "integer", "minimum": 0, "description": "the number of the last event seen; 0: all that is kept"},
     "follow": {"type": "boolean", "default": True, "description": "go on with what happens from then on"},
