@@ -132,6 +132,8 @@ async def open_tree(
         if journal is not None:
             Recorder(journal, supervisor, control)
             control.record_orders(journal.order, journal.path, journal.remember)
+        if past is not None:
+            control.note_put_down(past.by_hand)
         await nursery.start(hub.run)
         try:
             with prints_taken_in(spec):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.cli.running import Running, running
+from tests.cli.running import TIMEOUT, Running, running
 from tests.control.trees import short_directory
 
 pytestmark = pytest.mark.slow
@@ -277,3 +277,21 @@ async def test_a_second_terminal_looks_deeper() -> None:
         assert ["usage" in one for one in plain] == [False] * 4
         assert plain[0]["failing_since"] is None
         assert run.process.returncode is None
+
+
+async def test_who_was_stopped_by_hand_can_be_started_in_the_next_run_also_where_it_is_the_only_one() -> None:
+    with short_directory() as directory:
+        terminal = Terminal(directory)
+        async with running(directory, "agents: {keep: {command: [sleep, '600']}}\n") as first:
+            await first.see("● ready")
+            await terminal("stop", "keep")
+            first.send(signal.SIGKILL)
+            await first.process.wait()
+        async with running(directory, "") as second:
+            await second.see("left down by the run before: keep (stopped)")
+            with trio.fail_after(TIMEOUT):
+                while (await terminal("start", "keep")).returncode != 0:
+                    await trio.sleep(0.1)
+            assert await terminal.state("keep") == "ready"
+            await terminal("shutdown")
+            assert await second.end() == 0

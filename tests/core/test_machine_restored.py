@@ -6,7 +6,7 @@ from trio_supervisor.core.facts import CostReported, Restored, ResumeAsked, Spen
 from trio_supervisor.core.notices import TreeStarted
 from trio_supervisor.core.policy import AtLimit, Condition, Profile
 from trio_supervisor.core.spending import Ledger
-from trio_supervisor.core.state import State
+from trio_supervisor.core.state import Desired, State
 from trio_supervisor.record import changed
 
 
@@ -24,6 +24,17 @@ def test_who_was_held_stays_held_and_who_was_stopped_stopped_until_somebody_star
     assert (driver["b"].state, driver["b"].reason) == (State.STOPPED, "stopped by hand")
     assert any(isinstance(each, TreeStarted) for each in driver.started("c"))
     assert starts(driver.start("a", "b")) == ["a", "b"]
+
+
+def test_who_was_held_by_its_limit_stays_so_and_nobody_wants_it_down() -> None:
+    driver = Driver(a=policy())
+    driver.tell(Restored("a", held="restart limit: 5 restarts within 60 s", by_limit=True))
+    assert starts(driver.tell(TreeStartAsked())) == []
+
+    it = driver["a"]
+    assert (it.state, it.desired, it.hold) == (State.HELD, Desired.UP, "")
+    assert it.reason == "restart limit: 5 restarts within 60 s"
+    assert starts(driver.tell(ResumeAsked("a"))) == ["a"]
 
 
 def test_where_all_stay_down_the_first_start_is_over_at_once_and_nothing_is_left_to_run() -> None:

@@ -11,7 +11,7 @@ from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.recording import Recorder
 from trio_supervisor.core.facts import HoldAsked, RemoveAsked, Restored, StartAsked, StopAsked
 from trio_supervisor.core.policy import Backoff, Intensity
-from trio_supervisor.core.state import State
+from trio_supervisor.core.state import Desired, State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.journal.entries import Key, Kind, Plain
 from trio_supervisor.journal.journal import Journal
@@ -127,7 +127,9 @@ async def test_restarts_are_counted_on_and_still_count_towards_the_limit(path: s
         assert second.supervisor.children["a"].generation <= 3
     async with run(path, spec) as third:
         await third.see(a="held")
-        assert third.supervisor.children["a"].reason.startswith("restart limit: 4 restarts")
+        it = third.supervisor.children["a"]
+        assert it.reason.startswith("restart limit: 4 restarts")
+        assert (it.desired, it.hold) == (Desired.UP, "")
 
 
 async def test_every_change_and_every_exit_is_written_down(path: str) -> None:

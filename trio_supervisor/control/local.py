@@ -354,7 +354,13 @@ class LocalControl:
 
     def restore(self, added: Mapping[str, Added], held: Mapping[str, str]) -> None:
         """Have those again that were added in an earlier run, by path; `held`: why, of those that stay held."""
+        down = {beside(agent, spec.id) for agent, each in added.items() if not each.start for spec in each.specs}
+        self.note_put_down(down.union(held))
         self._register.restore(added, held)
+
+    def note_put_down(self, agents: Iterable[str]) -> None:
+        """These were put down by commands, in an earlier run: somebody may want them up again."""
+        self._put_down.update(agents)
 
     async def scale(self, agent: str, replicas: int, *, wait: Wait = True) -> Operation:
         """Have so many replicas of an agent (`web` stands for `web-1`, `web-2`, ...), or instances of a template (by

@@ -85,7 +85,7 @@ class Recorder:
                 # It ends by itself, and whoever holds it knows better than we whether that is so in the next run too.
                 return
             case State.HELD if change.exit is None or change.exit.how is not How.UNKILLABLE:
-                wish = down(HELD, change.reason)
+                wish = down(HELD, change.reason, by_rule=child is not None and not child.hold)
             case State.STOPPED if child is not None and child.desired is Desired.DOWN:
                 wish = down(STOPPED, change.reason)
             case State.WAITING | State.STARTING | State.REMOVED:

@@ -153,6 +153,8 @@ class Restored:
     """Why it was held; empty if it was not."""
     until: float = math.inf
     """With `held`: when it is resumed by itself."""
+    by_limit: bool = False
+    """With `held`: by a limit of restarts; nobody wants it down."""
     stopped: str = ""
     """Why somebody had stopped it; empty if nobody had."""
     restarts: int = 0

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.facts import Restored
 from trio_supervisor.core.grounds import Ground, Rule
+from trio_supervisor.core.state import Desired, State
 from trio_supervisor.core.stops import hold_now
 from trio_supervisor.core.tree import Tree
 from trio_supervisor.core.windows import windows_of
@@ -22,7 +23,10 @@ def restored(tree: Tree, child: Child, past: Restored, now: float) -> None:
             child.attempts = past.attempts
     if past.held or past.stopped:
         tree.kept_down.add(child.id)
-        if past.held:
+        if past.held and past.by_limit:
+            child.desired = Desired.UP
+            tree.enter(child, State.HELD, now, past.held, grounds=(_BEFORE,))
+        elif past.held:
             hold_now(tree, child, past.held, past.until, now, grounds=(_BEFORE,))
         else:
             child.reason = past.stopped

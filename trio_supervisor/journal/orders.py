@@ -4,7 +4,9 @@ from trio_supervisor.journal.entries import Entry, Key, Kind, Plain
 from trio_supervisor.record import record
 
 DOWN = "down"
-"""The name of the value that says that a child is to stay down: `{"state": "held" | "stopped", "reason": ...}`."""
+"""The name of the value that says that a child is to stay down: `{"state": "held" | "stopped", "reason": ...}`, with
+`"by": "rule"` if nobody wants that.
+"""
 RESTARTS = "restarts"
 """The name of the value that says how often it was restarted: `{"total": ..., "in_a_row": ..., "times": [...]}`."""
 
@@ -35,9 +37,10 @@ class Order:
         return Entry(at, Kind.ORDER, self.agent, state=self.verb, reason=self.reason, who=self.who, origin=self.origin)
 
 
-def down(state: str, reason: str) -> Plain:
+def down(state: str, reason: str, *, by_rule: bool = False) -> Plain:
     """The value of `DOWN`."""
-    return {"state": state, "reason": reason}
+    value: dict[str, Plain] = {"state": state, "reason": reason}
+    return {**value, "by": "rule"} if by_rule else value
 
 
 def values_of(order: Order) -> dict[Key, Plain]:
