@@ -125,6 +125,7 @@ async def test_what_is_added_outlives_a_kill_of_the_supervisor_until_it_is_remov
             assert (wrong.returncode, wrong.stderr) == (2, "/no/such: No such file or directory\n")
             assert (await terminal("add", "bad")).returncode == 2
             assert (await terminal("add", "../bad", "--", "true")).returncode == 4
+            assert (await terminal("add", "bad id", "--", "true")).returncode == 2
             assert (await terminal("add", "CODER", "--", "true")).returncode == 1
             await terminal("hold", "coder")
             first.send(signal.SIGKILL)

@@ -15,7 +15,7 @@ from trio_supervisor.cli import watching
 from trio_supervisor.cli.watching import Watching, signs
 from trio_supervisor.cli.wording import Tone
 from trio_supervisor.control.api import Action, AgentChange, Operation, Phase, Verb
-from trio_supervisor.errors import ConfigError
+from trio_supervisor.errors import ConfigError, ConflictError
 from trio_supervisor.system.inotify import Inotify
 
 
@@ -25,6 +25,12 @@ class Applied:
     def __init__(self) -> None:
         self.count = 0
         self.mistake = ""
+        self.outcomes: dict[int, trio.Event] = {}
+
+    async def outcome(self, number: int) -> None:
+        self.outcomes[number] = trio.Event()
+        await self.outcomes[number].wait()
+        raise ConflictError(f"operation {number} has failed")
 
     async def apply(self, *, wait: bool | float = True) -> Operation:
         await trio.lowlevel.checkpoint()
@@ -32,7 +38,7 @@ class Applied:
         if self.mistake:
             raise ConfigError(self.mistake)
         changes = (AgentChange("a", Action.RESTART), AgentChange("b", Action.KEEP))
-        return Operation(1, Verb.APPLY, "", Phase.PENDING, 0, changes=changes)
+        return Operation(self.count, Verb.APPLY, "", Phase.PENDING, 0, changes=changes)
 
 
 class Watched:
@@ -104,7 +110,7 @@ async def test_every_way_to_save_is_seen(tmp_path: Path, save: Callable[[Path], 
             save(it.file)
             await it.see(count)
             await it.quiet()
-        assert it.said == ["the file has changed: 1 restarted"] * 2
+        assert it.said == ["the file has changed: 1 to restart"] * 2
         assert it.applied.count == 2
 
 
@@ -146,8 +152,20 @@ async def test_a_bad_file_is_told_once_and_another_one_again(tmp_path: Path) -> 
         assert it.said == [
             "nothing is changed: f:1:1: no",
             "nothing is changed: f:2:2: never",
-            "the file has changed: 1 restarted",
+            "the file has changed: 1 to restart",
         ]
+
+
+async def test_what_could_not_be_applied_is_told_unless_a_later_save_has_taken_its_place(tmp_path: Path) -> None:
+    async with watched(tmp_path / "f") as it:
+        for count in (1, 2):
+            it.file.write_text(f"good {count * 'x'}")
+            await it.see(count)
+            await it.quiet()
+        it.applied.outcomes[1].set()
+        it.applied.outcomes[2].set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert it.said[2:] == ["not all of the file could be applied: operation 2 has failed"]
 
 
 async def test_other_files_in_the_directory_are_nothing(tmp_path: Path) -> None:
@@ -185,7 +203,7 @@ async def test_a_run_follows_its_file_and_what_it_includes(request: pytest.Fixtu
             await run.see("● finished")
             await run.see("● ready")
             (directory / "team.yaml").write_text("agents: {b: {command: [sleep, '601']}}")
-            await run.see("supervisor | ● the file has changed: 1 restarted")
+            await run.see("supervisor | ● the file has changed: 1 to restart")
             await run.see("● ready", 2)
             (directory / "supervisor.yaml").write_text("agents: {a: {comand: x}}")
             await run.see("nothing is changed: ")

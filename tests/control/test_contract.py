@@ -276,6 +276,14 @@ class TestCommands:
                 await control.call("start", "a")
             assert (await control.call("stop", "a")).phase is Phase.DONE
 
+    async def test_who_is_in_a_supervisor_that_does_not_run_is_not_started_by_itself(self, opened: Open) -> None:
+        async with opened(supervisor("team", task("x", forever))) as (local, control):
+            await control.call("stop", "team")
+            with pytest.raises(ConflictError, match="team/x: its supervisor team does not run: start that"):
+                await control.call("start", "team/x")
+            await control.call("start", "team")
+            assert local.agent("team/x").state is State.READY
+
 
 class TestOperations:
     """Commands that are not waited for, that meet each other, that come too late."""

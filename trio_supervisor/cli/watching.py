@@ -52,13 +52,19 @@ class Watching:
     """As they were when they were read."""
     _told: str = field(default="", init=False)
     """What was wrong, and is still so: it is told once."""
+    _latest: int = field(default=0, init=False)
+    """The number of the operation that was begun last."""
 
     async def run(self) -> None:
         """Until cancelled."""
+        async with trio.open_nursery() as nursery:
+            await self._follow(nursery)
+
+    async def _follow(self, nursery: trio.Nursery) -> None:
         try:
             inotify = Inotify()
         except OSError:
-            await self._look_again_and_again()
+            await self._look_again_and_again(nursery)
             return
         try:
             while True:
@@ -69,16 +75,16 @@ class Watching:
                 inotify.drain()
                 if self._has_changed():
                     await self._settle(inotify)
-                    await self._apply()
+                    await self._apply(nursery)
         finally:
             inotify.close()
 
-    async def _look_again_and_again(self) -> None:
+    async def _look_again_and_again(self, nursery: trio.Nursery) -> None:
         while True:
             await trio.sleep(PERIOD)
             if self._has_changed():
                 await trio.sleep(QUIET)
-                await self._apply()
+                await self._apply(nursery)
 
     def _watch(self, inotify: Inotify) -> None:
         # Directories, not files: to save is mostly to rename. Those of links and of what they lead to.
@@ -102,7 +108,7 @@ class Watching:
                     return
                 inotify.drain()
 
-    async def _apply(self) -> None:
+    async def _apply(self, nursery: trio.Nursery) -> None:
         self._seen = signs(self.files())
         try:
             with called_by(_SAVED):
@@ -115,12 +121,22 @@ class Watching:
             return
         # It may consist of other files now.
         self._seen = {path: self._seen[path] if path in self._seen else _sign(path) for path in self.files()}
-        self._told = ""
+        self._told, self._latest = "", done.id
         if text := _summary(done.changes):
             self.say(f"the file has changed: {text}", Tone.GOOD)
+        nursery.start_soon(self._tell_outcome, done.id)
+
+    async def _tell_outcome(self, operation: int) -> None:
+        """What has come of it, if that is not all that is written."""
+        try:
+            await self.control.outcome(operation)
+        except SupervisorError as error:
+            # Where it has given way to a later one, that one tells.
+            if operation == self._latest:
+                self.say(f"not all of the file could be applied: {error}", Tone.BAD)
 
 
-_WORDS = {Action.RESTART: "restarted", Action.CHANGE: "changed in place", Action.ADD: "added", Action.REMOVE: "removed"}
+_WORDS = {Action.RESTART: "to restart", Action.CHANGE: "in place", Action.ADD: "to add", Action.REMOVE: "to remove"}
 
 
 def _summary(changes: Iterable[AgentChange]) -> str:

@@ -321,7 +321,7 @@ class LocalControl:
         under, slash, name = agent.rpartition("/")
         if slash and not under:
             raise UnknownAgentError(f"{agent!r}: a path begins with a name")
-        check_id(name)
+        _check_name(name)
         engine = self._supervisor_of(under)
         added = self._register.is_there(agent, text, engine)
         effect: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
@@ -638,6 +638,16 @@ def _look(child: Child) -> Looks:
     return Looks(child.generation, f"{child.state.value}: {child.reason}" if child.reason else child.state.value)
 
 
+def _check_name(name: str) -> None:
+    try:
+        check_id(name)
+    except SpecError as error:
+        raise RequestError(str(error)) from None
+
+
 def _check_ending(engine: Supervisor, verb: Verb, agent: str) -> None:
-    if engine.ending is not None and verb in (Verb.START, Verb.RESTART, Verb.RESUME):
-        raise ConflictError(f"{agent}: nothing is started any more: {engine.ending.reason}")
+    if engine.ending is None or verb not in (Verb.START, Verb.RESTART, Verb.RESUME):
+        return
+    if engine.over and engine.path:
+        raise ConflictError(f"{agent}: its supervisor {engine.path} does not run: start that")
+    raise ConflictError(f"{agent}: nothing is started any more: {engine.ending.reason}")

@@ -232,6 +232,8 @@ class ProcessSpec:
             raise SpecError("command must be one string when shell is true")
         if self.workspace is True and self.user is not None:
             raise SpecError("workspace: nobody else can enter the state directory: with user, write a path")
+        if isinstance(self.workspace, str) and ".." in self.workspace.split("/"):
+            raise SpecError(f"workspace must be a path without '..', not {self.workspace!r}")
         if self.workspace == "":
             raise SpecError("workspace must be a path, or true")
         for name in self.secrets:
