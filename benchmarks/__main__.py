@@ -4,6 +4,7 @@ import argparse
 import compileall
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -86,7 +87,10 @@ def measure(options: argparse.Namespace, peers: list[Peer], results: Results) ->
 
 def prepare(nice: int) -> None:
     """Have all compiled, as it is where it was installed, and everything that is started ended in the end."""
-    build()
+    try:
+        build()
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"the children and the limit are in C, and could not be compiled: {error}")
     for package in (trio_supervisor, trio):
         compileall.compile_dir(os.path.dirname(package.__file__ or "."), quiet=2)
     become_subreaper()
@@ -96,4 +100,7 @@ def prepare(nice: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; what was measured so far is in the file of results")

@@ -71,7 +71,10 @@ async def tree(place: Path) -> AsyncIterator[Supervisor]:
         nursery.cancel_scope.cancel()
 
 
-async def follow(place: Path, followers: int, *, task_status: trio.TaskStatus[trio.Process]) -> None:
+# `run_process` calls started().
+async def follow(  # noqa: ASYNC128
+    place: Path, followers: int, *, task_status: trio.TaskStatus[trio.Process]
+) -> None:
     """A process that follows."""
     command = [sys.executable, "-m", "benchmarks.programs.followers", str(place / "control.sock"), str(followers)]
     await trio.run_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, task_status=task_status)
