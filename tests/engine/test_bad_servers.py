@@ -253,7 +253,7 @@ async def test_flapping_at_the_threshold_restarts_nobody() -> None:
 
 @pytest.mark.slow
 async def test_a_thousand_agents_on_real_sockets_are_probed_each_second() -> None:
-    """As a benchmark would, but with counts: see benchmarks/probes.py for what it costs."""
+    """As a benchmark would, but with counts: see benchmarks/layers/probes.py for what it costs."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
     port = listening.getsockname()[1]
     server = os.fork()

@@ -1,0 +1,1 @@
+"""What the supervisor costs, side by side with those that people would pick instead: `python -m benchmarks`."""
