@@ -384,6 +384,7 @@ async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: 
         (lambda: process("a", ["x"], user=-1), "user must be within 0 to"),
         (lambda: process("a", ["x"], group=" "), "group must be a name or a number"),
         (lambda: process("a", ["x"], umask=0o1000), "umask must be within"),
+        (lambda: process("a", ["x"], workspace="x/../y"), "workspace must be a path without"),
         (lambda: SecretEnv(""), "can't be the name of a variable"),
         (lambda: Limits(memory=2**63), "more than any system has"),
         (lambda: Limits(rlimits={"core": 2**63}), "write unlimited"),
