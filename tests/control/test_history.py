@@ -4,7 +4,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_supervisor.control.api import Event, Gap, State, StateChanged
-from trio_supervisor.control.history import Follower, History
+from trio_supervisor.control.history import Follower, History, Pages
 
 
 def _add(history: History, count: int = 1) -> None:
@@ -48,7 +48,7 @@ async def test_a_slow_follower_is_told_what_is_the_case_and_goes_on_from_there(a
     seen: list[int | Gap] = []
 
     async def follow() -> None:
-        async for event in Follower(history, history.last, tuple, follow=True):
+        async for event in Follower(Pages(history, history.last, tuple, follow=True)):
             seen.append(event if isinstance(event, Gap) else event.seq)
             await trio.sleep(10)
 

@@ -328,6 +328,9 @@ class Control(Protocol):
         the tree has ended (`follow`). Nobody waits for a slow reader: it is told of a gap.
         """
 
+    def event_pages(self, after: int | None = None, *, follow: bool = True) -> AsyncIterator[tuple[Event, ...] | Gap]:
+        """The same, as many at a time as there are: for who has to keep up with thousands a second."""
+
     def logs(
         self,
         agents: Iterable[str] = (),

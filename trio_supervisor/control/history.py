@@ -13,6 +13,9 @@ from trio_supervisor.control.api import Event, Gap, Snapshot
 LIMIT = 2000
 """So many events are kept; a reader that is further behind is told of a gap."""
 
+PAGE = 100
+"""So many events are told at a time, at the most."""
+
 
 class Page(NamedTuple):
     """What a reader gets at once."""
@@ -66,8 +69,10 @@ class History:
             await self._readers.park()
 
 
-class Follower:
-    """Reads the history to its end. There is nothing to close: who stops reading just stops."""
+class Pages:
+    """Reads the history to its end, as much at a time as there is, up to `PAGE`. There is nothing to close: who stops
+    reading just stops.
+    """
 
     def __init__(
         self, history: History, after: int, snapshot: Callable[[], tuple[Snapshot, ...]], *, follow: bool
@@ -76,23 +81,44 @@ class Follower:
         self._after = after
         self._snapshot = snapshot
         self._follow = follow
-        self._read: list[Event] = []
+        self._read: tuple[Event, ...] = ()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Event | Gap:
+    async def __anext__(self) -> tuple[Event, ...] | Gap:
         await trio.lowlevel.checkpoint()
         while not self._read:
             page = self._history.read(self._after)
             if page.gap:
                 self._after = self._history.last
                 return Gap(self._after, self._snapshot())
-            self._read = list(reversed(page.events))
+            self._read = page.events
             if not self._read:
                 if self._history.closed or not self._follow:
                     raise StopAsyncIteration
                 await self._history.wait_beyond(self._after)
-        event = self._read.pop()
-        self._after = event.seq
-        return event
+        found, self._read = self._read[:PAGE], self._read[PAGE:]
+        self._after = found[-1].seq
+        return found
+
+
+class Follower:
+    """The same, one event after the other."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._read: list[Event] = []
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event | Gap:
+        if not self._read:
+            page = await anext(self._pages)
+            if isinstance(page, Gap):
+                return page
+            self._read = list(reversed(page))
+        else:
+            await trio.lowlevel.checkpoint()
+        return self._read.pop()

@@ -26,7 +26,7 @@ from trio_supervisor.control.api import (
 )
 from trio_supervisor.control.callers import caller
 from trio_supervisor.control.decisions import Decisions
-from trio_supervisor.control.history import Follower, History
+from trio_supervisor.control.history import Follower, History, Pages
 from trio_supervisor.control.logs import Reading, Source, merged
 from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots, supervisors
 from trio_supervisor.control.operations import Looks, Operations, Order
@@ -161,8 +161,12 @@ class LocalControl:
 
     def events(self, after: int | None = None, *, follow: bool = True) -> AsyncIterator[Event | Gap]:
         """All events after that number, then those to come; see `Control`."""
+        return Follower(self.event_pages(after, follow=follow))
+
+    def event_pages(self, after: int | None = None, *, follow: bool = True) -> Pages:
+        """The same, as many at a time as there are; see `Control`."""
         after = self._history.last if after is None else after
-        return Follower(self._history, after, self.snapshot, follow=follow)
+        return Pages(self._history, after, self.snapshot, follow=follow)
 
     def logs(
         self,

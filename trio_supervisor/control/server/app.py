@@ -31,7 +31,7 @@ T = TypeVar("T")
 Answer = Callable[[Request], Awaitable[Response]]
 Talk = Callable[[WebSocket], Awaitable[None]]
 NEWLINES = "application/x-ndjson"
-KEPT_ENCODED = 64
+KEPT_ENCODED = 500
 
 
 def make_app(control: Control, closing: trio.Event) -> Starlette:
@@ -171,12 +171,15 @@ class _Service:
         last = request.headers.get("last-event-id", "")
         if after is None and last.isascii() and last.isdecimal():
             after = int(last)
-        source = _opened(self._control.events(after, follow=fields.truth("follow", default=True)))
-        return Stream(source, self._encode_event, sse.MEDIA_TYPE, self._closing, first=sse.comment("listening"))
+        source = _opened(self._control.event_pages(after, follow=fields.truth("follow", default=True)))
+        return Stream(source, self._encode_events, sse.MEDIA_TYPE, self._closing, first=sse.comment("listening"))
 
-    def _encode_event(self, event: Event | Gap) -> bytes:
-        if isinstance(event, Gap):
-            return sse.encode("gap", event.seq, forms.dumps(forms.gap_form(event)))
+    def _encode_events(self, events: tuple[Event, ...] | Gap) -> bytes:
+        if isinstance(events, Gap):
+            return sse.encode("gap", events.seq, forms.dumps(forms.gap_form(events)))
+        return b"".join(map(self._encode_event, events))
+
+    def _encode_event(self, event: Event) -> bytes:
         data = self._encoded.get(event.seq)
         if data is None:
             data = self._encoded[event.seq] = sse.encode("change", event.seq, forms.dumps(forms.event_form(event)))
