@@ -141,6 +141,12 @@ class RealEngine:
             subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def log(self) -> str:
+        """The end of what it has said."""
+        with suppress(OSError):
+            return (self.directory / "log").read_text(errors="replace")[-4000:]
+        return ""
+
     def clear(self) -> None:
         """Remove all containers that a test has left because it failed."""
         for each in self.containers(all=True):
