@@ -17,7 +17,7 @@ agents:
     stdin: pty
     window: {columns: 100, rows: 30}
     secrets: {KEY: {env: OUR_KEY}}
-    limits: {lifetime: 24h}
+    limits: {lifetime: 24h, rlimits: {nofile: 1024}}
     health: {engine: true}
     container:
       image: registry.example:5000/agent:1
@@ -86,6 +86,7 @@ def test_every_key_arrives(files: Files) -> None:
         limits=child.limits,
     )
     assert child.limits.lifetime is not None
+    assert child.limits.rlimits == {"nofile": 1024}
 
 
 def test_little_is_enough_and_the_defaults_are_hard(files: Files) -> None:
@@ -105,7 +106,11 @@ def test_files_of_variables_and_presets_go_with_containers(files: Files) -> None
 
 def test_defaults_are_merged_and_what_is_for_others_left_out(files: Files) -> None:
     text = """
-    defaults: {container: {pull: never, memory: 1G}, command: [x], nice: 5, limits: {memory: 1G, idle: 1h}}
+    defaults:
+      container: {pull: never, memory: 1G}
+      command: [x]
+      nice: 5
+      limits: {memory: 1G, idle: 1h, rlimits: {as: 9, core: 0}}
     agents: {box: {container: {image: a, memory: 2G}}, plain: {command: [y]}}
     """
     children = files.children(text)
@@ -114,6 +119,7 @@ def test_defaults_are_merged_and_what_is_for_others_left_out(files: Files) -> No
     assert isinstance(run, ContainerSpec)
     assert (run.pull, run.memory, run.limits.idle) == (Pull.NEVER, 2 << 30, children["plain"].limits.idle)
     assert run.limits.memory is None
+    assert run.limits.rlimits == {"core": 0}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +146,10 @@ def test_defaults_are_merged_and_what_is_for_others_left_out(files: Files) -> No
         (
             "{container: {image: a}, limits: {memory: 1G}}",
             "limits: memory is for processes; that of a container stands",
+        ),
+        (
+            "{container: {image: a}, limits: {rlimits: {nofile: 9, as: 1G}}}",
+            "rlimits: as is for processes; no engine sets it for a container",
         ),
         ("{container: {image: a}, secrets: {A: {env: X}}, stdin: x}", "stdin: must be pipe, pty"),
         ("{container: {image: a, env: {A: b}}, secrets: {A: {env: X}}}", "secret 'A' is in 'env' too"),

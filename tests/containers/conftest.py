@@ -1,7 +1,7 @@
 """Engines for the tests of containers: real ones, started once for each worker, and scripted ones."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,27 @@ def real(request: pytest.FixtureRequest) -> Iterator[RealEngine]:
     engine: RealEngine = request.getfixturevalue(request.param)
     yield engine
     engine.clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for an engine bears the mark: a lack of memory in a container is counted for the whole machine, and
+    must not happen beside other tests that look at that count.
+    """
+    for item in items:
+        asks = {"podman", "docker", "real"} & set(getattr(item, "fixturenames", ()))
+        if item.path.parent == Path(__file__).parent and asks and item.get_closest_marker("containers") is None:
+            raise pytest.UsageError(f"{item.nodeid} asks for an engine: mark it with containers")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What an engine has said last stands with a failure."""
+    report = yield
+    for name in ("podman", "docker"):
+        engine = getattr(item, "funcargs", {}).get(name) or getattr(item, "funcargs", {}).get("real")
+        if report.failed and isinstance(engine, RealEngine) and engine.kind == name:
+            report.sections.append((f"log of {name}", engine.log()))
+    return report
 
 
 @pytest.fixture(autouse=True)

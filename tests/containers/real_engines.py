@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.runtimes.process_helpers import free_ports
+
 IMAGE = "localhost/bb:1"
 """A static busybox, and nothing else; made without any registry."""
 PATIENCE = 30.0
@@ -28,6 +30,13 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 [network]
 network_backend = "netavark"
+"""
+
+
+# Registries of the tests listen here, without TLS.
+_REGISTRIES = """[[registry]]
+location = "127.0.0.1"
+insecure = true
 """
 
 
@@ -54,7 +63,16 @@ class RealEngine:
         self.directory = directory
         self.socket = directory / f"{kind}.sock"
         self.address = f"unix://{self.socket}"
+        self.certificates = directory / "certificates"
+        self.tls_port = 0
+        """Where Docker listens with TLS too, for those that show a certificate; 0: nowhere."""
+        self._bridge = ""
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def publishes(self) -> bool:
+        """Whether ports can be published."""
+        return self.kind == "podman" or bool(self._bridge)
 
     def start(self) -> None:
         """Start it; returns when it answers."""
@@ -68,6 +86,8 @@ class RealEngine:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                # Podman's conmon notes an OOM kill by a file in the directory it is started in.
+                cwd=self.directory,
             )
         until = time.monotonic() + PATIENCE
         while not self._answers():
@@ -115,9 +135,17 @@ class RealEngine:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self.kill()
+        if self._bridge:
+            subprocess.run(["ip", "link", "del", self._bridge], check=False, capture_output=True)
         for mount in _mounts(self.directory):
             subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log(self) -> str:
+        """The end of what it has said."""
+        with suppress(OSError):
+            return (self.directory / "log").read_text(errors="replace")[-4000:]
+        return ""
 
     def clear(self) -> None:
         """Remove all containers that a test has left because it failed."""
@@ -125,10 +153,17 @@ class RealEngine:
             self.call("POST", f"/containers/{each['Id']}/kill")
             self.call("DELETE", f"/containers/{each['Id']}?force=1&v=1")
 
-    def call(self, method: str, path: str, body: object = None, content: bytes | None = None) -> httpx.Response:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] = {},
+    ) -> httpx.Response:
         """Ask it something, beside what is tested."""
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), timeout=PATIENCE) as client:
-            headers = {"Content-Type": "application/x-tar"} if content is not None else {}
+            headers = {**headers, **({"Content-Type": "application/x-tar"} if content is not None else {})}
             return client.request(method, f"http://engine{path}", json=body, content=content, headers=headers)
 
     def containers(self, *, all: bool = True, label: str = "") -> list[Mapping[str, object]]:
@@ -160,25 +195,79 @@ class RealEngine:
         storage.write_text(
             f'[storage]\ndriver = "overlay"\ngraphroot = "{self.directory}/graph"\nrunroot = "{self.directory}/run"\n'
         )
-        env = {"CONTAINERS_CONF": str(conf), "CONTAINERS_STORAGE_CONF": str(storage), "PATH": _path()}
+        registries = self.directory / "registries.conf"
+        registries.write_text(_REGISTRIES)
+        env = {
+            "CONTAINERS_CONF": str(conf),
+            "CONTAINERS_STORAGE_CONF": str(storage),
+            "CONTAINERS_REGISTRIES_CONF": str(registries),
+            "PATH": _path(),
+        }
         return ["podman", "system", "service", "--time=0", self.address], env
 
     def _dockerd(self) -> tuple[list[str], dict[str, str]]:
         conf = self.directory / "daemon.json"
-        settings = {
+        if not self._bridge and _which("ip") is not None:
+            self._bridge = _make_bridge()
+        if not self.tls_port and _which("openssl") is not None:
+            make_certificates(self.certificates)
+            self.tls_port = free_ports().first
+        settings: dict[str, object] = {
             "data-root": f"{self.directory}/data",
             "exec-root": f"{self.directory}/exec",
             "pidfile": f"{self.directory}/docker.pid",
             "hosts": [self.address],
             "iptables": False,
             "ip6tables": False,
-            "bridge": "none",
+            # What is published is passed on by a process: no rule of this machine is touched.
+            "bridge": self._bridge or "none",
+            "userland-proxy": True,
+            "ip-forward": False,
+            "ip-masq": False,
             "storage-driver": "overlay2",
             "live-restore": True,
         }
+        if self.tls_port:
+            settings |= {
+                "hosts": [self.address, f"tcp://127.0.0.1:{self.tls_port}"],
+                "tlsverify": True,
+                "tlscacert": f"{self.certificates}/ca.pem",
+                "tlscert": f"{self.certificates}/cert.pem",
+                "tlskey": f"{self.certificates}/key.pem",
+            }
         conf.write_text(json.dumps(settings))
         (self.directory / "docker.pid").unlink(missing_ok=True)
         return [_which("dockerd") or "dockerd", "--config-file", str(conf)], {"PATH": _path()}
+
+
+def _make_bridge() -> str:
+    """A network of this engine's own; "" if there can be none."""
+    number = os.getpid() % 65536
+    name = f"ts-docker{number}"
+    address = f"10.{64 + number % 64}.{number >> 8}.1/24"
+    for words in (
+        ["add", "name", name, "type", "bridge"],
+        ["set", name, "up"],
+    ):
+        if subprocess.run(["ip", "link", *words], check=False, capture_output=True).returncode:
+            return ""
+    done = subprocess.run(["ip", "address", "add", address, "dev", name], check=False, capture_output=True)
+    return "" if done.returncode else name
+
+
+def make_certificates(directory: Path) -> None:
+    """An authority, and one certificate of it for both sides."""
+    directory.mkdir(exist_ok=True)
+    extensions = directory / "extensions"
+    extensions.write_text("subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    authority = ["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2"]
+    for words in (
+        ["req", "-x509", *key, "-subj", "/CN=tests", "-days", "2", "-keyout", "ca-key.pem", "-out", "ca.pem"],
+        ["req", *key, "-subj", "/CN=engine", "-keyout", "key.pem", "-out", "request.pem"],
+        ["x509", "-req", "-in", "request.pem", *authority, *("-extfile", "extensions", "-out", "cert.pem")],
+    ):
+        subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
 
 
 def _path() -> str:

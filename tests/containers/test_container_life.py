@@ -19,12 +19,14 @@ from trio_supervisor.spec import (
     CloseStdinStep,
     ContainerPolicy,
     ContainerSpec,
+    Limits,
     Pull,
     SecretFile,
     SendStep,
     SignalStep,
     Stdin,
 )
+from trio_supervisor.spec.process import UNLIMITED
 
 BROKEN = EngineError("the engine has stumbled", 500)
 
@@ -446,6 +448,21 @@ async def test_secrets_are_in_its_environment_and_not_in_what_it_says(engine: Sc
 
     assert b"correct-horse" not in heard.said()
     assert heard.said().endswith(b".\n")
+
+
+async def test_limits_of_its_processes_are_told_to_the_engine(engine: ScriptedEngine) -> None:
+    limits = Limits(rlimits={"nofile": 1024, "core": 0, "memlock": UNLIMITED})
+    life, _ = life_of(scripted_spec("sleep", limits=limits), engine)
+    await started(life)
+    host = engine.only.plan.form["HostConfig"]
+    assert isinstance(host, dict)
+
+    assert {each["Name"]: (each["Soft"], each["Hard"]) for each in host["Ulimits"]} == {
+        "nofile": (1024, 1024),
+        "core": (0, 0),
+        "memlock": (-1, -1),
+    }
+    await ended(life)
 
 
 async def test_what_only_the_supervisor_sets_is_refused_and_named(engine: ScriptedEngine) -> None:

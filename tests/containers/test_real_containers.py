@@ -15,7 +15,7 @@ from trio_supervisor.core.exits import How
 from trio_supervisor.errors import SpecError, StartError
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.container import ContainerLife
-from trio_supervisor.spec import CloseStdinStep, ContainerPolicy, Pull, SignalStep, Stdin
+from trio_supervisor.spec import CloseStdinStep, ContainerPolicy, Limits, Pull, SignalStep, Stdin
 
 pytestmark = pytest.mark.containers
 
@@ -74,6 +74,42 @@ async def test_too_much_memory_ends_it_and_the_exit_says_so(real: RealEngine) ->
     assert exit.how is How.OUT_OF_MEMORY
     assert exit.code == 137
     assert "its limit of 16M" in exit.detail
+    # Podman's conmon notes it by a file in the directory that the engine was started in.
+    assert not Path("oom").exists()
+
+
+async def test_limits_of_its_processes_are_those_of_the_spec(real: RealEngine) -> None:
+    # Podman tries to lift nproc where limits are given without it, which this machine may not allow.
+    limits = Limits(rlimits={"nofile": 321, "core": 0, "fsize": 1 << 30, "nproc": 9000})
+
+    said = await said_by(real, "ulimit -n; ulimit -Hn; ulimit -c; ulimit -f", limits=limits)
+
+    # The shell counts blocks of 512 bytes.
+    assert said.split() == [b"321", b"321", b"0", b"%d" % (1 << 21)]
+
+
+async def test_a_limit_that_nobody_here_can_set_is_a_failed_start_that_names_it(real: RealEngine) -> None:
+    limits = Limits(rlimits={"nofile": 1 << 30})
+    life, _ = life_of(real_spec(real.address, "true", limits=limits))
+
+    with trio.fail_after(BOUND), pytest.raises(StartError, match=r"(?i)rlimit|operation not permitted"):
+        await life.start()
+
+    await eventually(lambda: not real.containers())
+
+
+async def test_what_it_uses_is_measured(real: RealEngine) -> None:
+    life, heard = life_of(real_spec(real.address, "sh", "-c", "sleep 300 & echo up; while true; do :; done"))
+    with trio.fail_after(BOUND):
+        await life.start()
+        await heard.wait_said(b"up")
+        while (used := await life.usage()) is None or used.cpu_seconds < 0.1:
+            await trio.sleep(0.02)
+    await ended(life)
+
+    assert used.processes == 2
+    assert 50_000 < used.memory_bytes < 50_000_000
+    assert await life.usage() is None
 
 
 # What it says and hears
@@ -168,10 +204,11 @@ def _made(engine: RealEngine, check: object) -> str:
 # Ports
 
 
-async def test_its_port_is_the_one_that_is_kept_for_it(podman: RealEngine) -> None:
-    """Docker of these tests has no bridge: it must not touch the rules of this machine."""
+async def test_its_port_is_the_one_that_is_kept_for_it(real: RealEngine) -> None:
+    if not real.publishes:
+        pytest.skip("containers: without ip(8), Docker of these tests has no network")
     spec = real_spec(
-        podman.address, "sh", "-c", "mkdir /tmp/www; echo here > /tmp/www/x; exec httpd -f -p 8080 -h /tmp/www"
+        real.address, "sh", "-c", "mkdir /tmp/www; echo here > /tmp/www/x; exec httpd -f -p 8080 -h /tmp/www"
     )
     spec = type(spec)(spec.image, spec.command, engine=spec.engine, ports=("{port}:8080",))
     runtime = runtime_of(spec, port=free_ports(20))

@@ -356,7 +356,7 @@ async def test_a_flood_is_kept_within_bounds(engine: ScriptedEngine, autojump_cl
         assert ring.first > 0
 
 
-async def test_two_supervisors_at_one_engine_leave_each_other_alone(
+async def test_w13_two_supervisors_at_one_engine_leave_each_other_alone(
     engine: ScriptedEngine, autojump_clock: MockClock
 ) -> None:
     """C's reaper removes whatever it does not know. Real engines: test_containers_left."""

@@ -252,6 +252,21 @@ class TestInPlace:
             assert found[""].startswith("change containers")
             assert "next run" in found[""]
 
+    async def test_a_container_that_only_the_next_run_allows_is_refused_with_what_to_do(self, near: Open) -> None:
+        async with near(process("a", SLEEP), containers=ContainerPolicy(images=("one",))) as tree:
+            wider = ContainerPolicy(images=("one", "two"))
+            tree.write(process("a", SLEEP), container("box", "two"), containers=wider)
+            plan = await tree.local.plan()
+            assert len(plan.refusals) == 1
+            with pytest.raises(ConflictError) as refused:
+                await tree.local.apply()
+
+            assert str(refused.value) == (
+                "box: container: image 'two' is not allowed (containers: images: one) in this run; what the file has "
+                "for 'containers' counts for the next one: shut it down, and run the file again"
+            )
+            assert tree.states() == {"a": "ready"}
+
     async def test_whoever_adds_a_container_is_held_to_the_policy_of_the_tree(self, near: Open) -> None:
         policy = ContainerPolicy(images=("good",), deny_mounts=())
         async with near(process("a", SLEEP), containers=policy) as tree:

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -19,6 +19,7 @@ from trio_supervisor.config.presets import apply_preset
 from trio_supervisor.config.stops import check_steps_of_process, check_steps_of_task
 from trio_supervisor.config.tables import TABLES
 from trio_supervisor.spec import ContainerSpec, Limits, ProcessSpec, RemoteSpec, TaskSpec
+from trio_supervisor.spec.container import RLIMITS_OF_ENGINES
 
 _RUN = {name: key for name, key in {**PROCESS, **COMMON}.items() if key.attribute in attrs.fields_dict(ProcessSpec)}
 
@@ -32,22 +33,38 @@ def task_of(draft: Draft) -> TaskSpec | None:
     return attrs.evolve(found, limits=limits) if isinstance(found, TaskSpec) else None
 
 
-def _without_ceilings(draft: Draft, why: str) -> Limits:
+_CEILINGS_OF_CONTAINER = ("memory", "memory_soft", "pids")
+_CEILINGS = (*_CEILINGS_OF_CONTAINER, "rlimits")
+
+
+def _without_ceilings(draft: Draft, why: str, names: Sequence[str] = _CEILINGS) -> Limits:
     """Its limits without ceilings; those of `defaults` mean nothing to it, of its own they are a mistake."""
     limits = draft.fields.values.get("limits")
     if not isinstance(limits, Limits):
         return Limits()
     own = draft.written.get("limits")
-    for name in _CEILINGS:
+    for name in names:
         if isinstance(own, nodes.Mapping) and name in own.entries:
             place = own.entries[name][0].place
             message = f"limits: {name} {why}"
             draft.fields.mistakes.append(Mistake(place, message))
-    return attrs.evolve(limits, memory=None, memory_soft=None, pids=None, rlimits={})
+    rlimits: Mapping[str, int] = {} if "rlimits" in names else limits.rlimits
+    return attrs.evolve(limits, memory=None, memory_soft=None, pids=None, rlimits=rlimits)
+
+
+def _with_rlimits_of_engines(draft: Draft, limits: Limits) -> Limits:
+    """Without those that no engine sets: those of `defaults` mean nothing to it, of its own they are a mistake."""
+    own = draft.written.get("limits")
+    written = own.get("rlimits") if isinstance(own, nodes.Mapping) else None
+    strange = limits.rlimits.keys() - RLIMITS_OF_ENGINES
+    for name in sorted(strange):
+        if isinstance(written, nodes.Mapping) and name in written.entries:
+            message = f"limits: rlimits: {name} is for processes; no engine sets it for a container"
+            draft.fields.mistakes.append(Mistake(written.entries[name][0].place, message))
+    return attrs.evolve(limits, rlimits={name: limits.rlimits[name] for name in limits.rlimits if name not in strange})
 
 
 _NOT_OF_REMOTE = ("stop", "grace", "replicas", "limits")
-_CEILINGS = ("memory", "memory_soft", "pids", "rlimits")
 
 
 def _refuse(draft: Draft, table: Mapping[str, Key], kind: str) -> None:
@@ -77,7 +94,7 @@ def container_of(draft: Draft, file: File, files: Files) -> ContainerSpec | None
     values = draft.fields.values
     found = values.get("container")
     why = "is for processes; that of a container stands under 'container', or is not there"
-    limits = _without_ceilings(draft, why)
+    limits = _with_rlimits_of_engines(draft, _without_ceilings(draft, why, _CEILINGS_OF_CONTAINER))
     if not isinstance(found, ContainerSpec):
         if "container" in draft.node.entries and not draft.fields.mistakes:
             place = draft.place_of("container")

@@ -10,7 +10,7 @@ from trio_supervisor.core.child import Child
 from trio_supervisor.engine.changing import Change
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.record import changed
-from trio_supervisor.spec import ChildSpec, SupervisorSpec
+from trio_supervisor.spec import ChildSpec, ContainerPolicy, ContainerSpec, SupervisorSpec
 from trio_supervisor.spec.difference import Difference, child_difference, tree_difference
 
 NOT_IN_FILE = "added at run time, not in the file"
@@ -60,13 +60,29 @@ def plan(top: Supervisor, written: Written, by_hand: Collection[str] = ()) -> Pl
     difference = tree_difference(top.spec, written.spec)
     if difference.restart:
         names = ", ".join(difference.restart)
-        planned.refusals.append(f"supervisor: {names} can't change while it runs: shut it down, and run the file again")
+        planned.refusals.append(f"supervisor: {names} can't change while it runs: {_AGAIN}")
     if difference:
         note = f"{', '.join(difference.next_run)}: from the next run on" if difference.next_run else ""
         fields = difference.in_place + difference.next_run
         planned.changes.append(AgentChange("", Action.CHANGE, fields=fields, note=note))
+    if "containers" in difference.next_run:
+        planned.refusals += _allowed_later(top.spec.containers, written.spec)
     _Planner(planned, by_hand, _other_accounts(top.spec, written.spec)).level(top, written.spec)
     return planned
+
+
+_AGAIN = "shut it down, and run the file again"
+
+
+def _allowed_later(policy: ContainerPolicy, spec: SupervisorSpec, way: str = "") -> Iterator[str]:
+    """What containers want that only the next run allows them."""
+    for child in spec.children:
+        match child.run:
+            case SupervisorSpec():
+                yield from _allowed_later(policy, child.run, f"{way}{child.id}/")
+            case ContainerSpec():
+                later = f"in this run; what the file has for 'containers' counts for the next one: {_AGAIN}"
+                yield from (f"{way}{child.id}: {fault} {later}" for _, fault in policy.faults(child.run))
 
 
 def _other_accounts(old: SupervisorSpec, new: SupervisorSpec) -> set[str]:

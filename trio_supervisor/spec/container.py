@@ -11,7 +11,7 @@ from attrs import Factory, field, frozen
 
 from trio_supervisor.errors import SpecError
 from trio_supervisor.record import record
-from trio_supervisor.spec.process import Limits, Secret, Stdin, Window, is_owned
+from trio_supervisor.spec.process import RLIMITS, Limits, Secret, Stdin, Window, is_owned
 
 DEFAULT_PIDS = 256
 PUBLISHED_AT = "127.0.0.1"
@@ -195,11 +195,14 @@ class ContainerSpec:
     stdin: Stdin = Stdin.NULL
     window: Window = Window()  # noqa: RUF009 -- frozen
     limits: Limits = Limits()  # noqa: RUF009 -- frozen
-    """No ceilings: those of a container are its own (`memory`, `cpus`, `pids`)."""
+    """No ceilings but `rlimits`: those of a container are its own (`memory`, `cpus`, `pids`)."""
 
     def __attrs_post_init__(self) -> None:
-        if self.limits.ceilings:
-            raise SpecError("limits: memory, memory_soft, pids and rlimits are for processes: write them in container")
+        if self.limits.memory is not None or self.limits.memory_soft is not None or self.limits.pids is not None:
+            raise SpecError("limits: memory, memory_soft and pids are for processes: write them in container")
+        for name in self.limits.rlimits:
+            if name not in RLIMITS_OF_ENGINES:
+                raise SpecError(f"limits: rlimits: {name!r} is none that a container can have")
         if self.entrypoint is not None and not all(self.entrypoint):
             raise SpecError("container: entrypoint must name a program")
         if self.network in ("none", "host") and self.ports:
@@ -224,5 +227,7 @@ class ContainerSpec:
         return any(each.outer is None or each.inner is None for each in self.ports)
 
 
+RLIMITS_OF_ENGINES = frozenset(RLIMITS) - {"as"}
+"""Limits of setrlimit(2) that engines set for containers."""
 LABELS = "trio-supervisor."
 """What the labels of the supervisor begin with."""

@@ -12,6 +12,8 @@ import time
 from contextlib import closing, suppress
 from urllib.parse import quote
 
+from trio_supervisor.system import engine_tls
+
 LABEL = "trio-supervisor.instance"
 LEDGER = "containers"
 """The name of the file, in the directory of the lease."""
@@ -92,15 +94,18 @@ def _ask(address: str, method: str, path: str) -> tuple[int, bytes]:
 
 
 class _Connection(http.client.HTTPConnection):
-    """To `unix:///path` or `tcp://host:port`."""
+    """To `unix:///path`, `tcp://host:port`, or one with TLS (see `engine_tls`)."""
 
     def __init__(self, address: str) -> None:
+        self._address = address
         self._path = address.removeprefix("unix://") if address.startswith("unix://") else ""
-        super().__init__("localhost" if self._path else address.removeprefix("tcp://"), timeout=CALL)
+        super().__init__("localhost" if self._path else engine_tls.host_of(address), timeout=CALL)
 
     def connect(self) -> None:
         if not self._path:
             super().connect()
+            if self._address.startswith(engine_tls.SCHEME):
+                self.sock = engine_tls.context_of(self._address).wrap_socket(self.sock, server_hostname=self.host)
             return
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(CALL)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from trio_supervisor.errors import StartError
+from trio_supervisor.system.engine_tls import with_tls
 
 _USUAL = ("/var/run/docker.sock", "{runtime}/docker.sock", "{runtime}/podman/podman.sock", "/run/podman/podman.sock")
 _VARIABLES = ("DOCKER_HOST", "CONTAINER_HOST")
@@ -11,10 +12,20 @@ _VARIABLES = ("DOCKER_HOST", "CONTAINER_HOST")
 
 def engine_address(written: str | None, environ: Mapping[str, str]) -> str:
     """`unix:///path` or `tcp://host:port`: what is written, else $DOCKER_HOST or $CONTAINER_HOST, else a usual socket.
+    One over TCP has TLS where the variables of docker(1) say so (see `trio_supervisor.system.engine_tls`).
 
     Raises:
         StartError: no engine is found; or the variable names something else.
     """
+    address = _plain_address(written, environ)
+    verified = environ.get("DOCKER_TLS_VERIFY")
+    if not address.startswith("tcp://") or not (verified or environ.get("DOCKER_TLS")):
+        return address
+    directory = environ.get("DOCKER_CERT_PATH") or os.path.expanduser("~/.docker")
+    return with_tls(address, directory, verified=bool(verified))
+
+
+def _plain_address(written: str | None, environ: Mapping[str, str]) -> str:
     if written is not None:
         return written
     for name in _VARIABLES:

@@ -4,7 +4,6 @@ The version is the one that the engine names (`Api-Version` of /_ping), at most 
 """
 
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -40,7 +39,7 @@ class DockerEngine:
     """A `ContainerEngine`."""
 
     def __init__(self, address: str) -> None:
-        """`address`: `unix:///path` or `tcp://host:port`."""
+        """`address`: as `engine_address` finds it."""
         self._http = EngineHttp(address)
         self._version = ""
 
@@ -83,6 +82,7 @@ class DockerEngine:
         """See `ContainerEngine`."""
         version = await self._prefix()
         exec_id = await self._exec(request) if isinstance(request, Run) else ""
+        headers: dict[str, str] = {}
         async with AsyncExitStack() as stack:
             match request:
                 case Attach():
@@ -98,11 +98,12 @@ class DockerEngine:
                     name, tag = split_image(request.image)
                     query = {"fromImage": name, **({"tag": tag} if tag else {})}
                     path, body, hijack = "/images/create", None, False
+                    headers = {"X-Registry-Auth": request.credentials} if request.credentials else {}
                 case Watch():
                     query = {"filters": json.dumps({"type": ["container"], "label": [request.label]})}
                     path, body, hijack = "/events", None, False
             method = "GET" if isinstance(request, Missed | Watch) else "POST"
-            stream = self._http.stream(method, version + path, query, body, hijack=hijack)
+            stream = self._http.stream(method, version + path, query, body, headers, hijack=hijack)
             yield DockerTalk(self, request, await stack.enter_async_context(stream), exec_id)
 
     async def exec_code(self, exec_id: str) -> int | None:
@@ -171,8 +172,7 @@ class DockerTalk:
 
     def socket(self) -> int | None:
         """See `Talk`."""
-        found = self._connection.socket()
-        return None if found is None else os.dup(found.fileno())
+        return self._connection.input()
 
     async def code(self) -> int | None:
         """See `Talk`."""

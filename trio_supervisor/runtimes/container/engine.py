@@ -109,6 +109,8 @@ class Fetch:
     """Fetch an image from its registry, anew if it is there: what is heard are remarks of the engine (SUPERVISOR)."""
 
     image: str
+    credentials: str = unseen(default="")
+    """For the registry, as an engine takes them (Docker Engine API, X-Registry-Auth); empty: none."""
 
 
 Request = Attach | Run | Missed | Watch | Fetch

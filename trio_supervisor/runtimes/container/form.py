@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from trio_supervisor.runtimes.base import Launch
 from trio_supervisor.spec import LABELS, ContainerSpec, Stdin, expand, is_owned
 from trio_supervisor.spec.container import Mount, Publish
+from trio_supervisor.spec.process import UNLIMITED
 
 INSTANCE = f"{LABELS}instance"
 AGENT = f"{LABELS}agent"
@@ -106,6 +107,8 @@ def _host(
     if spec.stdin is Stdin.PTY:
         # Older engines take no notice of it; the size is set once more when it is started.
         host["ConsoleSize"] = [spec.window.rows, spec.window.columns]
+    if spec.limits.rlimits:
+        host["Ulimits"] = [_ulimit(name, value) for name, value in spec.limits.rlimits.items()]
     if spec.init:
         host["Init"] = True
     if spec.memory is not None:
@@ -121,6 +124,12 @@ def _bindings(ports: Sequence[Publish], port: int | None) -> dict[str, list[dict
         outer = {"HostIp": each.address, "HostPort": str(each.outer or port)}
         found.setdefault(_inner(each, port), []).append(outer)
     return found
+
+
+def _ulimit(name: str, value: int) -> dict[str, object]:
+    # What engines call unlimited; RLIM_INFINITY is another number on other systems.
+    value = -1 if value == UNLIMITED else value
+    return {"Name": name, "Soft": value, "Hard": value}
 
 
 def _inner(each: Publish, port: int | None) -> str:

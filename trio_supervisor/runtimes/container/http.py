@@ -5,6 +5,7 @@ outside (encode/httpcore#1093), and an engine is asked seldom. Times are seconds
 """
 
 import json
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,8 @@ import trio
 
 from trio_supervisor.record import record
 from trio_supervisor.runtimes.container.engine import EngineError
+from trio_supervisor.runtimes.container.sealed import SealedInput, broke_off
+from trio_supervisor.system import engine_tls
 from trio_supervisor.words import one_line
 
 CLOSING = 2.0
@@ -54,11 +57,13 @@ class EngineHttp:
     """Asks one engine."""
 
     def __init__(self, address: str) -> None:
-        """`address`: `unix:///path` or `tcp://host:port`."""
-        self.address = address
+        """`address`: `unix:///path`, `tcp://host:port`, or one with TLS (see `trio_supervisor.system.engine_tls`)."""
+        self.address = address.partition("?")[0]
+        """As people are told it."""
         path = address.removeprefix("unix://")
         self._uds = path if path != address else None
-        self._base = "http://localhost" if self._uds else "http" + address.removeprefix("tcp")
+        self._tls = address if address.startswith(engine_tls.SCHEME) else ""
+        self._base = "http://localhost" if self._uds else f"http{'s' * bool(self._tls)}://{engine_tls.host_of(address)}"
 
     async def call(
         self, method: str, path: str, timeout: float, query: Query | None = None, body: object = None
@@ -71,14 +76,21 @@ class EngineHttp:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, path: str, query: Query | None = None, body: object = None, *, hijack: bool = False
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: object = None,
+        headers: Mapping[str, str] = {},
+        *,
+        hijack: bool = False,
     ) -> AsyncIterator["Connection"]:
         """Ask, and have the connection while the block lasts: what comes is the answer, or is said over it both ways.
 
         Raises:
             EngineError: the engine refuses it.
         """
-        async with self._answered(method, path, query, body, _HIJACK if hijack else {}) as response:
+        async with self._answered(method, path, query, body, {**headers, **(_HIJACK if hijack else {})}) as response:
             if response.status_code not in (101, 200):
                 with suppress(httpx.HTTPError):
                     await response.aread()
@@ -98,7 +110,7 @@ class EngineHttp:
         url = f"{self._base}{path}" + (f"?{urlencode(query)}" if query else "")
         content = None if body is None else json.dumps(body).encode()
         headers = {**(_JSON if body is not None else {}), **more}
-        transport = httpx.AsyncHTTPTransport(uds=self._uds, verify=_no_tls(), trust_env=False)
+        transport = httpx.AsyncHTTPTransport(uds=self._uds, verify=self._context(), trust_env=False)
         try:
             # No timeouts: who asks cancels.
             yield await transport.handle_async_request(httpx.Request(method, url, headers=headers, content=content))
@@ -110,6 +122,15 @@ class EngineHttp:
             with trio.move_on_after(CLOSING, shield=True):
                 await transport.aclose()
 
+    def _context(self) -> ssl.SSLContext:
+        """Read anew for each connection: certificates are renewed while we run."""
+        if not self._tls:
+            return _no_tls()
+        try:
+            return engine_tls.context_of(self._tls)
+        except OSError as error:
+            raise EngineError(f"{self.address}: {error.strerror}", reached=False) from error
+
 
 class Connection:
     """What an engine sends, and what is sent to it."""
@@ -118,6 +139,7 @@ class Connection:
         self._address = address
         self._network = response.extensions["network_stream"] if response.status_code == 101 else None
         self._chunks = None if self._network is not None else response.aiter_raw()
+        self._sealed: SealedInput | None = None
 
     async def receive(self) -> bytes:
         """Wait for what comes next; b"" is the end. Raises EngineError when it breaks off."""
@@ -125,15 +147,19 @@ class Connection:
             if self._chunks is not None:
                 return await anext(self._chunks, b"")
             assert self._network is not None
+            if self._sealed is not None:
+                return await self._sealed.receive(_CHUNK)
             received: bytes = await self._network.read(_CHUNK)
             return received
         except Exception as error:
-            if not isinstance(error, httpx.HTTPError | OSError) and type(error).__module__ != "httpcore":
+            if not broke_off(error):
                 raise
             raise EngineError(f"{self._address}: {_why(error)}") from error
 
     async def leave(self) -> None:
         """Read no more. Being cancelled is the one way out of the library's nested generators that closes each."""
+        if self._sealed is not None:
+            self._sealed.close()
         if self._chunks is None:
             return
         with trio.CancelScope() as enough:
@@ -141,9 +167,14 @@ class Connection:
             async for _ in self._chunks:
                 pass
 
-    def socket(self) -> trio.socket.SocketType | None:
-        """What the other side reads; None: it reads nothing."""
-        return None if self._network is None else self._network.get_extra_info("socket")
+    def input(self) -> int | None:
+        """A descriptor of its own: what is written to it the other side reads. None: it reads nothing."""
+        if self._network is None:
+            return None
+        if self._network.get_extra_info("ssl_object") is None:
+            return os.dup(self._network.get_extra_info("socket").fileno())
+        self._sealed = self._sealed or SealedInput(self._network)
+        return self._sealed.descriptor()
 
 
 @cache

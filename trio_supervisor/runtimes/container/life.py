@@ -17,12 +17,11 @@ import trio
 from trio_supervisor.commands import Completed
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import ProbeError, StartError, StepError
-from trio_supervisor.runtimes.base import Stream, WasActive
+from trio_supervisor.runtimes.base import Stream, Usage, WasActive
 from trio_supervisor.runtimes.container.engine import (
     Attach,
     ContainerEngine,
     EngineError,
-    Fetch,
     Missed,
     Phase,
     Seen,
@@ -60,6 +59,7 @@ class ContainerLife:
         self.name = setting.name
         self.pid: int | None = None
         """Its first process, where that can be seen from here."""
+        self._id = ""
         self._setting = setting
         self._launch = setting.launch
         self._lease = lease
@@ -172,13 +172,11 @@ class ContainerLife:
             raise
 
     async def _fetch(self, image: str) -> None:
-        """Have the image fetched, which takes as long as it takes."""
-        self._setting.say(f"image {image} is being fetched")
+        from trio_supervisor.runtimes.container.fetch import fetch  # noqa: PLC0415 -- most images are there
+
         with trio.CancelScope() as self._fetching:
             self._check_alive()
-            async with self._engine.open(Fetch(image)) as talk:
-                while await talk.heard() is not None:
-                    pass
+            await fetch(self._engine, image, self._setting.say)
         self._fetching = None
 
     def _check_alive(self) -> None:
@@ -220,6 +218,7 @@ class ContainerLife:
             seen = await self._engine.look(self.name)
             if seen is not None:
                 self._stop_signal = self._setting.spec.stop_signal or _signal(seen.stop_signal) or signal.SIGTERM
+                self._id = seen.id
                 self.pid = seen.pid if self._listener.local and seen.phase is Phase.RUNNING else None
         self._settled.set()
 
@@ -440,6 +439,14 @@ class ContainerLife:
     async def members(self) -> list[str]:
         """What is left of it, in words."""
         return [] if self._over.is_set() or not self._started else [f"container {self.name}"]
+
+    async def usage(self) -> Usage | None:
+        """What its processes use, without commands that were sent after it; None where they can't be seen from here."""
+        if self.pid is None or self._over.is_set():
+            return None
+        from trio_supervisor.runtimes.container.usage import usage_of_container  # noqa: PLC0415 -- as for a process
+
+        return await usage_of_container(self.pid, self._id)
 
     async def engine_health(self) -> tuple[str, str]:
         """How its engine says it is; see `HasEngine`."""

@@ -53,7 +53,9 @@ async def run_command(
     return Completed(code, bytes(said), late)
 
 
-async def capture_command(command: Sequence[str], cwd: str | None, env: Mapping[str, str], within: float) -> Captured:
+async def capture_command(
+    command: Sequence[str], cwd: str | None, env: Mapping[str, str], within: float, stdin: bytes | None = None
+) -> Captured:
     """The same with its standard output apart, from the beginning.
 
     Raises:
@@ -61,7 +63,7 @@ async def capture_command(command: Sequence[str], cwd: str | None, env: Mapping[
     """
     said, complained = bytearray(), bytearray()
     take = (partial(_keep_head, said), partial(_keep_tail, complained))
-    code, _ = await _run(command, cwd, env, within, NOBODY_ELSE, *take)
+    code, _ = await _run(command, cwd, env, within, NOBODY_ELSE, *take, stdin=stdin)
     return Captured(code, bytes(said), bytes(complained))
 
 
