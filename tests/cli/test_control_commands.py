@@ -81,6 +81,10 @@ async def test_a_second_terminal_looks_commands_and_ends_it_all() -> None:
 
         given = await terminal("stop", "slow", "--no-wait", "--json")
         assert (given.returncode, json.loads(given.stdout)["phase"]) == (0, "pending")
+        number = str(json.loads(given.stdout)["id"])
+        assert (await terminal("operation", number, "--no-wait")).returncode == 0
+        assert (await terminal("operation", number)).stdout == "stop slow: done\n"
+        assert (await terminal("operation", "99999")).returncode == 2
         assert (await terminal("wait", "slow", "--for", "stopped", "--timeout", "30s")).stdout == "slow: stopped\n"
         assert (await terminal("start", "slow", "--reason", "needed again")).stdout == "slow: started\n"
 

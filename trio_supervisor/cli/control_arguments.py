@@ -107,6 +107,11 @@ def _wait(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=seconds, metavar="TIME", help="say no after so long (10, 10s, 2m)")
 
 
+def _operation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("number", type=int, metavar="NUMBER", help="as the command with --no-wait has said it")
+    _patience(parser)
+
+
 def _logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agents", nargs="*", metavar="AGENT", help="of these, and all in them; default: of all")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is said from now on")
@@ -202,6 +207,7 @@ CONTROL: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "apply": ("read the file again, and bring the agents to what it says", _apply),
     "reload": ("the same as apply", _apply),
     "wait": ("wait until an agent is ready, or stopped", _wait),
+    "operation": ("tell what has become of a command that was not waited for", _operation),
     "logs": ("show what agents have said", _logs),
     "send": ("write to the standard input of an agent", _send),
     "attach": ("talk with an agent as if at its terminal, or watch", _attach),

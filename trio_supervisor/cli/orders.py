@@ -144,7 +144,8 @@ def _tell(results: list[Operation | SupervisorError], options: argparse.Namespac
         elif result.heard is not None:
             _put_heard(result.heard)
         elif result.phase is Phase.PENDING:
-            sys.stdout.write(f"{result.verb.value} is under way (operation {result.id}): {result.awaits}\n")
+            awaits = f": {result.awaits}" if result.awaits else ""
+            sys.stdout.write(f"{result.verb.value} is under way (operation {result.id}){awaits}\n")
         else:
             sys.stdout.write(f"{result.agent or 'everything'}: {_DONE[result.verb]}\n")
         if result.phase is Phase.PENDING and not options.no_wait:

@@ -120,6 +120,10 @@ def _command(name: str) -> Command:
             from trio_supervisor.cli.attaching import attach  # noqa: PLC0415
 
             return attach
+        case "operation":
+            from trio_supervisor.cli.operation import operation  # noqa: PLC0415
+
+            return operation
         case "wait":
             from trio_supervisor.cli.waiting import wait  # noqa: PLC0415
 

@@ -21,6 +21,8 @@ from trio_supervisor.errors import ChildStartError, ConflictError, NotKilledErro
 from trio_supervisor.spec import ChildSpec
 from trio_supervisor.vault import note_secret_sources
 
+_TOLD = 10
+"""So many changes are named in the journal."""
 REMOVED = "no longer in the file"
 _THERE = frozenset({*asking.UP, State.FINISHED})
 
@@ -52,6 +54,13 @@ class Applying:
         self._awaited: dict[str, Callable[[], str]] = {}
         self._begun: list[tuple[Supervisor, Child, int]] = []
         """Who is to have a new life, and the number of the one before."""
+
+    @property
+    def words(self) -> str:
+        """What it does, for the journal."""
+        moves = [change for change in self._planned.changes if change.action is not Action.KEEP]
+        said = [f"{change.action.value} {change.agent or 'the supervisor'}" for change in moves[:_TOLD]]
+        return ", ".join(said + [f"and {len(moves) - _TOLD} more"] * (len(moves) > _TOLD)) or "nothing to change"
 
     @property
     def awaits(self) -> str:

@@ -389,9 +389,8 @@ class LocalControl:
         """Read what is written, and bring the tree to it; see `Control`."""
         until = _seconds(wait)
         written = await self._read_file(file)
-        recorded = partial(self._write_down, Verb.APPLY.value, "", "")
         if self._applying is not None and not self._applying[0].over.is_set() and self._applying[1] == written:
-            await recorded()
+            await self._write_down(Verb.APPLY.value, "", "as it is being done already")
             return await _wait(self._applying[0], until)
         from trio_supervisor.control import applying, planning  # noqa: PLC0415 -- most runs apply nothing
         from trio_supervisor.journal.restoring import paths  # noqa: PLC0415
@@ -402,6 +401,7 @@ class LocalControl:
         work = applying.Applying(planned)
         # Before any checkpoint: as planned, so done.
         work.begin()
+        recorded = partial(self._write_down, Verb.APPLY.value, "", work.words)
         effect = partial(self._recorded, recorded, work.run)
         order = self._operations.begin(Verb.APPLY, "", lambda: Looks(0, work.awaits), effect)
         order.changes = tuple(planned.changes)
