@@ -1,9 +1,7 @@
 """Control of a supervisor in the same process."""
 
 import signal as signals
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,218 +9,64 @@ import trio
 
 from trio_supervisor.control import asking, scaling, talking
 from trio_supervisor.control.api import (
-    Event,
-    Explanation,
-    Gap,
     Heard,
-    LogLine,
     Operation,
     Plan,
-    Remark,
-    Snapshot,
     Verb,
     Wait,
     patience,
 )
 from trio_supervisor.control.callers import caller
-from trio_supervisor.control.decisions import Decisions
-from trio_supervisor.control.history import Follower, History, Pages
-from trio_supervisor.control.logs import Reading, Source, merged
-from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapshot_of, snapshots, supervisors
+from trio_supervisor.control.looking import Looking
+from trio_supervisor.control.looks import find, locate, supervisors
 from trio_supervisor.control.operations import Looks, Operations, Order
 from trio_supervisor.control.register import Added, Register, beside
 from trio_supervisor.control.sources import Sources, Written, check_meant
 from trio_supervisor.core.child import Child
-from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
+from trio_supervisor.core.notices import Notice, StateChanged
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import (
     CallError,
     ConfigError,
     ConflictError,
-    JournalError,
     RequestError,
     SpecError,
     UnknownAgentError,
 )
 from trio_supervisor.journal.entries import Plain
 from trio_supervisor.journal.orders import Order as Recorded
-from trio_supervisor.output.ring import Ring
-from trio_supervisor.output.selection import Selection
-from trio_supervisor.record import changed
 from trio_supervisor.spec import ChildSpec, check_id
 
 if TYPE_CHECKING:
-    from trio_supervisor.control.endpoints import EndpointFollower
-    from trio_supervisor.control.insights import Endpoint, EndpointChange, Node, Probed, Role
-    from trio_supervisor.journal.entries import Stored
     from trio_supervisor.sessions.session import Session
 
 _BY_HAND = frozenset({State.STOPPED, State.HELD})
 
 
-class LocalControl:
+class LocalControl(Looking):
     """Looks at a supervisor, and sends it facts; see `Control`."""
 
     def __init__(self, supervisor: Supervisor, nursery: trio.Nursery) -> None:
         """`nursery`: where commands wait for their effect, so that who has given one may go away."""
-        self._supervisor = supervisor
+        self._register = Register(supervisor)
+        # Before anybody else hears of a change.
+        supervisor.listen(self._keep_register)
+        super().__init__(supervisor)
         self._operations = Operations(nursery)
-        self._history = History()
-        self._listeners: list[Callable[[Event], None]] = []
-        self._remark_listeners: list[Callable[[Remark], None]] = []
         self._shutdown_listeners: list[Callable[[], None]] = []
-        self._since: dict[str, float] = {}
-        self._decisions = Decisions()
-        self._readers_of_endpoints: set[EndpointFollower] = set()
         self._record: Callable[[Recorded], Awaitable[object]] | None = None
-        self._journal: str | None = None
-        self._read: Callable[[], Awaitable[Written]] | None = None
-        self._file = ""
+        self._written_in: Sources | None = None
         self._applying: tuple[Order, Written] | None = None
         """The last one."""
-        self._read_some: Callable[[Mapping[str, str]], Awaitable[Mapping[str, Written | ConfigError]]] | None
-        self._read_some = None
-        self._register = Register(supervisor)
         self._to_purge: set[str] = set()
         self._put_down: set[str] = set()
         """Children that a command has put down."""
-        supervisor.listen(self._tell)
-        supervisor.at_end(self._close)
 
-    def _close(self) -> None:
-        self._history.close()
-        for each in tuple(self._readers_of_endpoints):
-            each.end()
-
-    # Looking
-
-    def snapshot(self) -> tuple[Snapshot, ...]:
-        """Every child as it is now, in the order of the file; those of a supervisor after it."""
-        return tuple(snapshots(self._supervisor, _to_wall()))
-
-    def agent(self, agent: str) -> Snapshot:
-        """One child as it is now. Raises UnknownAgentError."""
-        return snapshot_of(*locate(self._supervisor, agent), _to_wall())
-
-    async def measured(self) -> tuple[Snapshot, ...]:
-        """The same with what each uses."""
-        from trio_supervisor.control.measuring import measured  # noqa: PLC0415 -- most runs are never asked
-
-        return await measured(self._supervisor, self.snapshot())
-
-    def explain(self, agent: str) -> Explanation:
-        """Why it is as it is, and what comes next. Raises UnknownAgentError."""
-        from trio_supervisor.control.explaining import explanation  # noqa: PLC0415 -- most runs are never asked
-
-        engine, child = locate(self._supervisor, agent)
-        return explanation(engine, child, self._decisions.of(agent), _to_wall())
-
-    def tree(self) -> "tuple[Node, ...]":
-        """The tree with its rules: the top first, each supervisor before its children."""
-        from trio_supervisor.control.explaining import nodes  # noqa: PLC0415 -- most runs are never asked
-
-        return tuple(nodes(self._supervisor))
-
-    def endpoints(self) -> "tuple[Endpoint, ...]":
-        """Which agents are ready, and where."""
-        from trio_supervisor.control.endpoints import endpoints  # noqa: PLC0415 -- most runs are never asked
-
-        return tuple(endpoints(self._supervisor, _to_wall()))
-
-    def endpoint_changes(self) -> "AbstractAsyncContextManager[AsyncIterator[EndpointChange]]":
-        """What is there, then what comes and goes; see `Control`."""
-        from trio_supervisor.control.endpoints import EndpointFollower  # noqa: PLC0415 -- most runs are never asked
-
-        follower = EndpointFollower(self._supervisor, _to_wall, self._readers_of_endpoints)
-        if self._history.closed:
-            follower.end()
-        return aclosing(follower)
-
-    async def probe(self, agent: str, role: "Role | None" = None) -> "tuple[Probed, ...]":
-        """Ask its probes now, all or one. Raises UnknownAgentError, ConflictError."""
-        from trio_supervisor.control.probing import probe  # noqa: PLC0415 -- most runs are never asked
-
-        return await probe(*locate(self._supervisor, agent), role)
-
-    async def metrics(self, *, openmetrics: bool = False) -> bytes:
-        """All figures as Prometheus reads them."""
-        from trio_supervisor.control.metrics import scrape  # noqa: PLC0415 -- most runs are never asked
-
-        return await scrape(self._supervisor, await self.measured(), openmetrics=openmetrics)
-
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Have `listener` called with every event from now on, in order; it must not raise or block."""
-        self._listeners.append(listener)
-
-    def listen_to_remarks(self, listener: Callable[[Remark], None]) -> None:
-        """The same for every remark."""
-        self._remark_listeners.append(listener)
-
-    def events(self, after: int | None = None, *, follow: bool = True) -> AsyncIterator[Event | Gap]:
-        """All events after that number, then those to come; see `Control`."""
-        return Follower(self.event_pages(after, follow=follow))
-
-    def event_pages(self, after: int | None = None, *, follow: bool = True) -> Pages:
-        """The same, as many at a time as there are; see `Control`."""
-        after = self._history.last if after is None else after
-        return Pages(self._history, after, self.snapshot, follow=follow)
-
-    def logs(
-        self,
-        agents: Iterable[str] = (),
-        *,
-        since: int = 0,
-        since_time: float | None = None,
-        tail: int | None = None,
-        follow: bool = False,
-        selection: Selection | None = None,
-    ) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
-        """What children have said; see `Control`."""
-        agents = tuple(agents)
-        if since and len(agents) != 1:
-            raise RequestError("since: a cursor is that of one agent; name it, and no other")
-        sources = [source for agent in agents for source in self._sources(agent)]
-        if not agents:
-            sources = [source for one in self.snapshot() for source in self._sources(one.agent, deep=False)]
-        reading = Reading(since, tail, follow, selection, since_time)
-        return merged(sources, reading, None if agents else partial(self._new_sources, {s.agent for s in sources}))
-
-    def _sources(self, agent: str, *, deep: bool = True) -> list[Source]:
-        ring = self._ring(agent)
-        inner = find(self._supervisor, agent) if deep else None
-        below = [] if inner is None else [one.agent for one in snapshots(inner, 0.0)]
-        return [Source(agent, ring), *(source for one in below for source in self._sources(one, deep=False))]
-
-    def _ring(self, agent: str) -> Ring:
-        way, _, name = agent.rpartition("/")
-        engine = find(self._supervisor, way)
-        # What was removed lately can still be read.
-        ring = None if engine is None else engine.ring(name)
-        if ring is None:
-            locate(self._supervisor, agent)
-            ring = Ring()
-            ring.close()
-        return ring
-
-    async def _new_sources(self, known: set[str]) -> AsyncIterator[Source]:
-        async for event in self.events():
-            paths = [one.agent for one in event.agents] if isinstance(event, Gap) else [event.change.child]
-            for path in paths:
-                if path not in known and not (isinstance(event, Event) and event.change.new is State.REMOVED):
-                    known.add(path)
-                    for source in self._sources(path, deep=False):
-                        yield source
-
-    async def journal(
-        self, after: int = 0, *, since: float = 0.0, agent: str = "", tail: int | None = None
-    ) -> "tuple[Stored, ...]":
-        """What the journal holds; see `Control`. Raises JournalError: there is none."""
-        if self._journal is None:
-            raise JournalError("this run keeps no journal")
-        from trio_supervisor.control.past import read  # noqa: PLC0415 -- nobody else needs SQLite here
-
-        return await read(self._journal, after, since, agent, tail)
+    def _keep_register(self, path: str, notice: Notice) -> None:
+        if isinstance(notice, StateChanged) and notice.new in (State.REMOVED, State.READY):
+            agent = f"{path}/{notice.child}" if path else notice.child
+            (self._register.note_gone if notice.new is State.REMOVED else self._register.bring_back)(agent)
 
     # Commands
 
@@ -413,22 +257,22 @@ class LocalControl:
 
     def read_by(self, sources: Sources) -> None:
         """Have it read so what the tree is to be."""
-        self._read, self._read_some, self._file = sources.file, sources.agents, sources.path
+        self._written_in = sources
         self._register.complain = sources.complain
 
     async def _read_agent(self, text: str, agent: str) -> Written:
-        if self._read_some is None:
+        if self._written_in is None or self._written_in.agents is None:
             raise ConflictError("this supervisor can't read what is said of an agent")
-        found = (await self._read_some({agent: text}))[agent]
+        found = (await self._written_in.agents({agent: text}))[agent]
         if isinstance(found, ConfigError):
             raise found
         return found
 
     async def _read_file(self, meant: str | None) -> Written:
-        if self._read is None:
+        if self._written_in is None:
             raise ConflictError("this supervisor runs no file that could be read again")
-        check_meant(meant, self._file)
-        return await self._read()
+        check_meant(meant, self._written_in.path)
+        return await self._written_in.file()
 
     async def _taken_in(self) -> None:
         """Wait until what was asked before is known to everybody."""
@@ -570,44 +414,6 @@ class LocalControl:
         children = self._supervisor.children
         return any(name in children and children[name].state in _BY_HAND for name in self._put_down)
 
-    # Telling
-
-    def _remark(self, path: str, notice: Judged | StatusTold) -> None:
-        since = notice.since if isinstance(notice, Judged) else trio.current_time()
-        agent = f"{path}/{notice.child}" if path else notice.child
-        remark = Remark(time.time(), agent, notice, trio.current_time() - since)
-        for listener in self._remark_listeners:
-            listener(remark)
-
-    def _tell(self, path: str, notice: Notice) -> None:
-        if not isinstance(notice, StateChanged):
-            if isinstance(notice, (Judged, StatusTold)):
-                self._remark(path, notice)
-            return
-        now = trio.current_time()
-        agent = f"{path}/{notice.child}" if path else notice.child
-        if notice.new is State.REMOVED:
-            self._register.note_gone(agent)
-        elif notice.new is State.READY:
-            self._register.bring_back(agent)
-        supervisor = find(self._supervisor, path)
-        event = Event(
-            seq=self._history.last + 1,
-            at=time.time(),
-            change=changed(notice, child=agent) if path else notice,
-            next_in=None if notice.next_at is None else max(0.0, notice.next_at - now),
-            lasted=now - self._since.get(agent, now),
-            pid=pid_of(supervisor, notice.child) if supervisor else None,
-            port=port_of(supervisor, notice.child) if supervisor else None,
-        )
-        self._since[agent] = now
-        if notice.new is State.REMOVED:
-            del self._since[agent]
-        self._history.add(event)
-        self._decisions.note(event)
-        for listener in self._listeners:
-            listener(event)
-
 
 async def _purge(agent: str) -> None:
     from trio_supervisor import workspaces  # noqa: PLC0415 -- for those alone
@@ -616,11 +422,6 @@ async def _purge(agent: str) -> None:
         await trio.to_thread.run_sync(workspaces.remove, agent, workspaces.current())
     except OSError as error:
         raise ConflictError(f"{agent}: removed, but its workspace is not: {error.strerror}: {error.filename}") from None
-
-
-def _to_wall() -> float:
-    # Wall time can jump; it is asked once and everything else is counted from it.
-    return time.time() - trio.current_time()
 
 
 def _seconds(wait: Wait) -> float:
