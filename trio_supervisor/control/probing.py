@@ -38,7 +38,7 @@ async def probe(engine: Supervisor, child: Child, role: Role | None) -> tuple[Pr
 async def _ask(path: str, life: ChildLife, role: Role, asked: Probe, found: dict[Role, Probed]) -> None:
     what = in_words(asked.check)
     try:
-        answer, took = await life.ask_now(role, asked)
+        answer, took = await life.probing.ask_now(role, asked)
     except ProbeError as error:
         found[role] = Probed(path, role, what, None, str(error), 0.0)
     else:

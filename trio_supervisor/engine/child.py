@@ -1,7 +1,7 @@
 """One life of one child: its cancel scopes, the tasks of its probes, what it tells, its stop."""
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 import trio
 from attrs import define, field
 
-from trio_supervisor.commands import Completed
 from trio_supervisor.core.commands import StartChild
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.facts import (
@@ -26,41 +25,36 @@ from trio_supervisor.core.facts import (
     Started,
     Told,
 )
-from trio_supervisor.core.policy import Backoff
 from trio_supervisor.engine.accounts import Seat
 from trio_supervisor.engine.ears import Ears
 from trio_supervisor.engine.notes import said_by
-from trio_supervisor.engine.prober import Asked, ask_once, keep_asking
+from trio_supervisor.engine.probing import Probed, Probing, paces_of, probes_of
 from trio_supervisor.engine.redacted import redacted
 from trio_supervisor.engine.stopping import KILL_PATIENCE, Stop, Stopped
 from trio_supervisor.engine.tally import Tally
 from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.output.last import last_lines
-from trio_supervisor.probes.base import Answer, Target
+from trio_supervisor.probes.base import Answer
 from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import (
     CountsConnections,
     HasCost,
-    HasEngine,
     Interactive,
     IsBusy,
     Launch,
     Life,
-    LivesElsewhere,
     MadeProgress,
-    RunsCommands,
     Runtime,
     Said,
     Stream,
     WasActive,
 )
-from trio_supervisor.spec import Account, Check, ChildSpec, Probe, RemoteSpec, Stdio, StopStep, TaskSpec, expand
+from trio_supervisor.spec import Account, Check, ChildSpec, Stdio, StopStep, TaskSpec, expand
 from trio_supervisor.telling import Telling, seconds
 from trio_supervisor.words import one_line
 
 if TYPE_CHECKING:
-    from trio_supervisor.engine.pace import Pace
     from trio_supervisor.questions import LinePipe, Questions
     from trio_supervisor.writing import Lease
 
@@ -102,9 +96,8 @@ class ChildLife:
         self._world = world
         self._post = post
         self._output = world.sink(kept.path, order.generation, kept.spec.log, kept.spec.ring)
-        self._probes: dict[Role, Probe] = _probes_of(kept.spec)
-        checks = {role: probe.check for role, probe in self._probes.items()}
-        self._paces = _paces_of(kept.spec, world.draw)
+        probes = probes_of(kept.spec)
+        checks = {role: probe.check for role, probe in probes.items()}
         self.card: object = None
         """How this life describes itself, as its probes have seen it last."""
         self._telling = Telling(checks, lambda text: expand(text, kept.path, kept.runtime.port))
@@ -125,6 +118,7 @@ class ChildLife:
             )
         )
         self._questions = self._questions_of(checks.values())
+        self.probing = Probing(probes, world, self._probed(), paces_of(kept.spec, world.draw))
         self._ears = Ears(kept.spec, kept.account, self.report, self._out_of_quota, self._say)
         self._hears = self._ears.needed
         self._busy_scopes = 0
@@ -132,9 +126,6 @@ class ChildLife:
         self._costs: dict[str, float] = {}
         """What each meter that counts in all has told last."""
         self._start_scope = trio.CancelScope()
-        self._probers: trio.Nursery | None = None
-        self._asking: dict[Role, trio.CancelScope] = {}
-        """The probes that are asked now."""
         self._stop_begun = False
         self._started = trio.Event()
         """Set when it is started, or over without that."""
@@ -161,6 +152,19 @@ class ChildLife:
 
         return Questions(self._kept.lease, self._pipe)
 
+    def _probed(self) -> Probed:
+        kept = self._kept
+        return Probed(
+            kept.path,
+            self.life,
+            self._telling,
+            self._questions,
+            lambda: kept.runtime.port,
+            self._answered,
+            self._say,
+            kept.tallies,
+        )
+
     def _pipe(self) -> "LinePipe | None":
         # Its spec has a pipe: what it reads takes whole lines.
         return cast("LinePipe | None", self.life.input) if isinstance(self.life, Interactive) else None
@@ -179,8 +183,7 @@ class ChildLife:
                 # Whatever happened: else its end is waited for in vain.
                 self.over.set()
                 self._started.set()
-                for role in tuple(self._asking):
-                    self._ask_no_more(role)
+                self.probing.close()
                 exit = self._with_last_lines(redacted(exit, self._world.redact))
                 self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
@@ -198,57 +201,12 @@ class ChildLife:
         self._started.set()
         draw = 0.0 if self._kept.spec.limits.lifetime is None else self._world.draw()
         self._post(Started(self._kept.spec.id, self._generation, self.life.pid, draw))
-        return await self._wait_among_probers()
-
-    async def _wait_among_probers(self) -> Exit:
-        if not self._probes:
-            return await self.life.wait()
-        async with trio.open_nursery() as self._probers:
-            self._ask(Role.STARTUP if Role.STARTUP in self._probes else Role.READINESS)
-            exit = await self.life.wait()
-            self._probers.cancel_scope.cancel()
-        return exit
-
-    def pass_startup(self) -> None:
-        """Ask the startup probe no more, and begin to ask the readiness probe."""
-        self._ask_no_more(Role.STARTUP)
-        self._ask(Role.READINESS)
-
-    def watch_readiness(self) -> None:
-        """Begin to ask the readiness probe."""
-        self._ask(Role.READINESS)
-
-    def watch_health(self) -> None:
-        """Begin to ask the health probe."""
-        self._ask(Role.HEALTH)
-
-    def repace(self, role: Role, *, lost: bool) -> None:
-        """Ask a probe at the pace of a life that is lost, or at the usual one again."""
-        self._paces[role].set(lost=lost)
-
-    def _ask(self, role: Role) -> None:
-        probe = self._probes.get(role)
-        if probe is not None and self._probers is not None and not self.over.is_set():
-            self._ask_no_more(role)
-            scope = self._asking[role] = trio.CancelScope()
-            self._probers.start_soon(self._keep_asking, role, probe, scope, name=f"{role.value} of {self._kept.path}")
-
-    def _ask_no_more(self, role: Role) -> bool:
-        """Whether it was asked."""
-        scope = self._asking.pop(role, None)
-        if scope is not None:
-            scope.cancel()
-        return scope is not None
+        return await self.probing.among(self.life.wait)
 
     def adopt(self, nursery: trio.Nursery) -> None:
         """What is kept of the child has changed: go by it. `nursery` outlasts this life."""
         spec = self._kept.spec
-        if self._probers is None:
-            self._probers = nursery
-        probes, self._probes = self._probes, _probes_of(spec)
-        for role in Role:
-            if probes.get(role) != self._probes.get(role) and self._ask_no_more(role):
-                self._ask(role)
+        self.probing.adopt(spec, nursery)
         self._output = self._world.sink(self._kept.path, self._generation, spec.log, spec.ring)
         ears = Ears(spec, self._kept.account, self.report, self._out_of_quota, self._say)
         self._ears, self._hears = ears.after(self._ears), ears.needed
@@ -423,51 +381,3 @@ class ChildLife:
     def started(self) -> bool:
         """Whether it is started, and not over."""
         return self._started.is_set() and not self.over.is_set()
-
-    async def ask_now(self, role: Role, probe: Probe) -> tuple[Answer, float]:
-        """Ask a probe that it has, once, beside those that go on; nothing follows from the answer. Returns it with the
-        seconds that it took. Raises ProbeError: the question can't be put.
-        """
-        answer, took = await ask_once(self._asked(role, probe, Tally()), self._world.probe)
-        return changed(answer, detail=self._world.redact(answer.detail)), took
-
-    async def _keep_asking(self, role: Role, probe: Probe, scope: trio.CancelScope) -> None:
-        asked = self._asked(role, probe, self._kept.tallies.setdefault(role, Tally()))
-        with scope:
-            await keep_asking(asked, self._world.probe)
-
-    def _asked(self, role: Role, probe: Probe, tally: Tally) -> Asked:
-        run: Callable[..., Awaitable[Completed]] | None = None
-        if isinstance(self.life, RunsCommands):
-            run = self.life.run
-        address = self.life.address if isinstance(self.life, LivesElsewhere) else None
-        engine = self.life.engine_health if isinstance(self.life, HasEngine) else None
-        target = Target(
-            self._kept.path,
-            self._kept.runtime.port,
-            run,
-            role,
-            probe.period,
-            self._telling,
-            address,
-            engine,
-            self._questions,
-        )
-        pace = self._paces.get(role)
-        return Asked(role, probe, target, self.life, self._answered, self._say, self._world.draw, pace, tally)
-
-
-def _paces_of(spec: ChildSpec, draw: Callable[[], float]) -> "dict[Role, Pace]":
-    """Of a child that is only watched: how soon one that is lost is asked again."""
-    if not isinstance(spec.run, RemoteSpec):
-        return {}
-    from trio_supervisor.engine.pace import Pace  # noqa: PLC0415 -- most trees have no such child
-
-    return {role: Pace(spec.backoff or Backoff(), draw) for role in (Role.READINESS, Role.HEALTH)}
-
-
-def _probes_of(spec: ChildSpec) -> dict[Role, Probe]:
-    if not spec.probes:
-        return {}
-    found = {Role.STARTUP: spec.startup, Role.READINESS: spec.readiness, Role.HEALTH: spec.health}
-    return {role: probe for role, probe in found.items() if probe is not None}

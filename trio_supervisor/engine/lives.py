@@ -14,7 +14,7 @@ from trio_supervisor.core.commands import (
     WatchHealth,
     WatchReadiness,
 )
-from trio_supervisor.core.facts import Fact
+from trio_supervisor.core.facts import Fact, Role
 from trio_supervisor.engine.child import ChildLife, Kept
 from trio_supervisor.engine.world import World
 
@@ -68,17 +68,17 @@ class Lives:
         life = self._lives[command.child]
         match command:
             case WatchHealth():
-                life.watch_health()
+                life.probing.ask(Role.HEALTH)
             case WatchReadiness():
-                life.watch_readiness()
+                life.probing.ask(Role.READINESS)
             case LookAtLife():
                 assert self.nursery is not None
                 look = partial(life.look, connections=command.connections)
                 self.nursery.start_soon(look, name=f"look at {command.child}")
             case PassStartup():
-                life.pass_startup()
+                life.probing.pass_startup()
             case Repace():
-                life.repace(command.role, lost=command.lost)
+                life.probing.repace(command.role, lost=command.lost)
             case CutGrace():
                 life.cut_grace()
 
