@@ -74,7 +74,7 @@ def measure(options: argparse.Namespace, peers: list[Peer], results: Results) ->
     workloads = set(options.only or WORKLOADS)
     path = options.json or (None if options.quick else RESULTS)
     if options.keep and path is not None and path.exists():
-        results.turns = read(path).without(workloads)
+        results.go_on_from(read(path), workloads)
     prepare(options.nice)
     blocks = [block for block in BLOCKS if workloads & set(block.workloads)]
     repeats = 1 if options.quick else options.reps

@@ -56,6 +56,15 @@ class Results:
         """The turns, with what was measured of other workloads only."""
         return [turn for turn in self.turns if not _of(turn, workloads)]
 
+    def go_on_from(self, earlier: "Results", workloads: Collection[str]) -> None:
+        """Keep what was measured earlier of other workloads, and who took part in that."""
+        self.turns = earlier.without(workloads)
+        took_part = {turn.contestant for turn in self.turns}
+        theirs = {name: about for name, about in earlier.found.items() if name in took_part}
+        # In the order of the earlier run: it mostly was the greater one.
+        self.found = {**theirs, **self.found}
+        self.missing = {name: why for name, why in self.missing.items() if name not in self.found}
+
     def save(self, path: Path) -> None:
         """Write the file, which is there as a whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)

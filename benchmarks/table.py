@@ -82,7 +82,8 @@ def _ratio(ours: float | None, theirs: float | None, figure: Figure) -> str:
     """How many times worse than theirs ours is."""
     if not ours or not theirs:
         return ""
-    return f" ({ours / theirs if figure.less_is_better else theirs / ours:.2g} x)"
+    ratio = ours / theirs if figure.less_is_better else theirs / ours
+    return f" ({ratio:,.0f} x)" if ratio >= 10 else f" ({ratio:.2g} x)"
 
 
 def _best_peer(results: Results, figure: Figure) -> str | None:

@@ -82,6 +82,18 @@ def test_a_contestant_that_fails_is_named_with_its_workload() -> None:
     assert made.turns == []
 
 
+def test_what_was_measured_of_other_workloads_is_kept_with_who_took_part() -> None:
+    earlier = results(("W1.p50_ms", "pm2", 5.0), ("W4.few.all_s", US, 0.1), ("W4.few.all_s", "circus", 0.5))
+    later = Results({"kernel": "newer"}, FULL, {US: {"version": "2", "delay": "0", "why": "So."}}, {"pm2": "gone"})
+
+    later.go_on_from(earlier, {"W4"})
+
+    assert [turn.contestant for turn in later.turns] == ["pm2"]
+    assert set(later.found) == {US, "pm2"}
+    assert later.found[US]["version"] == "2"
+    assert later.missing == {}
+
+
 def test_results_are_the_same_when_they_are_read_again(tmp_path: Path) -> None:
     made = results(("W1.p50_ms", US, None), ("W4.few.all_s", FLOOR, 0.25))
     made.save(tmp_path / "new" / "results.json")
