@@ -183,6 +183,10 @@ class Vault:
         if self._size > VAULT_BYTES:
             self._forget_the_older_half()
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._values)
+
     def redact(self, text: str) -> str:
         """The text without any of the secrets; the same object if there were none."""
         return self._patterns.redact(text)

@@ -39,6 +39,11 @@ def redact(text: str) -> str:
     return current_vault().redact(text)
 
 
+def has_secrets() -> bool:
+    """Whether there is anything to redact."""
+    return bool(current_vault())
+
+
 def secret_sources() -> set[str]:
     """Variables of ours that are a secret of some child: no child inherits them. To be added to."""
     try:

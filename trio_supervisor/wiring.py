@@ -39,7 +39,7 @@ from trio_supervisor.spec import SupervisorSpec
 from trio_supervisor.state.claim import Claim, claimed
 from trio_supervisor.state.directory import control_socket
 from trio_supervisor.state.leftovers import Cleared
-from trio_supervisor.vault import note_secret_sources, redact
+from trio_supervisor.vault import has_secrets, note_secret_sources, redact
 from trio_supervisor.workspaces import keep_in
 
 LAST_WRITES = 2.0
@@ -95,6 +95,7 @@ def make_supervisor(
         hub.at_once,
         hub.lost,
         outbound=outbound,
+        has_secrets=has_secrets,
     )
     if past is not None:
         world = changed(world, restored=past.take, named=past.named)

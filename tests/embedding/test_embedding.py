@@ -383,6 +383,7 @@ async def test_a_reader_of_events_that_has_gone_disturbs_nobody(autojump_clock: 
         (lambda: process("a", ["x"], secrets={"AGENT_ID": SecretEnv("X")}), "no name that a variable"),
         (lambda: process("a", ["x"], user=-1), "user must be within 0 to"),
         (lambda: process("a", ["x"], group=" "), "group must be a name or a number"),
+        (lambda: process("a", ["x"], backoff=0), "backoff must be a Backoff"),  # type: ignore[arg-type]
         (lambda: process("a", ["x"], umask=0o1000), "umask must be within"),
         (lambda: process("a", ["x"], workspace="x/../y"), "workspace must be a path without"),
         (lambda: SecretEnv(""), "can't be the name of a variable"),

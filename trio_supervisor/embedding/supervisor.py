@@ -27,7 +27,7 @@ from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import open_guarded, open_probe, outbound, runtimes_under, send_request
 from trio_supervisor.runtimes.base import Runtime, RuntimeFactory
 from trio_supervisor.spec import ChildSpec, SupervisorSpec
-from trio_supervisor.vault import note_secret_sources, redact
+from trio_supervisor.vault import has_secrets, note_secret_sources, redact
 
 LAST_WRITES = 2.0
 """So many seconds a slow disk has at the end for the log files."""
@@ -124,6 +124,7 @@ class Supervisor(Tree):
                 self._hub.forget,
                 self._hub.at_once,
                 outbound=outbound,
+                has_secrets=has_secrets,
             )
             self._made = self._top = Engine(self._spec, world)
         return self._made

@@ -184,7 +184,9 @@ class ChildLife:
                 self.over.set()
                 self._started.set()
                 self.probing.close()
-                exit = self._with_last_lines(redacted(exit, self._world.redact))
+                if self._world.has_secrets():
+                    exit = redacted(exit, self._world.redact)
+                exit = self._with_last_lines(exit)
                 self._post(Exited(self._kept.spec.id, self._generation, exit, self._world.draw()))
 
     async def _live(self) -> Exit:

@@ -20,6 +20,10 @@ def _as_it_is(text: str) -> str:
     return text
 
 
+def _always() -> bool:
+    return True
+
+
 class FindRing(Protocol):
     """Gives for a child's path what it has said lately, also for a while after it was removed."""
 
@@ -95,3 +99,5 @@ class World:
     """What was kept by an earlier run."""
     named: Callable[[str], bool] = _nobody_named
     """Whether somebody wants the child of a path to run, whatever an earlier run has left."""
+    has_secrets: Callable[[], bool] = _always
+    """Whether there is anything for `redact` to take out."""

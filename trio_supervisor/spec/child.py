@@ -51,6 +51,11 @@ def check_id(text: str) -> str:
     return text
 
 
+def _check_backoff(_: object, __: object, backoff: object) -> None:
+    if backoff is not None and not isinstance(backoff, Backoff):
+        raise SpecError(f"backoff must be a Backoff (Backoff(initial=0) has no delay), not {backoff!r}")
+
+
 def _check_account_name(_: object, __: object, name: str | None) -> None:
     if name is not None and not _ID.fullmatch(name):
         raise SpecError(f"account {name!r}: must be 1 to 64 letters, digits and hyphens")
@@ -80,7 +85,7 @@ class ChildSpec:
     restart: Restart = Restart.PERMANENT
     significant: bool = False
     """Whether its own end counts for the supervisor's `auto_shutdown`; not for permanent children."""
-    backoff: Backoff | None = None
+    backoff: Backoff | None = field(default=None, validator=_check_backoff)
     """None: by profile (fleet: `Backoff()`; otp: no delay at all)."""
     intensity: Intensity | None = None
     """A limit of this child's own, beside the supervisor's: whichever is reached first."""
