@@ -51,8 +51,8 @@ def check_id(text: str) -> str:
     return text
 
 
-def _check_backoff(_: object, __: object, backoff: object) -> None:
-    if backoff is not None and not isinstance(backoff, Backoff):
+def _check_backoff(_: object, __: object, backoff: "Backoff | None") -> None:
+    if not isinstance(backoff, Backoff | None):
         raise SpecError(f"backoff must be a Backoff (Backoff(initial=0) has no delay), not {backoff!r}")
 
 
