@@ -4,7 +4,7 @@ import json
 import signal
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -80,6 +80,8 @@ async def _written(tmp_path: Path, *owners: str, name: str = "budget") -> None:
 
 
 def _memory(path: Path) -> dict[tuple[str, str], dict[str, list[object]]]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
+    # It is made a moment after the start.
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
         rows = file.execute("SELECT owner, name, value FROM memory").fetchall()
-    return {(owner, name): json.loads(value) for owner, name, value in rows}
+        return {(owner, name): json.loads(value) for owner, name, value in rows}
+    return {}

@@ -28,7 +28,7 @@ def test_who_was_held_stays_held_and_who_was_stopped_stopped_until_somebody_star
 
 def test_who_was_held_by_its_limit_stays_so_and_nobody_wants_it_down() -> None:
     driver = Driver(a=policy())
-    driver.tell(Restored("a", held="restart limit: 5 restarts within 60 s", by_limit=True))
+    driver.tell(Restored("a", held="restart limit: 5 restarts within 60 s", by_rule=True, by_limit=True))
     assert starts(driver.tell(TreeStartAsked())) == []
 
     it = driver["a"]

@@ -15,7 +15,7 @@ from trio_supervisor.core.state import Desired, State
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.journal.entries import Key, Kind, Plain
 from trio_supervisor.journal.journal import Journal
-from trio_supervisor.journal.orders import DOWN, RESTARTS, down
+from trio_supervisor.journal.orders import DOWN, LIMIT, RESTARTS, down
 from trio_supervisor.journal.reading import Reader
 from trio_supervisor.journal.restoring import Past, paths
 from trio_supervisor.record import changed
@@ -130,6 +130,19 @@ async def test_restarts_are_counted_on_and_still_count_towards_the_limit(path: s
         it = third.supervisor.children["a"]
         assert it.reason.startswith("restart limit: 4 restarts")
         assert (it.desired, it.hold) == (Desired.UP, "")
+
+
+async def test_who_holds_one_is_known_in_each_further_run(path: str) -> None:
+    spec = SupervisorSpec(children=(child("a", backoff=QUICK), child("b")), intensity=Intensity(1, 3600))
+    async with run(path, spec, Script(lifetime=0.005)) as first:
+        first.supervisor.post(HoldAsked("b", "too dear"))
+        await first.see(a="held", b="held")
+    for _ in range(2):
+        async with run(path, spec) as further:
+            await further.see(a="held", b="held")
+            held = further.journal.recall("a", DOWN), further.journal.recall("b", DOWN)
+            by_limit, by_hand = (value.get("by", "") for value in held if isinstance(value, dict))
+            assert (by_limit, by_hand) == (LIMIT, "")
 
 
 async def test_every_change_and_every_exit_is_written_down(path: str) -> None:

@@ -9,11 +9,11 @@ from trio_supervisor.control.local import LocalControl
 from trio_supervisor.control.looks import find
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.exits import Exit
-from trio_supervisor.core.notices import LifeEnded, Notice, TreeEnding
+from trio_supervisor.core.notices import LifeEnded, Notice, StateChanged, TreeEnding
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.journal.entries import Entry, Key, Kind, Plain
 from trio_supervisor.journal.journal import Journal
-from trio_supervisor.journal.orders import DOWN, HELD, RESTARTS, STOPPED, down
+from trio_supervisor.journal.orders import DOWN, HELD, LIMIT, RESTARTS, RULE, STOPPED, down
 
 MOST_TIMES = 100
 """Of so many restarts of a child it is remembered when they were ..."""
@@ -85,14 +85,14 @@ class Recorder:
                 # It ends by itself, and whoever holds it knows better than we whether that is so in the next run too.
                 return
             case State.HELD if change.exit is None or change.exit.how is not How.UNKILLABLE:
-                wish = down(HELD, change.reason, by_rule=child is not None and not child.hold)
+                wish = down(HELD, change.reason, _by(change, child))
             case State.STOPPED if child is not None and child.desired is Desired.DOWN:
                 wish = down(STOPPED, change.reason)
             case State.WAITING | State.STARTING | State.REMOVED:
                 wish = None
             case _:
                 return
-        if wish != known:
+        if not _is_known(wish, known):
             values[key] = wish
 
     def _note_restarts(self, values: dict[Key, Plain], event: Event, child: Child | None) -> None:
@@ -122,6 +122,20 @@ class Recorder:
         known = self._journal.recall(*key)
         times = known.get("times") if isinstance(known, dict) else None
         return [float(when) for when in times if isinstance(when, int | float)] if isinstance(times, list) else []
+
+
+def _is_known(wish: Plain, known: Plain) -> bool:
+    """Whether it is so already; who it was that wanted it first still does."""
+    if isinstance(wish, dict) and isinstance(known, dict):
+        return (wish["state"], wish["reason"]) == (known.get("state"), known.get("reason"))
+    return wish == known
+
+
+def _by(change: StateChanged, child: Child | None) -> str:
+    """What rule holds it; empty: a person does."""
+    if not change.grounds:
+        return ""
+    return RULE if child is not None and child.hold else LIMIT
 
 
 def _exit_entry(agent: str, generation: int, exit: Exit) -> Entry:

@@ -153,8 +153,10 @@ class Restored:
     """Why it was held; empty if it was not."""
     until: float = math.inf
     """With `held`: when it is resumed by itself."""
+    by_rule: bool = False
+    """With `held`: nobody wants it down but a rule, ..."""
     by_limit: bool = False
-    """With `held`: by a limit of restarts; nobody wants it down."""
+    """... which is a limit of restarts."""
     stopped: str = ""
     """Why somebody had stopped it; empty if nobody had."""
     restarts: int = 0

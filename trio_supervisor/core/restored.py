@@ -23,8 +23,9 @@ def restored(tree: Tree, child: Child, past: Restored, now: float) -> None:
             child.attempts = past.attempts
     if past.held or past.stopped:
         tree.kept_down.add(child.id)
-        if past.held and past.by_limit:
+        if past.by_rule:
             child.desired = Desired.UP
+        if past.by_limit:
             tree.enter(child, State.HELD, now, past.held, grounds=(_BEFORE,))
         elif past.held:
             hold_now(tree, child, past.held, past.until, now, grounds=(_BEFORE,))

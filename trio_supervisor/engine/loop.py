@@ -241,7 +241,7 @@ class Loop(ABC):
         if named:
             seat.approve()
         elif (held := seat.standing()) and not (past and (past.held or past.stopped)):
-            past = changed(past or Restored(spec.id), held=held[0], until=held[1])
+            past = changed(past or Restored(spec.id), held=held[0], until=held[1], by_rule=True)
         if past:
             self._take(past)
         if spec.budget and (spent := self.accounts.spendings.spent(path)):

@@ -5,7 +5,7 @@ from trio_supervisor.record import record
 
 DOWN = "down"
 """The name of the value that says that a child is to stay down: `{"state": "held" | "stopped", "reason": ...}`, with
-`"by": "rule"` if nobody wants that.
+with `"by": "limit"` or `"by": "rule"` where it is a limit of restarts or another rule that wants it.
 """
 RESTARTS = "restarts"
 """The name of the value that says how often it was restarted: `{"total": ..., "in_a_row": ..., "times": [...]}`."""
@@ -14,6 +14,7 @@ ADDED = "added"
 """The name of the value that says that a child was added at run time: `{"text": ..., "start": ...}`."""
 
 HELD, STOPPED = "held", "stopped"
+LIMIT, RULE = "limit", "rule"
 
 
 @record
@@ -37,10 +38,10 @@ class Order:
         return Entry(at, Kind.ORDER, self.agent, state=self.verb, reason=self.reason, who=self.who, origin=self.origin)
 
 
-def down(state: str, reason: str, *, by_rule: bool = False) -> Plain:
+def down(state: str, reason: str, by: str = "") -> Plain:
     """The value of `DOWN`."""
     value: dict[str, Plain] = {"state": state, "reason": reason}
-    return {**value, "by": "rule"} if by_rule else value
+    return {**value, "by": by} if by else value
 
 
 def values_of(order: Order) -> dict[Key, Plain]:

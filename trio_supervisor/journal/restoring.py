@@ -14,7 +14,7 @@ import trio
 
 from trio_supervisor.core.facts import Restored
 from trio_supervisor.journal.entries import Memory, Plain
-from trio_supervisor.journal.orders import DOWN, HELD, RESTARTS, STOPPED
+from trio_supervisor.journal.orders import DOWN, HELD, LIMIT, RESTARTS, STOPPED
 from trio_supervisor.spec import SupervisorSpec
 
 
@@ -31,7 +31,7 @@ class Past:
             (path, HELD if past.held else STOPPED) for path, past in self._found.items() if past.held or past.stopped
         )
         """The paths of those that stay down, and whether they are held or stopped."""
-        self.by_hand = tuple(path for path, _ in self.kept if not self._found[path].by_limit)
+        self.by_hand = tuple(path for path, _ in self.kept if not _down(memory.get((path, DOWN)))[2])
         """Those of them that somebody has put down."""
 
     def named(self, path: str) -> bool:
@@ -43,7 +43,7 @@ class Past:
         return self._found.pop(path, None)
 
     def _past(self, memory: Memory, path: str, *, up: bool) -> Restored | None:
-        state, reason, by_rule = ("", "", False) if up else _down(memory.get((path, DOWN)))
+        state, reason, by = ("", "", "") if up else _down(memory.get((path, DOWN)))
         total, in_a_row, times = _restarts(memory.get((path, RESTARTS)))
         if not (state or total or in_a_row):
             return None
@@ -53,7 +53,8 @@ class Past:
         return Restored(
             path.rpartition("/")[2],
             held=reason if state == HELD else "",
-            by_limit=state == HELD and by_rule,
+            by_rule=state == HELD and by != "",
+            by_limit=state == HELD and by == LIMIT,
             stopped="" if state == HELD else reason,
             restarts=total,
             attempts=in_a_row,
@@ -84,13 +85,14 @@ def _is_named(path: str, named: tuple[str, ...]) -> bool:
 # What is not as we have written it is as good as not there: people may write to the file too.
 
 
-def _down(value: Plain) -> tuple[str, str, bool]:
+def _down(value: Plain) -> tuple[str, str, str]:
     if not isinstance(value, dict):
-        return "", "", False
+        return "", "", ""
     state, reason = value.get("state"), value.get("reason")
     if not isinstance(state, str) or not isinstance(reason, str) or not state:
-        return "", "", False
-    return state, reason or state, value.get("by") == "rule"
+        return "", "", ""
+    by = value.get("by")
+    return state, reason or state, by if isinstance(by, str) else ""
 
 
 def _restarts(value: Plain) -> tuple[int, int, tuple[float, ...]]:
