@@ -8,14 +8,17 @@ from typing import Any
 import jsonschema
 import trio
 
-from tests.control.trees import PATIENCE, in_thread, open_control, serving, some
-from trio_supervisor import Exec, Health, process
+from tests.control.trees import PATIENCE, forever, in_thread, open_control, serving, some
+from trio_supervisor import Exec, Health, process, task
 from trio_supervisor.control import past, scaling
 from trio_supervisor.control.api import Verb
 from trio_supervisor.control.places import _SocketConnection
+from trio_supervisor.control.sources import Sources, Written
 from trio_supervisor.control.wire import requests
 from trio_supervisor.control.wire.openapi import document
 from trio_supervisor.control.wire.requests import COMMANDS
+from trio_supervisor.embedding.specs import supervisor_spec
+from trio_supervisor.errors import ConfigError
 from trio_supervisor.output import selection
 
 DOCUMENT: Any = document()
@@ -105,6 +108,30 @@ async def test_every_answer_is_as_the_document_says() -> None:
         assert await _check_answer(path, "GET", "/v1/operations/999", "/v1/operations/{id}") == 404
         assert await _check_answer(path, "GET", "/openapi.json", "/openapi.json") == 200
         assert await _check_answer(path, "POST", "/v1/shutdown", "/v1/shutdown", {"now": True}) == 200
+
+
+async def test_the_answers_of_plan_apply_and_add_are_as_the_document_says() -> None:
+    async def file() -> Written:
+        await trio.lowlevel.checkpoint()
+        return Written(supervisor_spec(some()[1:]), ("hardly meant",))
+
+    async def agents(texts: Mapping[str, str]) -> dict[str, Written | ConfigError]:
+        await trio.lowlevel.checkpoint()
+        return {agent: Written(supervisor_spec([task(agent, forever)])) for agent in texts}
+
+    async with open_control(*some()) as control, serving(control) as path:
+        assert await _check_answer(path, "POST", "/v1/plan", "/v1/plan") == 409
+        control.read_by(Sources(file, agents, path="/x/supervisor.yaml"))
+        assert await _check_answer(path, "POST", "/v1/plan", "/v1/plan") == 200
+        assert await _check_answer(path, "POST", "/v1/plan", "/v1/plan", {"x": 1}) == 400
+        assert await _check_answer(path, "POST", "/v1/plan", "/v1/plan", {"file": "/y"}) == 400
+        assert await _check_answer(path, "POST", "/v1/plan", "/v1/plan", {"file": "/x/supervisor.yaml"}) == 200
+        assert await _check_answer(path, "POST", "/v1/apply", "/v1/apply", {"wait": 5}) == 200
+        body = {"agent": "new", "spec": {"command": ["x"]}}
+        assert await _check_answer(path, "POST", "/v1/agents", "/v1/agents", body) == 200
+        assert await _check_answer(path, "POST", "/v1/agents", "/v1/agents", {**body, "spec": 1}) == 400
+        assert await _check_answer(path, "GET", "/v1/operations/1?wait=5", "/v1/operations/{id}") == 200
+        assert [one.agent for one in control.snapshot()] == ["b", "team", "team/planner", "new"]
 
 
 def test_what_is_written_twice_is_the_same() -> None:
