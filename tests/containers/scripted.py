@@ -44,6 +44,8 @@ class Container:
     """It takes no notice of TERM."""
     ears: "set[ScriptedTalk]" = field(factory=set)
     said: list[Heard] = field(factory=list)
+    dropped: int = 0
+    """So many of what was said its log has no more."""
     signals: list[int] = field(factory=list)
 
     @property
@@ -193,10 +195,10 @@ class ScriptedEngine:
         if number == signal.SIGKILL or not one.deaf:
             self.end(name, 128 + number)
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str, *, force: bool = False) -> None:
         await self._begin("remove")
         one = self.containers.get(name)
-        if one is not None and one.phase is Phase.RUNNING:
+        if one is not None and one.phase is Phase.RUNNING and not force:
             raise EngineError("it is running", 409)
         self.containers.pop(name, None)
 
@@ -204,9 +206,9 @@ class ScriptedEngine:
     async def open(self, request: Request) -> AsyncIterator[ScriptedTalk]:
         await self._begin(type(request).__name__)
         talk = ScriptedTalk(self, request)
-        self._fill(talk)
-        self.talks.add(talk)
         try:
+            self._fill(talk)
+            self.talks.add(talk)
             yield talk
         finally:
             self.talks.discard(talk)
@@ -222,10 +224,14 @@ class ScriptedEngine:
                 if one.phase is Phase.OVER:
                     talk.put(None)
                 one.ears.add(talk)
-            case Missed(name):
-                for heard in self._get(name).said:
+            case Missed(name, _, follow):
+                one = self._get(name)
+                for heard in one.said[one.dropped :]:
                     talk.put(heard)
-                talk.put(None)
+                if follow and one.phase is Phase.RUNNING:
+                    one.ears.add(talk)
+                else:
+                    talk.put(None)
             case Run(name, command):
                 if self._get(name).phase is not Phase.RUNNING:
                     raise EngineError(f"container {name} is not running", 409)

@@ -288,6 +288,7 @@ async def test_an_end_during_a_restart_of_the_engine_is_found_afterwards(
 ) -> None:
     life, heard = life_of(scripted_spec("sleep"), engine)
     await started(life)
+    engine.say(life.name, Stream.STDOUT, b"begin\n")
     async with trio.open_nursery() as nursery:
         waiting = WaitingFor(nursery, life)
         for verb in ("look", "Attach", "Watch", "Missed"):
@@ -296,13 +297,80 @@ async def test_an_end_during_a_restart_of_the_engine_is_found_afterwards(
         engine.lose()
         await trio.sleep(30)
         assert waiting.exit is None
+        engine.say(life.name, Stream.STDOUT, b"last words\n")
+        engine.say(life.name, Stream.STDERR, b"and a complaint\n")
         engine.containers[life.name].phase, engine.containers[life.name].code = Phase.OVER, 5
         engine.failing.clear()
 
     assert waiting.exit == Exit(How.EXITED, code=5)
+    assert (heard.said(), heard.said(Stream.STDERR)) == (b"begin\nlast words\n", b"and a complaint\n")
     said = heard.said(Stream.SUPERVISOR)
     assert said.count(b"its engine can't be asked: connection refused; it is tried again") == 1
     assert engine.containers == {}
+
+
+@pytest.mark.parametrize("stdin", [Stdin.NULL, Stdin.PIPE])
+async def test_what_is_said_around_lost_connections_is_heard_once_and_in_order(
+    engine: ScriptedEngine, autojump_clock: MockClock, stdin: Stdin
+) -> None:
+    life, heard = life_of(scripted_spec("sleep", stdin=stdin), engine)
+    await started(life)
+    said = b""
+    async with trio.open_nursery() as nursery:
+        WaitingFor(nursery, life)
+        for number in range(400):
+            if number % 100 == 50:
+                engine.lose()
+            line = b"line %d\n" % number
+            said += line
+            for part in (line[:3], line[3:]):
+                engine.say(life.name, Stream.STDOUT, part)
+                await trio.sleep(0.01)
+        await trio.sleep(5)
+        assert heard.said() == said
+        engine.say(life.name, Stream.STDOUT, b"end without a newline")
+        engine.end(life.name, 0)
+
+    assert heard.said() == said + b"end without a newline"
+
+
+async def test_a_log_that_began_anew_is_heard_from_what_was_heard_last(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    life, heard = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    one = engine.only
+    async with trio.open_nursery() as nursery:
+        WaitingFor(nursery, life)
+        for number in range(100):
+            engine.say(life.name, Stream.STDOUT, b"line %d\n" % number)
+        await trio.sleep(1)
+        for first in (60, 110):
+            engine.lose()
+            one.dropped = first
+            for _ in range(20):
+                engine.say(life.name, Stream.STDOUT, b"line %d\n" % len(one.said))
+            await trio.sleep(5)
+        engine.end(life.name, 0)
+
+    assert heard.said() == b"".join(b"line %d\n" % number for number in range(140))
+
+
+async def test_last_words_over_a_connection_that_fell_silent_are_read_from_the_log(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    life, heard = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    engine.say(life.name, Stream.STDOUT, b"begin\n")
+    async with trio.open_nursery() as nursery:
+        waiting = WaitingFor(nursery, life)
+        await trio.sleep(1)
+        engine.only.ears.clear()
+        engine.say(life.name, Stream.STDOUT, b"last words\n")
+        engine.end(life.name, 4)
+
+    assert waiting.exit == Exit(How.EXITED, code=4)
+    assert heard.said() == b"begin\nlast words\n"
 
 
 async def test_an_end_that_no_event_tells_is_seen_by_the_end_of_what_is_said(engine: ScriptedEngine) -> None:

@@ -11,11 +11,12 @@ from tests.containers.helpers import BOUND, ended, eventually, life_of, live, re
 from tests.containers.real_engines import RealEngine
 from tests.runtimes.contract import Heard
 from tests.runtimes.process_helpers import free_ports
-from trio_supervisor.core.exits import How
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import SpecError, StartError
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.container import ContainerLife
 from trio_supervisor.spec import CloseStdinStep, ContainerPolicy, Limits, Pull, SignalStep, Stdin
+from trio_supervisor.system.procfs import process
 
 pytestmark = pytest.mark.containers
 
@@ -299,7 +300,7 @@ async def test_twenty_are_started_and_ended_together(real: RealEngine) -> None:
 
 async def test_a_restart_of_the_engine_is_no_end_of_a_container(real: RealEngine) -> None:
     """Podman's containers outlive its service, those of Docker its daemon with `live-restore`."""
-    script = "n=0; while true; do n=$((n+1)); echo tick $n; sleep 0.2; done"
+    script = "n=0; while true; do n=$((n+1)); echo tick $n; sleep 0.02; done"
     life, heard = life_of(real_spec(real.address, "sh", "-c", script))
     ends: list[object] = []
 
@@ -311,16 +312,44 @@ async def test_a_restart_of_the_engine_is_no_end_of_a_container(real: RealEngine
         await heard.wait_said(b"tick 2\n")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(wait)
-            await trio.to_thread.run_sync(real.stop)
-            await trio.to_thread.run_sync(real.start)
-            before = heard.said()
-            await eventually(lambda: heard.said().count(b"\n") > before.count(b"\n") + 3)
+            for _ in range(2):
+                await trio.to_thread.run_sync(real.stop)
+                await trio.to_thread.run_sync(real.start)
+                await heard.wait_lines(heard.said().count(b"\n") + 50)
             assert ends == []
             life.kill()
 
     assert len(ends) == 1
     assert real.containers() == []
+    lines = heard.said().splitlines()
+    assert lines == [b"tick %d" % number for number in range(1, len(lines) + 1)]
     assert b"the connection to its engine broke off" in heard.said(Stream.SUPERVISOR)
+
+
+async def test_the_last_words_while_the_engine_is_away_are_heard_afterwards(podman: RealEngine, tmp_path: Path) -> None:
+    """Docker itself loses them: its daemon alone writes the log."""
+    script = "echo begin; while ! test -e /work/go; do sleep 0.05; done; echo LAST; echo WORDS >&2; exit 9"
+    life, heard = life_of(real_spec(podman.address, "sh", "-c", script, mounts=(f"{tmp_path}:/work",)))
+    ends: list[Exit] = []
+
+    async def wait() -> None:
+        ends.append(await life.wait())
+
+    with trio.fail_after(60):
+        await life.start()
+        await heard.wait_said(b"begin\n")
+        pid = life.pid
+        assert pid is not None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait)
+            await trio.to_thread.run_sync(podman.stop)
+            (tmp_path / "go").touch()
+            await eventually(lambda: process(pid) is None)
+            await trio.to_thread.run_sync(podman.start)
+
+    assert [exit.code for exit in ends] == [9]
+    assert (heard.said(), heard.said(Stream.STDERR)) == (b"begin\nLAST\n", b"WORDS\n")
+    assert podman.containers() == []
 
 
 async def test_an_engine_that_hangs_makes_a_kill_fail_and_it_is_tried_again(real: RealEngine) -> None:

@@ -59,6 +59,11 @@ class Heard:
         while text not in self.said(stream):
             await self._more.wait()
 
+    async def wait_lines(self, number: int) -> None:
+        """Wait until the standard output has so many lines."""
+        while self.said().count(b"\n") < number:
+            await self._more.wait()
+
     async def wait_line(self) -> str:
         """Wait for the first whole line of the standard output."""
         await self.wait_said(b"\n")

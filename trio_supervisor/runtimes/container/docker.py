@@ -42,6 +42,7 @@ class DockerEngine:
         """`address`: as `engine_address` finds it."""
         self._http = EngineHttp(address)
         self._version = ""
+        self._tells_memory = False
 
     async def create(self, plan: Plan) -> str:
         """See `ContainerEngine`."""
@@ -55,7 +56,7 @@ class DockerEngine:
     async def look(self, name: str) -> Seen | None:
         """See `ContainerEngine`."""
         reply = await self._call("GET", f"/containers/{name}/json", SHORT)
-        return None if reply.status == 404 else _seen(_mapping(_good(reply, 200).json()))
+        return None if reply.status == 404 else _seen(_mapping(_good(reply, 200).json()), self._tells_memory)
 
     async def signal(self, name: str, number: int) -> None:
         """See `ContainerEngine`."""
@@ -69,9 +70,10 @@ class DockerEngine:
                 return
         _good(reply, 204)
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str, *, force: bool = False) -> None:
         """See `ContainerEngine`."""
-        reply = await self._call("DELETE", f"/containers/{name}", LONG, {"v": "true"})
+        query = {"v": "true", **({"force": "true"} if force else {})}
+        reply = await self._call("DELETE", f"/containers/{name}", LONG, query)
         # 409 is also what is said while somebody else removes it.
         if reply.status == 409 and await self.look(name) is None:
             return
@@ -92,7 +94,7 @@ class DockerEngine:
                     path, query, hijack = f"/exec/{exec_id}/start", {}, True
                     body = {"Detach": False, "Tty": False}
                 case Missed():
-                    query = {"stdout": 1, "stderr": 1, "since": f"{request.since:.9f}"}
+                    query = {"stdout": 1, "stderr": 1, "follow": int(request.follow)}
                     path, body, hijack = f"/containers/{request.name}/logs", None, False
                 case Fetch():
                     name, tag = split_image(request.image)
@@ -135,6 +137,8 @@ class DockerEngine:
             if offered is None or offered < OLDEST:
                 what = "names no version of its API" if offered is None else f"offers version {_text(offered)}"
                 raise EngineError(f"{self._http.address} {what}; at least {_text(OLDEST)} is needed", reply.status)
+            # Podman has always said false.
+            self._tells_memory = "libpod-api-version" not in reply.headers
             self._version = f"/v{_text(min(offered, NEWEST))}"
         return self._version
 
@@ -210,7 +214,7 @@ def _good(reply: Reply, *statuses: int) -> Reply:
     return reply
 
 
-def _seen(found: Mapping[str, object]) -> Seen:
+def _seen(found: Mapping[str, object], tells_memory: bool) -> Seen:
     state, config = _mapping(found.get("State")), _mapping(found.get("Config"))
     health = _mapping(state.get("Health"))
     log = health.get("Log")
@@ -224,6 +228,7 @@ def _seen(found: Mapping[str, object]) -> Seen:
         pid=pid if isinstance(pid, int) and pid > 0 else None,
         code=code if isinstance(code, int) else 0,
         out_of_memory=state.get("OOMKilled") is True,
+        tells_memory=tells_memory,
         error=one_line(str(state.get("Error") or ""), 300),
         stop_signal=str(config.get("StopSignal") or ""),
         health=str(health.get("Status") or "").replace("none", ""),

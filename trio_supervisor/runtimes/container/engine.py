@@ -57,6 +57,8 @@ class Seen:
     code: int = 0
     """When it is over: its exit code; 128 and the number of a signal that has ended it."""
     out_of_memory: bool = False
+    tells_memory: bool = False
+    """Whether its engine knows when memory ran out."""
     error: str = ""
     """Why it could not be started."""
     stop_signal: str = ""
@@ -88,12 +90,12 @@ class Run:
 
 @record
 class Missed:
-    """Hear what a container has said since a moment, and no more."""
+    """Hear what a container has said since it was started, as far as its engine has kept that."""
 
     name: str
-    since: float
-    """Seconds since the epoch."""
     terminal: bool = False
+    follow: bool = False
+    """And what it says from then on, until it is over."""
 
 
 @record
@@ -151,8 +153,10 @@ class ContainerEngine(Protocol):
     async def signal(self, name: str, number: int) -> None:
         """Signal its first process; nothing happens if it does not run."""
 
-    async def remove(self, name: str) -> None:
-        """Remove it and its anonymous volumes; nothing happens if there is none. One that runs is not removed."""
+    async def remove(self, name: str, *, force: bool = False) -> None:
+        """Remove it and its anonymous volumes; nothing happens if there is none. One that runs is not removed, unless
+        by `force`.
+        """
 
     def open(self, request: Request) -> AbstractAsyncContextManager[Talk]:
         """Open a stream, closed at the end of the block."""

@@ -7,7 +7,6 @@ it is over is what the engine shows when it is looked at: events, and the end of
 
 import math
 import signal
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,13 +21,13 @@ from trio_supervisor.runtimes.container.engine import (
     Attach,
     ContainerEngine,
     EngineError,
-    Missed,
     Phase,
     Seen,
     Talk,
 )
 from trio_supervisor.runtimes.container.exec import run_in
 from trio_supervisor.runtimes.container.exits import exit_of
+from trio_supervisor.runtimes.container.hearing import Hearing
 from trio_supervisor.runtimes.container.input import ContainerInput
 from trio_supervisor.runtimes.container.setting import Setting
 from trio_supervisor.runtimes.container.undead import Undead
@@ -47,6 +46,9 @@ SHORTEST_CALL = 1.0
 """So long a kill may take in any case."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Between two looks at what should be over, and two tries to reach an engine."""
+REST = 5.0
+"""So long what was missed of one that is over is waited for; of one that was killed `REST_OF_KILLED`."""
+REST_OF_KILLED = 2.0
 CONNECT = 2.0
 """So long a start waits for the stream of events; without one it goes on."""
 
@@ -73,6 +75,10 @@ class ContainerLife:
         self._settled = trio.Event()
         """It is started, or known not to be."""
         self._failure: Exception | None = None
+        self._hearing = Hearing(setting)
+        self._listening = trio.CancelScope()
+        self._missed = False
+        """Something may have been said while nobody listened."""
         self._carrying = trio.CancelScope()
         self._fetching: trio.CancelScope | None = None
         self._carried = trio.Event()
@@ -186,29 +192,70 @@ class ContainerLife:
     # What it says
 
     async def _live(self) -> None:
-        """Start it, and hear it until it is over, over as many connections as that takes."""
+        """Start it, and hear it until it is over."""
         stdin = self._setting.spec.stdin
-        attach = Attach(self.name, stdin=stdin is not Stdin.NULL, terminal=stdin is Stdin.PTY)
-        pause = FIRST_PAUSE
+        with self._listening:
+            await self._listen(Attach(self.name, stdin=stdin is not Stdin.NULL, terminal=stdin is Stdin.PTY))
+        # Of one that was killed while it has much to say nobody waits for all.
+        if self._missed or (self._listening.cancelled_caught and self._killed_at is None):
+            await self._hearing.hear_rest(self._engine)
+
+    async def _listen(self, attach: Attach) -> None:
+        """Start it, and hear it over as many connections as that takes."""
+        begun, pause, told = trio.current_time(), FIRST_PAUSE, False
+        try:
+            async with self._engine.open(attach) as talk:
+                self._take_input(talk, attach)
+                await self._start()
+                await self._hearing.hear(talk)
+        except EngineError:
+            # Once it is started, an engine that does not answer ends nothing.
+            if not self._started:
+                raise
+            self._missed = True
         while True:
-            begun = trio.current_time()
-            try:
-                async with self._engine.open(attach) as talk:
-                    self._take_input(talk, attach)
-                    if not self._started:
-                        await self._start()
-                    await self._hear(talk)
-            except EngineError:
-                # Once it is started, an engine that does not answer ends nothing.
-                if not self._started:
-                    raise
-            lost = time.time()
             self._wake()
-            pause = FIRST_PAUSE if trio.current_time() - begun > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            lasted = trio.current_time() - begun > LONGEST_PAUSE
+            pause = FIRST_PAUSE if lasted else min(2 * pause, LONGEST_PAUSE)
             if not await self._goes_on(pause):
                 return
-            with suppress(EngineError):
-                await self._catch_up(Missed(self.name, lost - 1, attach.terminal))
+            if lasted or not told:
+                told = True
+                self._setting.say("the connection to its engine broke off; it runs on, and is heard again")
+            begun = trio.current_time()
+            try:
+                self._missed = False
+                await self._hear_again(attach)
+            except EngineError:
+                self._missed = True
+
+    async def _hear_again(self, attach: Attach) -> None:
+        if not attach.stdin:
+            await self._hearing.hear_log(self._engine, follow=True)
+            return
+        async with self._engine.open(attach) as talk:
+            self._take_input(talk, attach)
+            if attach.terminal:
+                # A log has whole lines: what is typed would be seen late. A line may be heard twice here.
+                await self._hearing.hear_log(self._engine, follow=False)
+                await self._hearing.hear(talk)
+                return
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_attached, talk, nursery.cancel_scope)
+                try:
+                    await self._hearing.hear_log(self._engine, follow=True)
+                except EngineError:
+                    self._missed = True
+                nursery.cancel_scope.cancel()
+
+    async def _keep_attached(self, talk: Talk, hearing: trio.CancelScope) -> None:
+        """Only for what is said to it: what it says is read from its log."""
+        try:
+            while await talk.heard() is not None:
+                pass
+        except EngineError:
+            self._missed = True
+            hearing.cancel()
 
     async def _start(self) -> None:
         self._check_alive()
@@ -222,31 +269,19 @@ class ContainerLife:
                 self.pid = seen.pid if self._listener.local and seen.phase is Phase.RUNNING else None
         self._settled.set()
 
-    async def _hear(self, talk: Talk) -> None:
-        while (heard := await talk.heard()) is not None:
-            stream, chunk = heard
-            while chunk:
-                size = max(1, self._launch.at_once(stream))
-                await self._launch.room()
-                self._setting.output(stream, chunk[:size])
-                chunk = chunk[size:]
-
     async def _goes_on(self, pause: float) -> bool:
         """Whether it runs although nothing is heard any more; waits until its engine tells."""
         while True:
             with trio.move_on_after(pause):
                 await self._over.wait()
                 return False
-            with suppress(EngineError):
+            try:
                 seen = await self._engine.look(self.name)
+            except EngineError:
+                self._missed = True
+            else:
                 return seen is not None and seen.phase is Phase.RUNNING
             pause = min(2 * pause, LONGEST_PAUSE)
-
-    async def _catch_up(self, missed: Missed) -> None:
-        """Hear what was said while nobody listened, as far as the engine has kept it."""
-        self._setting.say("the connection to its engine broke off; it runs on, and is heard again")
-        async with self._engine.open(missed) as talk:
-            await self._hear(talk)
 
     # Its input
 
@@ -322,8 +357,7 @@ class ContainerLife:
         exit = await self._wait_over()
         self._over.set()
         if exit.how is not How.UNKILLABLE:
-            with trio.move_on_after(LAST_WORDS_PATIENCE):
-                await self._carried.wait()
+            await self._hear_last_words()
         self._carrying.cancel()
         await self._carried.wait()
         if exit.how is How.UNKILLABLE:
@@ -335,6 +369,15 @@ class ContainerLife:
                 patience = max(SHORTEST_CALL, self._killed_at + UNKILLABLE_AFTER - trio.current_time())
             await self._undead.bury_within(self._engine, self.name, patience, self._setting.say)
         return exit
+
+    async def _hear_last_words(self) -> None:
+        with trio.move_on_after(LAST_WORDS_PATIENCE):
+            await self._carried.wait()
+            return
+        # A connection that has fallen silent, or an engine that came back just now: its log has them.
+        self._listening.cancel()
+        with trio.move_on_after(REST if self._killed_at is None else REST_OF_KILLED):
+            await self._carried.wait()
 
     async def _wait_over(self) -> Exit:
         complaint, pause = "", FIRST_PAUSE
