@@ -106,6 +106,7 @@ class ScriptedEngine:
         """Verbs that fail until they are taken out again."""
         self.hanging: set[str] = set()
         self.talks: set[ScriptedTalk] = set()
+        self.tells_memory = False
         self.quiet = False
         """No events are sent."""
         self._released = trio.Event()
@@ -184,7 +185,9 @@ class ScriptedEngine:
         one = self.containers.get(name)
         if one is None:
             return None
-        return Seen(one.id, one.phase, _labels(one), None, one.code, one.out_of_memory, health=one.health)
+        return Seen(
+            one.id, one.phase, _labels(one), None, one.code, one.out_of_memory, self.tells_memory, health=one.health
+        )
 
     async def signal(self, name: str, number: int) -> None:
         await self._begin("signal")

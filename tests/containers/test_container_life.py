@@ -208,6 +208,29 @@ async def test_a_kill_of_ours_is_no_lack_of_memory(engine: ScriptedEngine) -> No
     assert (await ended(life)).how is How.SIGNALED
 
 
+@pytest.mark.parametrize("way", ["signal", "step"])
+async def test_a_kill_that_somebody_asked_for_is_no_lack_of_memory(engine: ScriptedEngine, way: str) -> None:
+    life, _ = life_of(scripted_spec("sleep", memory=64 << 20), engine)
+    await started(life)
+
+    if way == "signal":
+        await life.signal(signal.SIGKILL)
+    else:
+        await life.ask(SignalStep(signal.SIGKILL, wait=1))
+
+    assert await life.wait() == Exit(How.SIGNALED, code=137, signal=9)
+
+
+async def test_an_engine_that_knows_when_memory_ran_out_is_believed(engine: ScriptedEngine) -> None:
+    engine.tells_memory = True
+    life, _ = life_of(scripted_spec("sleep", memory=64 << 20), engine)
+    await started(life)
+
+    engine.end(life.name, 137)
+
+    assert await life.wait() == Exit(How.SIGNALED, code=137, signal=9)
+
+
 async def test_who_removes_it_ends_it(engine: ScriptedEngine) -> None:
     life, _ = life_of(scripted_spec("sleep"), engine)
     await started(life)

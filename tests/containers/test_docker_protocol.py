@@ -10,7 +10,7 @@ import trio
 
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.container.docker import DockerEngine, split_image
-from trio_supervisor.runtimes.container.engine import Attach, EngineError, Phase, Watch
+from trio_supervisor.runtimes.container.engine import Attach, EngineError, Missed, Phase, Watch
 from trio_supervisor.runtimes.container.frames import Frames
 
 Answer = Callable[[str, str], tuple[int, bytes]]
@@ -26,6 +26,8 @@ class Wire:
 
     def __init__(self, path: Path, answer: Answer, version: str) -> None:
         self.asked: list[str] = []
+        self.more = ""
+        """Headers of each answer."""
         self._path = path
         self._answer = answer
         self._version = version
@@ -56,6 +58,7 @@ class Wire:
         length = "" if status == 101 else f"Content-Length: {len(body)}\r\n"
         upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n" if status == 101 else "Connection: close\r\n"
         named = f"Api-Version: {self._version}\r\n" if self._version else ""
+        named += self.more
         await stream.send_all(f"HTTP/1.1 {status} X\r\n{named}{upgrade}{length}\r\n".encode() + body)
 
 
@@ -182,6 +185,29 @@ async def test_a_terminal_is_raw(wire: Callable[..., Wire]) -> None:
         engine.open(Attach("x", terminal=True)) as talk,
     ):
         assert await talk.heard() == (Stream.STDOUT, b"\x01hello\r\n")
+
+
+@pytest.mark.parametrize("follow", [False, True])
+async def test_a_log_is_asked_for_from_its_beginning(wire: Callable[..., Wire], follow: bool) -> None:
+    it = wire(lambda _, __: (200, frame(OUT, b"said\n")))
+    async with it.open() as engine, engine.open(Missed("x", follow=follow)) as talk:
+        assert await talk.heard() == (Stream.STDOUT, b"said\n")
+        assert await talk.heard() is None
+
+    assert it.asked[-1] == f"GET /v1.41/containers/x/logs?stdout=1&stderr=1&follow={int(follow)}"
+
+
+@pytest.mark.parametrize(("header", "tells"), [("", True), ("Libpod-Api-Version: 4.3.1\r\n", False)])
+async def test_only_docker_is_believed_that_memory_did_not_run_out(
+    wire: Callable[..., Wire], header: str, tells: bool
+) -> None:
+    it = wire(lambda _, __: (200, json.dumps({"Id": "1", "State": {"Status": "exited"}}).encode()))
+    it.more = header
+    async with it.open() as engine:
+        seen = await engine.look("x")
+
+    assert seen is not None
+    assert seen.tells_memory is tells
 
 
 # Pieces

@@ -79,6 +79,16 @@ async def test_too_much_memory_ends_it_and_the_exit_says_so(real: RealEngine) ->
     assert not Path("oom").exists()
 
 
+async def test_a_kill_that_was_asked_for_is_no_lack_of_memory(real: RealEngine) -> None:
+    life, _ = life_of(real_spec(real.address, "sleep", "300", memory=64 << 20))
+    with trio.fail_after(BOUND):
+        await life.start()
+        await life.signal(signal.SIGKILL)
+        exit = await life.wait()
+
+    assert exit == Exit(How.SIGNALED, code=137, signal=9)
+
+
 async def test_limits_of_its_processes_are_those_of_the_spec(real: RealEngine) -> None:
     # Podman tries to lift nproc where limits are given without it, which this machine may not allow.
     limits = Limits(rlimits={"nofile": 321, "core": 0, "fsize": 1 << 30, "nproc": 9000})

@@ -137,7 +137,7 @@ class DockerEngine:
             if offered is None or offered < OLDEST:
                 what = "names no version of its API" if offered is None else f"offers version {_text(offered)}"
                 raise EngineError(f"{self._http.address} {what}; at least {_text(OLDEST)} is needed", reply.status)
-            # Podman has always said false.
+            # Podman 4 says false of those too that it did end.
             self._tells_memory = "libpod-api-version" not in reply.headers
             self._version = f"/v{_text(min(offered, NEWEST))}"
         return self._version

@@ -84,6 +84,8 @@ class ContainerLife:
         self._carried = trio.Event()
         """Nobody carries it any more: all was heard."""
         self._killed_at: float | None = None
+        self._sent_kill = False
+        """Somebody has had SIGKILL sent to it, as a step of its stop or as any other signal."""
         self._over = trio.Event()
         self._news = trio.Event()
         self._input: ContainerInput | None = None
@@ -422,7 +424,7 @@ class ContainerLife:
             return "", Exit(How.KILLED, detail="its container was removed by somebody else")
         if seen.phase is Phase.RUNNING:
             return "", None
-        return "", exit_of(seen, self._memory, killed=killed)
+        return "", exit_of(seen, self._memory, killed=killed or self._sent_kill)
 
     def _wake(self) -> None:
         self._news.set()
@@ -465,6 +467,8 @@ class ContainerLife:
         await self._signal(number)
 
     async def _signal(self, number: int) -> None:
+        # Before it is sent: its answer may come later than the end.
+        self._sent_kill |= number == signal.SIGKILL
         try:
             await self._engine.signal(self.name, number)
         except EngineError as error:
