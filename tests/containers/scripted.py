@@ -107,6 +107,8 @@ class ScriptedEngine:
         self.hanging: set[str] = set()
         self.talks: set[ScriptedTalk] = set()
         self.tells_memory = False
+        self.process: tuple[int, str] | None = None
+        """The number of the first process of each container, and what names it in its cgroup."""
         self.quiet = False
         """No events are sent."""
         self._released = trio.Event()
@@ -185,9 +187,8 @@ class ScriptedEngine:
         one = self.containers.get(name)
         if one is None:
             return None
-        return Seen(
-            one.id, one.phase, _labels(one), None, one.code, one.out_of_memory, self.tells_memory, health=one.health
-        )
+        pid, id = self.process or (None, one.id)
+        return Seen(id, one.phase, _labels(one), pid, one.code, one.out_of_memory, self.tells_memory, health=one.health)
 
     async def signal(self, name: str, number: int) -> None:
         await self._begin("signal")

@@ -1,6 +1,8 @@
 """One life in a container, with an engine that does what the test says: faults, losses, slowness."""
 
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,13 @@ BROKEN = EngineError("the engine has stumbled", 500)
 @pytest.fixture
 def engine() -> ScriptedEngine:
     return ScriptedEngine()
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(["sleep", "300"]) as process:
+        yield process
+        process.kill()
 
 
 async def started(life: ContainerLife) -> ContainerLife:
@@ -405,6 +414,63 @@ async def test_an_end_that_no_event_tells_is_seen_by_the_end_of_what_is_said(eng
 
     with trio.fail_after(5):
         assert (await life.wait()).clean
+
+
+async def test_an_end_that_the_engine_never_notices_is_an_end(
+    engine: ScriptedEngine, autojump_clock: MockClock, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    engine.process = (sleeper.pid, Path(f"/proc/{sleeper.pid}/cgroup").read_text())
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    assert life.pid == sleeper.pid
+    await wait_all_tasks_blocked()
+    sleeper.kill()
+    sleeper.wait()
+    async with trio.open_nursery() as nursery:
+        waiting = WaitingFor(nursery, life)
+        await trio.sleep(2)
+        assert waiting.exit is None
+        await trio.sleep(10)
+        nursery.cancel_scope.cancel()
+
+    assert waiting.exit == Exit(How.KILLED, detail="its first process has ended, and its engine can't say how")
+    assert engine.containers == {}
+
+
+async def test_over_a_network_it_is_looked_at_although_nothing_is_heard(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    life, heard = life_of(ContainerSpec("bb:1", ("sleep",), engine="tcp://scripted:2375"), engine)
+    await started(life)
+    async with trio.open_nursery() as nursery:
+        waiting = WaitingFor(nursery, life)
+        await trio.sleep(100)
+        engine.quiet = True
+        engine.only.ears.clear()
+        engine.say(life.name, Stream.STDOUT, b"last words\n")
+        engine.end(life.name, 3)
+        await trio.sleep(15)
+        nursery.cancel_scope.cancel()
+
+    assert waiting.exit == Exit(How.EXITED, code=3)
+    assert heard.said() == b"last words\n"
+
+
+async def test_a_kill_that_no_engine_hears_is_told_before_the_tree_gives_up(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    for verb in ("look", "signal", "Attach", "Watch", "Missed"):
+        engine.failing[verb] = EngineError("no engine answers", reached=False)
+    async with trio.open_nursery() as nursery:
+        waiting = WaitingFor(nursery, life)
+        engine.lose()
+        await trio.sleep(60)
+        life.kill()
+        await trio.sleep(9.5)
+        assert waiting.exit == Exit(How.UNKILLABLE, detail=f"container {life.name}: no engine answers")
+        engine.failing.clear()
 
 
 async def test_nothing_is_asked_while_nothing_happens(engine: ScriptedEngine, autojump_clock: MockClock) -> None:

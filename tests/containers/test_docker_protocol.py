@@ -1,6 +1,7 @@
 """What is said to an engine, and what is made of its answers, whatever it answers: an engine of HTTP alone."""
 
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,17 +35,18 @@ class Wire:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[DockerEngine]:
-        socket = trio.socket.socket(trio.socket.AF_UNIX)
-        await socket.bind(str(self._path))
-        socket.listen()
-        listener = trio.SocketListener(socket)
+        bound = trio.socket.socket(trio.socket.AF_UNIX)
+        await bound.bind(str(self._path))
+        bound.listen()
+        listener = trio.SocketListener(bound)
         with trio.fail_after(10):
             async with listener, trio.open_nursery() as nursery:
-                await nursery.start(trio.serve_listeners, self._serve, [listener])
+                await nursery.start(trio.serve_listeners, self.serve, [listener])
                 yield DockerEngine(f"unix://{self._path}")
                 nursery.cancel_scope.cancel()
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """Answer one request."""
         async with stream:
             await self._reply(stream)
 
@@ -208,6 +210,23 @@ async def test_only_docker_is_believed_that_memory_did_not_run_out(
 
     assert seen is not None
     assert seen.tells_memory is tells
+
+
+async def test_a_connection_over_a_network_is_kept_alive() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    it = Wire(Path(), lambda _, __: (101, frame(OUT, b"said")), "1.41")
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_listeners, it.serve, [listener])
+            async with DockerEngine(f"tcp://127.0.0.1:{port}").open(Attach("x", stdin=True)) as talk:
+                descriptor = talk.socket()
+                assert descriptor is not None
+                with socket.socket(fileno=descriptor) as ours:
+                    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                    if hasattr(socket, "TCP_KEEPIDLE"):
+                        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 60
+            nursery.cancel_scope.cancel()
 
 
 # Pieces

@@ -362,6 +362,26 @@ async def test_the_last_words_while_the_engine_is_away_are_heard_afterwards(podm
     assert podman.containers() == []
 
 
+@pytest.mark.parametrize("killed", [False, True])
+async def test_an_end_that_podman_never_notices_is_an_end(podman: RealEngine, killed: bool) -> None:
+    life, heard = life_of(real_spec(podman.address, "sh", "-c", "echo up; sleep 300"))
+    with trio.fail_after(BOUND):
+        await life.start()
+        await heard.wait_said(b"up\n")
+        assert life.pid is not None
+        first = process(life.pid)
+        assert first is not None
+        os.kill(first.parent, signal.SIGKILL)
+        await eventually(lambda: process(first.parent) is None)
+        os.kill(life.pid, signal.SIGKILL)
+        if killed:
+            life.kill()
+        exit = await life.wait()
+
+    assert exit == Exit(How.KILLED, detail="its first process has ended, and its engine can't say how")
+    await eventually(lambda: not podman.containers())
+
+
 async def test_an_engine_that_hangs_makes_a_kill_fail_and_it_is_tried_again(real: RealEngine) -> None:
     life, heard = life_of(real_spec(real.address, "sleep", "300"))
     with trio.fail_after(60):

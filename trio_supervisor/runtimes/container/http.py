@@ -6,6 +6,7 @@ outside (encode/httpcore#1093), and an engine is asked seldom. Times are seconds
 
 import json
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,12 @@ from trio_supervisor.words import one_line
 CLOSING = 2.0
 _CHUNK = 64 * 1024
 _JSON = {"Content-Type": "application/json"}
+_KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
+    (socket.IPPROTO_TCP, getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+]
+"""Who listens to a machine that is gone hears so after half a minute (tcp(7)), not never."""
 _HIJACK = {"Connection": "Upgrade", "Upgrade": "tcp"}
 
 Query = Mapping[str, str | int]
@@ -110,7 +117,10 @@ class EngineHttp:
         url = f"{self._base}{path}" + (f"?{urlencode(query)}" if query else "")
         content = None if body is None else json.dumps(body).encode()
         headers = {**(_JSON if body is not None else {}), **more}
-        transport = httpx.AsyncHTTPTransport(uds=self._uds, verify=self._context(), trust_env=False)
+        options = _KEEPALIVE if self._uds is None else None
+        transport = httpx.AsyncHTTPTransport(
+            uds=self._uds, verify=self._context(), trust_env=False, socket_options=options
+        )
         try:
             # No timeouts: who asks cancels.
             yield await transport.handle_async_request(httpx.Request(method, url, headers=headers, content=content))

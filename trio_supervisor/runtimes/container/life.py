@@ -27,6 +27,7 @@ from trio_supervisor.runtimes.container.engine import (
 )
 from trio_supervisor.runtimes.container.exec import run_in
 from trio_supervisor.runtimes.container.exits import exit_of
+from trio_supervisor.runtimes.container.first import FirstProcess
 from trio_supervisor.runtimes.container.hearing import Hearing
 from trio_supervisor.runtimes.container.input import ContainerInput
 from trio_supervisor.runtimes.container.setting import Setting
@@ -49,6 +50,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 REST = 5.0
 """So long what was missed of one that is over is waited for; of one that was killed `REST_OF_KILLED`."""
 REST_OF_KILLED = 2.0
+UNNOTICED = 3.0
+"""So long after the end of its first process an engine may call it running."""
+LOOK_EVERY = 10.0
+"""Between two looks at one whose engine is reached over a network: a connection may fall silent and tell nobody."""
 CONNECT = 2.0
 """So long a start waits for the stream of events; without one it goes on."""
 
@@ -83,6 +88,7 @@ class ContainerLife:
         self._fetching: trio.CancelScope | None = None
         self._carried = trio.Event()
         """Nobody carries it any more: all was heard."""
+        self._first: FirstProcess | None = None
         self._killed_at: float | None = None
         self._sent_kill = False
         """Somebody has had SIGKILL sent to it, as a step of its stop or as any other signal."""
@@ -269,6 +275,8 @@ class ContainerLife:
                 self._stop_signal = self._setting.spec.stop_signal or _signal(seen.stop_signal) or signal.SIGTERM
                 self._id = seen.id
                 self.pid = seen.pid if self._listener.local and seen.phase is Phase.RUNNING else None
+                if self.pid is not None:
+                    self._first = FirstProcess(self.pid, self._id, self._wake)
         self._settled.set()
 
     async def _goes_on(self, pause: float) -> bool:
@@ -337,6 +345,8 @@ class ContainerLife:
             nursery.cancel_scope.cancel()
         self._listener.drop(self.name)
         self._end_input()
+        if self._first is not None:
+            self._first.close()
         self.pid = None
         if self._started:
             for stream in (Stream.STDOUT, Stream.STDERR):
@@ -369,7 +379,8 @@ class ContainerLife:
             patience = BURIAL
             if self._killed_at is not None:
                 patience = max(SHORTEST_CALL, self._killed_at + UNKILLABLE_AFTER - trio.current_time())
-            await self._undead.bury_within(self._engine, self.name, patience, self._setting.say)
+            dead = self._first_ended(UNNOTICED)
+            await self._undead.bury_within(self._engine, self.name, patience, self._setting.say, dead=dead)
         return exit
 
     async def _hear_last_words(self) -> None:
@@ -393,16 +404,24 @@ class ContainerLife:
             elif complaint and not trouble:
                 self._setting.say("its engine answers again")
             complaint = trouble
+            if self._first_ended(UNNOTICED) and (not trouble or self._killed_at is not None):
+                return Exit(How.KILLED, detail="its first process has ended, and its engine can't say how")
             if self._killed_at is not None and trio.current_time() - self._killed_at >= UNKILLABLE_AFTER:
                 detail = trouble or "it runs on after SIGKILL"
                 return Exit(How.UNKILLABLE, detail=f"container {self.name}: {detail}")
-            if not trouble and self._killed_at is None:
+            if not trouble and self._killed_at is None and not self._first_ended():
                 pause = FIRST_PAUSE
-                await self._news.wait()
+                with trio.move_on_after(math.inf if self._listener.local else LOOK_EVERY):
+                    await self._news.wait()
                 continue
+            if self._killed_at is not None:
+                pause = min(pause, max(0.0, self._killed_at + UNKILLABLE_AFTER - trio.current_time()))
             with trio.move_on_after(pause):
                 await self._news.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _first_ended(self, before: float = 0.0) -> bool:
+        return self._first is not None and self._first.ended_before(before)
 
     async def _look(self) -> tuple[str, Exit | None]:
         """What is in the way of knowing, and the exit if it is over."""
@@ -413,7 +432,7 @@ class ContainerLife:
             until = max(self._killed_at + UNKILLABLE_AFTER, trio.current_time() + SHORTEST_CALL)
         try:
             with trio.CancelScope(deadline=until) as patience:
-                if killed:
+                if killed and not self._first_ended():
                     await self._engine.signal(self.name, signal.SIGKILL)
                 seen = await self._engine.look(self.name)
         except EngineError as error:

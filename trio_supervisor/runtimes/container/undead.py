@@ -1,6 +1,7 @@
 """Containers that would not go: killed and removed again and again until they are gone. Times are seconds."""
 
 from collections.abc import Callable
+from functools import partial
 
 import trio
 
@@ -30,40 +31,46 @@ class Undead:
         for name, why in self._left.items():
             raise StartError(f"container {name} of a life before can't be removed yet, and is tried again: {why}")
 
-    async def bury_within(self, engine: ContainerEngine, name: str, patience: float, say: Say) -> None:
-        """Kill and remove a container; what is still there after `patience` is tried further while others go on."""
+    async def bury_within(
+        self, engine: ContainerEngine, name: str, patience: float, say: Say, *, dead: bool = False
+    ) -> None:
+        """Kill and remove a container; what is still there after `patience` is tried further while others go on.
+
+        `dead`: it is known to have ended, whatever its engine says.
+        """
         why = "it is not gone"
         with trio.move_on_after(patience, shield=True):
-            why = await bury(engine, name, FIRST_PAUSE, LONGEST_PAUSE)
+            why = await bury(engine, name, FIRST_PAUSE, LONGEST_PAUSE, dead=dead)
         if why:
             say(f"container {name} can't be removed: {why}; it is tried again")
-            self.add(engine, name, why, say)
+            self.add(engine, name, why, say, dead=dead)
 
-    def add(self, engine: ContainerEngine, name: str, why: str, say: Say) -> None:
+    def add(self, engine: ContainerEngine, name: str, why: str, say: Say, *, dead: bool = False) -> None:
         """Go on trying to kill and remove it, until the end of the Trio run."""
         self._left[name] = why
-        trio.lowlevel.spawn_system_task(self._insist, engine, name, say, name=f"trio_supervisor undead {name}")
+        insist = partial(self._insist, engine, name, say, dead=dead)
+        trio.lowlevel.spawn_system_task(insist, name=f"trio_supervisor undead {name}")
 
-    async def _insist(self, engine: ContainerEngine, name: str, say: Say) -> None:
+    async def _insist(self, engine: ContainerEngine, name: str, say: Say, *, dead: bool) -> None:
         await trio.sleep(PATIENT_PAUSE)
-        await bury(engine, name, PATIENT_PAUSE, LONGEST_PATIENT_PAUSE)
+        await bury(engine, name, PATIENT_PAUSE, LONGEST_PATIENT_PAUSE, dead=dead)
         del self._left[name]
         self._gone.set()
         self._gone = trio.Event()
         say(f"container {name} is gone now")
 
 
-async def bury(engine: ContainerEngine, name: str, pause: float, longest: float) -> str:
-    """Kill and remove a container, trying again for ever; returns "" when it is gone."""
+async def bury(engine: ContainerEngine, name: str, pause: float, longest: float, *, dead: bool = False) -> str:
+    """Kill and remove a container, trying again for ever; returns "" when it is gone. `dead`: as in `bury_within`."""
     while True:
         try:
             seen = await engine.look(name)
             if seen is None:
                 return ""
-            if seen.phase is Phase.RUNNING:
+            if seen.phase is Phase.RUNNING and not dead:
                 await engine.signal(name, _SIGKILL)
             else:
-                await engine.remove(name)
+                await engine.remove(name, force=dead)
                 return ""
         except EngineError:
             pass  # it is asked again; who waits for it tells that it takes long

@@ -12,12 +12,12 @@ async def usage_of_container(pid: int, id: str) -> Usage | None:
     An engine in a virtual machine, which is reached by a socket here all the same, numbers other processes.
     """
     leader = process(pid)
-    if leader is None or not _is_of(pid, id):
+    if leader is None or not is_of(pid, id):
         return None
     return await usage_of(Grove(pid, leader.started, id, None))
 
 
-def _is_of(pid: int, id: str) -> bool:
+def is_of(pid: int, id: str) -> bool:
     """Whether a process is in a cgroup that has the name of a container (cgroups(7), /proc/PID/cgroup)."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
