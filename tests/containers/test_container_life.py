@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,9 @@ from tests.containers.scripted import ScriptedEngine
 from tests.runtimes.contract import Heard
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import SpecError, StartError, StepError
+from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Stream
-from trio_supervisor.runtimes.container import ContainerLife
+from trio_supervisor.runtimes.container import ContainerLife, address
 from trio_supervisor.runtimes.container.engine import EngineError, Phase
 from trio_supervisor.spec import (
     CloseStdinStep,
@@ -93,10 +94,57 @@ async def test_a_start_that_fails_leaves_no_container_and_says_why(engine: Scrip
     assert life.pid is None
 
 
-async def test_an_engine_that_does_not_answer_fails_a_start_at_once() -> None:
-    life, _ = life_of(ContainerSpec("bb:1", engine="unix:///no/such/engine.sock"))
+async def test_a_start_waits_for_an_engine_that_is_away(engine: ScriptedEngine, autojump_clock: MockClock) -> None:
+    engine.failing["look"] = EngineError("unix:///scripted: no engine answers", reached=False, away=True)
+    heard = Heard()
+    told: list[Mapping[str, str]] = []
+    runtime = runtime_of(scripted_spec("true"), engine)
+    life = runtime.life(changed(heard.launch(), notified=told.append))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(life.start)
+        await trio.sleep(1000)
+        assert not engine.asked["create"]
+        assert told[-1]["STATUS"] == "waits for its container engine: unix:///scripted: no engine answers"
+        engine.failing.clear()
 
-    with trio.fail_after(5), pytest.raises(StartError, match=r"/no/such/engine\.sock: no engine answers"):
+    assert (await life.wait()).clean
+    words = b"it waits for its container engine: unix:///scripted: no engine answers\n"
+    assert heard.said(Stream.SUPERVISOR) == words
+    assert told[-1]["STATUS"] == ""
+
+
+async def test_who_waits_for_an_engine_can_be_stopped(autojump_clock: MockClock) -> None:
+    life, heard = life_of(ContainerSpec("bb:1", engine="unix:///no/such/engine.sock"))
+
+    with trio.move_on_after(30):
+        await life.start()
+
+    assert await ended(life) == Exit(How.CANCELLED)
+    assert b"unix:///no/such/engine.sock: no engine answers: No such file" in heard.said(Stream.SUPERVISOR)
+
+
+async def test_where_no_engine_is_found_one_is_waited_for(
+    engine: ScriptedEngine, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("CONTAINER_HOST", raising=False)
+    monkeypatch.setattr(address, "_USUAL", (f"{tmp_path}/engine.sock",))
+    life, _ = life_of(ContainerSpec("bb:1", ("true",)), engine)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(life.start)
+        await trio.sleep(100)
+        assert not engine.asked["create"]
+        (tmp_path / "engine.sock").touch()
+
+    assert (await life.wait()).clean
+
+
+async def test_an_engine_that_must_not_be_asked_fails_a_start(engine: ScriptedEngine) -> None:
+    for verb in ("look", "create"):
+        engine.failing[verb] = EngineError("unix:///scripted: no engine answers: Permission denied", reached=False)
+    life, _ = life_of(scripted_spec("true"), engine)
+
+    with pytest.raises(StartError, match="Permission denied"):
         await life.start()
 
 

@@ -208,6 +208,30 @@ async def test_an_engine_that_is_killed_in_mid_life(podman: RealEngine, tmp_path
     assert podman.containers() == []
 
 
+async def test_a_start_before_its_engine_waits_for_it(podman: RealEngine, tmp_path: Path) -> None:
+    podman.kill()
+    try:
+        box = {"container": {"command": ["sleep", "600"]}, "startup": {"deadline": "1s", "exec": ["true"]}}
+        async with running(tmp_path, file_of(podman, box=box)) as it:
+            await it.see(f"it waits for its container engine: unix://{podman.socket}: no engine answers")
+            await trio.sleep(2)
+            assert "waits for its container engine" in await command(tmp_path, "status")
+            assert "held" not in it.output
+            podman.start()
+            await it.see("● ready")
+            it.send(signal.SIGINT)
+            assert await it.end() == 0
+        podman.kill()
+        async with running(tmp_path, file_of(podman, box=box)) as it:
+            await it.see("it waits for its container engine")
+            it.send(signal.SIGINT)
+            assert await it.end() == 0
+    finally:
+        podman.kill()
+        podman.start()
+    assert podman.containers() == []
+
+
 async def _fails(it: Running, directory: Path, *words: str) -> str:
     done = await trio.run_process(
         [sys.executable, "-m", "trio_supervisor", *words, *at(directory)],

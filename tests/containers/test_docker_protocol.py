@@ -212,6 +212,26 @@ async def test_only_docker_is_believed_that_memory_did_not_run_out(
     assert seen.tells_memory is tells
 
 
+@pytest.mark.parametrize(
+    ("address", "away"),
+    [
+        ("unix://{path}/none.sock", True),
+        ("unix://{path}/unheard.sock", True),
+        ("tcp://127.0.0.1:1", True),
+        ("tls://127.0.0.1:1?{path}", False),
+    ],
+)
+async def test_an_engine_that_may_come_is_told_from_one_that_can_not_be_asked(
+    tmp_path: Path, address: str, away: bool
+) -> None:
+    with socket.socket(socket.AF_UNIX) as unheard:
+        unheard.bind(str(tmp_path / "unheard.sock"))
+        with pytest.raises(EngineError) as found:
+            await DockerEngine(address.format(path=tmp_path)).look("x")
+
+    assert (found.value.away, found.value.reached) == (away, False)
+
+
 async def test_a_connection_over_a_network_is_kept_alive() -> None:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]

@@ -10,12 +10,17 @@ _USUAL = ("/var/run/docker.sock", "{runtime}/docker.sock", "{runtime}/podman/pod
 _VARIABLES = ("DOCKER_HOST", "CONTAINER_HOST")
 
 
+class NoEngineError(StartError):
+    """No engine listens where engines usually do."""
+
+
 def engine_address(written: str | None, environ: Mapping[str, str]) -> str:
     """`unix:///path` or `tcp://host:port`: what is written, else $DOCKER_HOST or $CONTAINER_HOST, else a usual socket.
     One over TCP has TLS where the variables of docker(1) say so (see `trio_supervisor.system.engine_tls`).
 
     Raises:
-        StartError: no engine is found; or the variable names something else.
+        NoEngineError: none is found.
+        StartError: the variable names something else.
     """
     address = _plain_address(written, environ)
     verified = environ.get("DOCKER_TLS_VERIFY")
@@ -37,7 +42,7 @@ def _plain_address(written: str | None, environ: Mapping[str, str]) -> str:
     for path in paths:
         if os.path.exists(path):
             return f"unix://{path}"
-    raise StartError(
+    raise NoEngineError(
         "no container engine found: start one (docker, or `podman system service`), or name its socket by "
         "$DOCKER_HOST or `container: {engine: unix:///path}`"
     )

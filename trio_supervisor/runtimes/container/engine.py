@@ -16,12 +16,14 @@ from trio_supervisor.runtimes.base import Stream
 class EngineError(Exception):
     """An engine has refused what it was asked, or does not answer; in words for people."""
 
-    def __init__(self, words: str, status: int = 0, *, reached: bool = True) -> None:
+    def __init__(self, words: str, status: int = 0, *, reached: bool = True, away: bool = False) -> None:
         super().__init__(words)
         self.status = status
         """What it answers in HTTP; 0: it does not answer."""
         self.reached = reached
         """Whether it may have heard the question."""
+        self.away = away
+        """Nobody answers there now: it may come later, without anybody changing anything here."""
 
 
 class Phase(Enum):

@@ -4,6 +4,7 @@ Each request has a connection of its own, closed with it: httpx's pool loses a p
 outside (encode/httpcore#1093), and an engine is asked seldom. Times are seconds.
 """
 
+import errno
 import json
 import os
 import socket
@@ -25,6 +26,9 @@ from trio_supervisor.words import one_line
 CLOSING = 2.0
 _CHUNK = 64 * 1024
 _JSON = {"Content-Type": "application/json"}
+_AWAY = frozenset(
+    {errno.ENOENT, errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH}
+)
 _KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
     (socket.IPPROTO_TCP, getattr(socket, name), value)
     for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
@@ -79,7 +83,7 @@ class EngineHttp:
         with trio.move_on_after(timeout):
             async with self._answered(method, path, query, body) as response:
                 return Reply(response.status_code, response.headers, await response.aread())
-        raise EngineError(f"{self.address} does not answer within {timeout:g} s")
+        raise EngineError(f"{self.address} does not answer within {timeout:g} s", away=True)
 
     @asynccontextmanager
     async def stream(
@@ -125,7 +129,8 @@ class EngineHttp:
             # No timeouts: who asks cancels.
             yield await transport.handle_async_request(httpx.Request(method, url, headers=headers, content=content))
         except httpx.ConnectError as error:
-            raise EngineError(f"{self.address}: no engine answers: {_why(error)}", reached=False) from error
+            words = f"{self.address}: no engine answers: {_why(error)}"
+            raise EngineError(words, reached=False, away=_is_away(error)) from error
         except (httpx.HTTPError, OSError) as error:
             raise EngineError(f"{self.address}: {_why(error)}") from error
         finally:
@@ -193,11 +198,26 @@ def _no_tls() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+def _is_away(error: BaseException) -> bool:
+    """Whether nobody listens, or the way there is interrupted; not: it may not be asked, or is not who it should be."""
+    found = _cause(error)
+    return isinstance(found, socket.gaierror) or (found is not None and found.errno in _AWAY)
+
+
 def _why(error: BaseException) -> str:
     """In words of the system, where it has said something."""
+    found = _cause(error)
+    if found is None:
+        return one_line(str(error) or type(error).__name__)
+    return os.strerror(found.errno) if found.errno in _AWAY else str(found.strerror)
+
+
+def _cause(error: BaseException) -> OSError | None:
+    """What the system has said, if it has."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return one_line(str(error) or type(error).__name__)
+            return cause
+        # Trio tries each address of a name.
+        cause = cause.exceptions[0] if isinstance(cause, ExceptionGroup) else cause.__cause__ or cause.__context__
+    return None

@@ -17,6 +17,7 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import ProbeError, StartError, StepError
 from trio_supervisor.runtimes.base import Stream, Usage, WasActive
+from trio_supervisor.runtimes.container.address import NoEngineError
 from trio_supervisor.runtimes.container.engine import (
     Attach,
     ContainerEngine,
@@ -122,7 +123,7 @@ class ContainerLife:
         await self._undead.wait_gone(BURIAL)
         await self._setting.look_up()
         self._check_wanted()
-        self._found = self._find()
+        self._found = await self._find_engine()
         # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
         self._begun = True
         self._listener.add(self.name, self._wake)
@@ -135,6 +136,32 @@ class ContainerLife:
             if isinstance(self._failure, EngineError):
                 raise StartError(str(self._failure)) from self._failure
             raise self._failure
+
+    async def _find_engine(self) -> Listener:
+        """Wait for one that answers: that it is away is no fault of what is to be started."""
+        waited, pause = "", FIRST_PAUSE
+        while True:
+            self._check_wanted()
+            try:
+                found = self._find()
+                await found.engine.look(self.name)
+            except NoEngineError as error:
+                why = str(error)
+            except EngineError as error:
+                if not error.away:
+                    # The first that is asked of it tells what is wrong.
+                    return found
+                why = str(error)
+            else:
+                if waited:
+                    self._setting.waits_for("")
+                return found
+            if not waited:
+                self._setting.say(f"it waits for its container engine: {why}")
+            waited = why
+            self._setting.waits_for(f"its container engine: {why}")
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def _check_wanted(self) -> None:
         if self._killed_at is not None:

@@ -34,6 +34,8 @@ class ContainerRuntime:
         policy.check(spec.run)
         self._spec = spec.run
         self._policy = policy
+        probe = spec.startup or spec.readiness
+        self._deadline = spec.start_timeout if probe is None else probe.deadline
         self._connect = connect
         self._undead = Undead()
         note_secret_sources(spec)
@@ -53,7 +55,7 @@ class ContainerRuntime:
 
     def life(self, launch: Launch) -> ContainerLife:
         """A new life, not started yet."""
-        setting = Setting(self._spec, self._policy, launch, self._lease, current_spawner().instance)
+        setting = Setting(self._spec, self._policy, launch, self._lease, current_spawner().instance, self._deadline)
         return ContainerLife(setting, self._lease, self._listener, self._undead)
 
     def _listener(self) -> Listener:

@@ -1,5 +1,6 @@
 """The setting of a life in a container: its secrets, mounts, port and environment, looked up at each start."""
 
+import math
 import os
 from collections.abc import Callable
 from itertools import count
@@ -25,8 +26,15 @@ class Setting:
     """What one life is given, and where its output goes."""
 
     def __init__(
-        self, spec: ContainerSpec, policy: ContainerPolicy, launch: Launch, lease: PortLease | None, instance: str
+        self,
+        spec: ContainerSpec,
+        policy: ContainerPolicy,
+        launch: Launch,
+        lease: PortLease | None,
+        instance: str,
+        deadline: float,
     ) -> None:
+        """`deadline`: so many seconds its start may take, once it has an engine."""
         self.spec = spec
         self.launch = launch
         self.name = name_of(launch, instance, next(_numbers))
@@ -35,6 +43,7 @@ class Setting:
         self._policy = policy
         self._lease = lease
         self._instance = instance
+        self._deadline = deadline
         self._secrets: dict[str, str] = {}
         self._mounts: list[tuple[Mount, str]] = []
 
@@ -85,6 +94,13 @@ class Setting:
     def output(self) -> Callable[[Stream, bytes], None]:
         """Takes what it says, without the secrets."""
         return self.launch.output if self.redacted is None else self.redacted.take
+
+    def waits_for(self, what: str) -> None:
+        """Tell what its start waits for, as its status; empty: nothing. That is no part of the time that it has."""
+        told = {"STATUS": f"waits for {what}" if what else ""}
+        if self._deadline < math.inf:
+            told["EXTEND_TIMEOUT_USEC"] = str(math.ceil(self._deadline * 1e6))
+        self.launch.notified(told)
 
     def say(self, text: str) -> None:
         """Tell its owner something."""
