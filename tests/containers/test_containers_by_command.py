@@ -226,6 +226,7 @@ async def test_a_start_before_its_engine_waits_for_it(podman: RealEngine, tmp_pa
             await it.see("it waits for its container engine")
             it.send(signal.SIGINT)
             assert await it.end() == 0
+            assert "could not be killed" not in it.output
     finally:
         podman.kill()
         podman.start()

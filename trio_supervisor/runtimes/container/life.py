@@ -34,6 +34,7 @@ from trio_supervisor.runtimes.container.input import ContainerInput
 from trio_supervisor.runtimes.container.setting import Setting
 from trio_supervisor.runtimes.container.undead import Undead
 from trio_supervisor.runtimes.container.watch import Listener
+from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.spec import AskStep, CloseStdinStep, Pull, SendStep, SignalStep, Stdin, expand
@@ -124,6 +125,8 @@ class ContainerLife:
         await self._setting.look_up()
         self._check_wanted()
         self._found = await self._find_engine()
+        # Before anything is made there: whoever clears up after us must know where.
+        current_spawner().note_engine(self._found.address)
         # No checkpoint between: a cancelled start either has not begun, or is known to `wait`.
         self._begun = True
         self._listener.add(self.name, self._wake)

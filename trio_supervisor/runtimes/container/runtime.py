@@ -61,10 +61,7 @@ class ContainerRuntime:
     def _listener(self) -> Listener:
         """Who listens to its engine, as that is found now. Raises StartError."""
         address = engine_address(self._spec.engine, os.environ)
-        spawner = current_spawner()
-        # Before anything is asked of it: whoever clears up after us must know where.
-        spawner.note_engine(address)
-        return listener_of(address, spawner.instance, self._connect)
+        return listener_of(address, current_spawner().instance, self._connect)
 
     def close(self) -> None:
         """Give the port back."""

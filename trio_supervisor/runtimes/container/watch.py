@@ -24,10 +24,11 @@ Wake = Callable[[], None]
 class Listener:
     """Listens to one engine."""
 
-    def __init__(self, engine: ContainerEngine, instance: str, *, local: bool) -> None:
-        """`local`: the processes of its containers can be seen from here."""
+    def __init__(self, engine: ContainerEngine, instance: str, address: str) -> None:
         self.engine = engine
-        self.local = local
+        self.address = address
+        self.local = is_local(address)
+        """The processes of its containers can be seen from here."""
         self._label = f"{INSTANCE}={instance}"
         self._wakes: dict[str, Wake] = {}
         self._scope: trio.CancelScope | None = None
@@ -95,5 +96,5 @@ def listener_of(address: str, instance: str, connect: Connect = DockerEngine) ->
         _listeners.set(listeners)
     key = (f"{instance}@{address}", connect)
     if key not in listeners:
-        listeners[key] = Listener(connect(address), instance, local=is_local(address))
+        listeners[key] = Listener(connect(address), instance, address)
     return listeners[key]
