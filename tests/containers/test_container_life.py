@@ -305,7 +305,8 @@ async def test_a_kill_that_fails_is_no_success_and_is_tried_again(
 ) -> None:
     runtime = runtime_of(scripted_spec("sleep"), engine)
     heard = Heard()
-    life = await started(runtime.life(heard.launch()))
+    gone = trio.Event()
+    life = await started(runtime.life(changed(heard.launch(), remains_gone=gone.set)))
     engine.failing["signal"] = BROKEN
 
     life.kill()
@@ -315,11 +316,13 @@ async def test_a_kill_that_fails_is_no_success_and_is_tried_again(
     assert exit.detail == f"container {life.name}: the engine has stumbled"
     assert b"its engine can't be asked: the engine has stumbled; it is tried again" in heard.said(Stream.SUPERVISOR)
     # A child has one life at a time.
+    assert not gone.is_set()
     with pytest.raises(StartError, match="of a life before can't be removed yet"):
         await runtime.life(heard.launch(generation=2)).start()
     del engine.failing["signal"]
     await trio.sleep(60)
     assert engine.containers == {}
+    assert gone.is_set()
     assert b"is gone now" in heard.said(Stream.SUPERVISOR)
     assert (await ended(await started(runtime.life(heard.launch(generation=3))))).how is How.SIGNALED
 

@@ -233,6 +233,21 @@ async def test_a_start_before_its_engine_waits_for_it(podman: RealEngine, tmp_pa
     assert podman.containers() == []
 
 
+async def test_a_restart_while_its_engine_is_away_goes_on_when_that_is_back(podman: RealEngine, tmp_path: Path) -> None:
+    box = {"container": {"command": ["sleep", "600"]}}
+    async with running(tmp_path, file_of(podman, box=box), "--stay") as it:
+        await it.see("● ready")
+        podman.kill()
+        try:
+            assert "no engine answers" in await _fails(it, tmp_path, "restart", "box")
+        finally:
+            podman.start()
+        await it.see("● ready", 2)
+        it.send(signal.SIGINT)
+        assert await it.end() == 0
+    assert podman.containers() == []
+
+
 async def _fails(it: Running, directory: Path, *words: str) -> str:
     done = await trio.run_process(
         [sys.executable, "-m", "trio_supervisor", *words, *at(directory)],

@@ -18,7 +18,7 @@ from tests.core.driver import (
 )
 from trio_supervisor.core.commands import StartChild
 from trio_supervisor.core.exits import Exit, How
-from trio_supervisor.core.facts import ResetAsked
+from trio_supervisor.core.facts import RemainsGone, ResetAsked
 from trio_supervisor.core.policy import AtLimit, Backoff, Condition, ReadyBy, Restart, Thresholds
 from trio_supervisor.core.state import State
 from trio_supervisor.record import changed
@@ -485,6 +485,29 @@ class TestUnkillable:
 
         assert starts(driver.exits("a", UNKILLABLE)) == []
         assert driver.state("a") is State.HELD
+
+    def test_once_it_is_gone_after_all_the_next_life_begins(self) -> None:
+        driver = Driver(a=policy())
+        driver.bring_up("a")
+        driver.restart("a")
+        driver.exits("a", UNKILLABLE)
+        assert starts(driver.tell(RemainsGone("a", 7))) == []
+        assert starts(driver.tell(RemainsGone("nobody", 1))) == []
+
+        driver.tell(RemainsGone("a", 1))
+
+        assert driver.state("a") is State.STARTING
+        assert driver["a"].generation == 2
+
+    def test_whoever_is_down_as_asked_stays_down_when_it_is_gone(self) -> None:
+        driver = Driver(a=policy())
+        driver.bring_up("a")
+        driver.stop("a")
+        driver.exits("a", UNKILLABLE)
+
+        driver.tell(RemainsGone("a", 1))
+
+        assert driver.state("a") is State.STOPPED
 
     def test_it_does_not_count_as_a_restart(self) -> None:
         driver = Driver(tree(restarts=1), a=policy(), b=policy())

@@ -5,7 +5,7 @@ from enum import Enum
 
 from trio_supervisor.core.clocks import Clocks
 from trio_supervisor.core.crashes import EARLY, Crashes
-from trio_supervisor.core.exits import Exit
+from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.grounds import Ground, Rule
 from trio_supervisor.core.health import Health
 from trio_supervisor.core.policy import ChildPolicy, ReadyBy
@@ -281,6 +281,12 @@ class Child:
         # than `reset_after`, and a child that hangs after each start would be restarted without delay for ever.
         since = self.failing_since
         return now if since is None else min(since, now)
+
+    def is_held_by_remains(self, generation: int) -> bool:
+        """Whether it would run, if that life could have been killed."""
+        unkillable = self.last_exit is not None and self.last_exit.how is How.UNKILLABLE
+        held = self.state is State.HELD and self.desired is Desired.UP
+        return held and unkillable and generation == self.generation
 
     def is_present(self, generation: int) -> bool:
         """Whether a fact of that generation is about the present life."""

@@ -293,6 +293,14 @@ class Exited:
 
 
 @record
+class RemainsGone:
+    """What could not be killed of this life is gone by now."""
+
+    child: str
+    generation: int
+
+
+@record
 class ShutdownAsked:
     """Everything is to end."""
 
@@ -342,6 +350,7 @@ Fact = (
     | Called
     | TreeStartAsked
     | LifeFact
+    | RemainsGone
     | ShutdownAsked
     | HurryAsked
     | TimePassed

@@ -35,6 +35,7 @@ from trio_supervisor.core.facts import (
     Looked,
     ProbeAnswered,
     Reconfigured,
+    RemainsGone,
     RemoveAsked,
     ResetAsked,
     RestartAsked,
@@ -69,6 +70,7 @@ from trio_supervisor.core.tree import TREE, Tree
 if TYPE_CHECKING:
     from trio_supervisor.core.look import Look
 
+_GONE = Ground(Rule.STOP, "of the life before nothing is left")
 _OVER = Ground(Rule.HOLD, "the hold was until now")
 _LOOKS = frozenset({Verb.WHICH, Verb.COUNT, Verb.SPEC})
 
@@ -187,6 +189,9 @@ class Machine:
                 child = tree.children.get(fact.child)
                 if child and child.is_present(fact.generation):
                     lived(tree, child, fact, now)
+            case RemainsGone():
+                if (child := tree.children.get(fact.child)) and child.is_held_by_remains(fact.generation):
+                    ask_in_turn(tree, child, ResumeAsked(child.id, "what could not be killed is gone", _GONE), now)
             case ShutdownAsked():
                 if fact.in_turn and self.policy.ordered and self.busy and not tree.shutting_down:
                     tree.queue.append(fact)

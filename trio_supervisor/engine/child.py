@@ -20,6 +20,7 @@ from trio_supervisor.core.facts import (
     Fact,
     LimitReached,
     ProbeAnswered,
+    RemainsGone,
     Role,
     ShutdownAsked,
     Started,
@@ -114,6 +115,7 @@ class ChildLife:
                 at_once=partial(world.at_once, kept.path),
                 limit_reached=self._limit_reached,
                 report=self.report,
+                remains_gone=self._remains_gone,
                 notified=self._notified,
             )
         )
@@ -365,6 +367,9 @@ class ChildLife:
             if name == "STATUS" or name.startswith("X_AGENT_"):
                 text = one_line(self._world.redact(value), LONGEST_STATUS)
                 self._post(Told(self._kept.spec.id, self._generation, name, text))
+
+    def _remains_gone(self) -> None:
+        self._post(RemainsGone(self._kept.spec.id, self._generation))
 
     def _limit_reached(self, reason: str) -> None:
         self._post(LimitReached(self._kept.spec.id, self._generation, self._world.redact(reason)))

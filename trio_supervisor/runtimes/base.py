@@ -44,6 +44,10 @@ def _a_little_of_each(_stream: Stream) -> int:
     return a_little_at_once()
 
 
+def _nothing() -> None:
+    """Take in that something is so, where nobody wants to know."""
+
+
 def _ignore(_reason: object) -> None:
     """Take in what nobody wants to know."""
 
@@ -115,6 +119,8 @@ class Launch:
     """Called by a runtime, with the reason, when the child must be stopped and started again (a soft limit)."""
     report: Callable[[Said], None] = _unheard
     """Called by a runtime with what the child says of itself."""
+    remains_gone: Callable[[], None] = _nothing
+    """Called by a runtime when what could not be killed of this life is gone after all."""
     notified: Callable[[Mapping[str, str]], None] = _ignore
     """Called by a runtime with the variables of each notification (sd_notify(3)) that the child sends."""
 

@@ -403,7 +403,8 @@ class ContainerLife:
         self._carrying.cancel()
         await self._carried.wait()
         if exit.how is How.UNKILLABLE:
-            self._undead.add(self._engine, self.name, exit.detail, self._setting.say)
+            gone = self._launch.remains_gone
+            self._undead.add(self._engine, self.name, exit.detail, self._setting.say, gone=gone)
         else:
             # It does not run any more: whoever waits for the end of a kill need not wait for the engine to tidy up.
             patience = BURIAL

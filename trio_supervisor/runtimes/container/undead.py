@@ -13,6 +13,11 @@ PATIENT_PAUSE, LONGEST_PATIENT_PAUSE = 1.0, 30.0
 _SIGKILL = 9
 
 Say = Callable[[str], None]
+Gone = Callable[[], None]
+
+
+def _nobody() -> None:
+    """Nobody waits for it."""
 
 
 class Undead:
@@ -45,19 +50,22 @@ class Undead:
             say(f"container {name} can't be removed: {why}; it is tried again")
             self.add(engine, name, why, say, dead=dead)
 
-    def add(self, engine: ContainerEngine, name: str, why: str, say: Say, *, dead: bool = False) -> None:
-        """Go on trying to kill and remove it, until the end of the Trio run."""
+    def add(
+        self, engine: ContainerEngine, name: str, why: str, say: Say, *, dead: bool = False, gone: Gone = _nobody
+    ) -> None:
+        """Go on trying to kill and remove it, until the end of the Trio run; then call `gone`."""
         self._left[name] = why
-        insist = partial(self._insist, engine, name, say, dead=dead)
+        insist = partial(self._insist, engine, name, say, dead=dead, gone=gone)
         trio.lowlevel.spawn_system_task(insist, name=f"trio_supervisor undead {name}")
 
-    async def _insist(self, engine: ContainerEngine, name: str, say: Say, *, dead: bool) -> None:
+    async def _insist(self, engine: ContainerEngine, name: str, say: Say, *, dead: bool, gone: Gone) -> None:
         await trio.sleep(PATIENT_PAUSE)
         await bury(engine, name, PATIENT_PAUSE, LONGEST_PATIENT_PAUSE, dead=dead)
         del self._left[name]
         self._gone.set()
         self._gone = trio.Event()
         say(f"container {name} is gone now")
+        gone()
 
 
 async def bury(engine: ContainerEngine, name: str, pause: float, longest: float, *, dead: bool = False) -> str:
