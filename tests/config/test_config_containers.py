@@ -188,7 +188,7 @@ agents:
     assert [each.split(": ")[0] for each in found] == ["5:14", "6:12", "7:15"]
     assert "image 'other' is not allowed" in found[0]
     assert "'LD_PRELOAD' is not allowed" in found[1]
-    assert "'/' is not allowed: /boot is kept from containers" in found[2]
+    assert "'/' is not allowed: it contains /boot (containers: deny_mounts)" in found[2]
 
 
 @pytest.mark.parametrize("path", ["/etc", "/etc/ssl", "/var", "/run/user/1/x.sock", "/proc/../etc", "~/.ssh"])
@@ -209,6 +209,55 @@ def test_a_link_is_followed_on_both_sides(tmp_path: Path) -> None:
         assert faults, path
     (tmp_path / "secrets").mkdir()
     assert not list(policy.faults(ContainerSpec("a", mounts=(Mount(f"{tmp_path}/secrets", "/x"),))))
+
+
+@pytest.mark.parametrize(
+    ("path", "relation"), [("/x/keys", "it is"), ("/x/keys/a", "it is in"), ("/x", "it contains"), ("/x/keyso", "")]
+)
+def test_how_a_mount_stands_to_what_is_denied_is_said(path: str, relation: str) -> None:
+    spec = ContainerSpec("a", mounts=(f"{path}:/x",))
+    found = [fault for _, fault in ContainerPolicy(deny_mounts=("/x/keys",)).faults(spec)]
+
+    expected = f"container: mounts: '{path}' is not allowed: {relation} /x/keys (containers: deny_mounts)"
+    assert found == ([expected] if relation else [])
+
+
+@pytest.mark.parametrize("path", ["/srv/e.sock", "/srv", "/srv/link"])
+def test_the_socket_of_its_engine_is_denied_whatever_the_policy_says(files: Files, path: str) -> None:
+    text = f"""containers: {{deny_mounts: []}}
+agents:
+  box: {{container: {{image: a, engine: "unix:///srv/e.sock", mounts: ["{path}:/x", "/srv2:/y"]}}}}
+"""
+    if path.endswith("link"):
+        link = files.directory / "link"
+        link.symlink_to("/srv/e.sock")
+        text = text.replace(path, str(link))
+    (found,) = files.mistakes(text)
+
+    assert "/srv/e.sock, the socket of its engine, which no container gets" in found
+
+
+def test_what_is_private_is_denied_whatever_the_policy_says(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "state")
+    policy, private = ContainerPolicy(deny_mounts=()), {f"{tmp_path}/link": "the state directory"}
+
+    for path in ("state", "state/control.sock", "link", "."):
+        spec = ContainerSpec("a", mounts=(Mount(f"{tmp_path}/{path}", "/x"),))
+        assert list(policy.faults(spec, private)), path
+        assert not list(policy.faults(spec))
+
+
+@pytest.mark.parametrize("network", ["container:other", "ns:/proc/1/ns/net"])
+def test_the_network_of_others_is_joined_only_where_that_is_asked_for_on_purpose(files: Files, network: str) -> None:
+    text = f"""
+agents:
+  box:
+    container: {{image: a, network: "{network}"}}
+"""
+    (found,) = files.mistakes(text)
+
+    assert f"network '{network}' is not allowed (containers: deny_networks)" in found
+    assert container(files, "containers: {deny_networks: []}" + text).network == network
 
 
 @pytest.mark.parametrize(

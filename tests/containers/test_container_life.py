@@ -13,9 +13,10 @@ from tests.runtimes.contract import Heard
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import SpecError, StartError, StepError
 from trio_supervisor.runtimes.base import Stream
-from trio_supervisor.runtimes.container import ContainerLife
+from trio_supervisor.runtimes.container import ContainerLife, ContainerRuntime
 from trio_supervisor.runtimes.container.engine import EngineError, Phase
 from trio_supervisor.spec import (
+    ChildSpec,
     CloseStdinStep,
     ContainerPolicy,
     ContainerSpec,
@@ -486,7 +487,7 @@ async def test_a_link_that_leads_elsewhere_by_now_is_seen_at_the_start(engine: S
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("/etc")
 
-    with pytest.raises(StartError, match="which leads to /etc is not allowed"):
+    with pytest.raises(StartError, match="which leads to /etc is not allowed: it is /etc"):
         await runtime.life(Heard().launch(generation=2)).start()
 
 
@@ -505,6 +506,29 @@ async def test_what_is_mounted_is_where_the_link_leads(engine: ScriptedEngine, t
 def test_a_policy_holds_for_every_runtime_that_is_made(engine: ScriptedEngine) -> None:
     with pytest.raises(SpecError, match="image 'bb:1' is not allowed"):
         runtime_of(scripted_spec("true"), engine, policy=ContainerPolicy(images=("agent:*",)))
+
+
+def test_the_socket_that_an_engine_is_found_at_is_not_mounted(
+    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    spec = ContainerSpec("bb:1", mounts=(f"{tmp_path}:/x",))
+
+    with pytest.raises(SpecError, match=r"engine\.sock, the socket of its engine, which no container gets"):
+        runtime_of(spec, engine, policy=ContainerPolicy(deny_mounts=()))
+
+
+async def test_a_link_to_what_is_private_is_seen_at_the_start(engine: ScriptedEngine, tmp_path: Path) -> None:
+    work, state = tmp_path / "work", tmp_path / "state"
+    work.symlink_to(tmp_path / "elsewhere")
+    spec = ChildSpec("agent", scripted_spec("true", mounts=(f"{work}:/work",)))
+    private = {str(state): "the state directory"}
+    runtime = ContainerRuntime(spec, ContainerPolicy(deny_mounts=()), private, lambda _: engine)
+    work.unlink()
+    work.symlink_to(state / "control.sock")
+
+    with pytest.raises(StartError, match=r"it is in .*/state, the state directory"):
+        await runtime.life(Heard().launch()).start()
 
 
 # Commands in it

@@ -45,7 +45,7 @@ def engine() -> ScriptedEngine:
 
 
 def factory(engine: ScriptedEngine, policy: ContainerPolicy) -> RuntimeFactory:
-    return lambda spec: ContainerRuntime(spec, policy, lambda _: engine)
+    return lambda spec: ContainerRuntime(spec, policy, connect=lambda _: engine)
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ from trio_supervisor.wiring import (
     Order,
     Sources,
     Written,
+    check_containers,
     claimed,
     guardian_lives,
     open_tree,
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading
     if logging.lastResort is not None:
         logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
     with claimed(loaded.path, options.state_dir, os.environ) as claim, ExitStack() as stack:
+        check_containers(loaded.spec, claim.directory)
         # Not its real path: relative paths in it begin where it was named.
         file, seen = os.path.abspath(options.file), _signs(options, loaded)
         it = _Run(loaded, options, guardian, claim, file, loaded.files, seen, _open_door(options, stack))

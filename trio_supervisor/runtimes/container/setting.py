@@ -1,7 +1,7 @@
 """The setting of a life in a container: its secrets, mounts, port and environment, looked up at each start."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 
 import trio
@@ -25,14 +25,22 @@ class Setting:
     """What one life is given, and where its output goes."""
 
     def __init__(
-        self, spec: ContainerSpec, policy: ContainerPolicy, launch: Launch, lease: PortLease | None, instance: str
+        self,
+        spec: ContainerSpec,
+        policy: ContainerPolicy,
+        private: Callable[[], Mapping[str, str]],
+        launch: Launch,
+        lease: PortLease | None,
+        instance: str,
     ) -> None:
+        """`private` gives what is not mounted whatever the policy says; see `ContainerPolicy.check_mount`."""
         self.spec = spec
         self.launch = launch
         self.name = name_of(launch, instance, next(_numbers))
         self.redacted: RedactedOutput | None = None
         """What takes the output in that may hold secrets; None: there are none."""
         self._policy = policy
+        self._private = private
         self._lease = lease
         self._instance = instance
         self._secrets: dict[str, str] = {}
@@ -59,7 +67,8 @@ class Setting:
             self.say(f"not given to it, as only the supervisor sets these: {', '.join(owned)}")
 
     def _look_up_mounts(self) -> list[tuple[Mount, str]]:
-        return [(each, self._policy.check_mount(each)) for each in self.spec.mounts]
+        private = self._private()
+        return [(each, self._policy.check_mount(each, private)) for each in self.spec.mounts]
 
     async def _look_up_secrets(self) -> None:
         if not self.spec.secrets:
