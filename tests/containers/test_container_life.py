@@ -11,7 +11,7 @@ from tests.containers.helpers import ended, life_of, live, runtime_of, scripted_
 from tests.containers.scripted import ScriptedEngine
 from tests.runtimes.contract import Heard
 from trio_supervisor.core.exits import Exit, How
-from trio_supervisor.errors import SpecError, StartError, StepError
+from trio_supervisor.errors import ProbeError, SpecError, StartError, StepError
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.container import ContainerLife, ContainerRuntime
 from trio_supervisor.runtimes.container.engine import EngineError, Phase
@@ -549,4 +549,33 @@ async def test_a_command_that_takes_too_long_has_no_code(engine: ScriptedEngine)
     await started(life)
 
     assert (await life.run(("sleep",), 0.05)).code is None
+    await ended(life)
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"), [("Run", "did not begin it within 0.05 s"), ("code", "does not answer any more")]
+)
+async def test_a_command_whose_engine_hangs_says_nothing_of_the_container(
+    engine: ScriptedEngine, verb: str, words: str, autojump_clock: MockClock
+) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    engine.hanging.add(verb)
+
+    with pytest.raises(ProbeError, match=f"'sleep' can't be run in the container: its engine {words}"):
+        await life.run(("sleep",), 0.05)
+    engine.release()
+    await ended(life)
+
+
+async def test_an_end_that_a_hanging_engine_does_not_tell_is_no_failure(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    engine.hanging.add("code")
+
+    with pytest.raises(ProbeError, match="its engine does not answer any more"):
+        await life.run(("true",), 0.05)
+    engine.release()
     await ended(life)
