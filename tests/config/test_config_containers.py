@@ -129,6 +129,8 @@ def test_defaults_are_merged_and_what_is_for_others_left_out(files: Files) -> No
         ("{container: }", "container has no value: write {image: NAME}"),
         ("{container: {image: a, memroy: 1G}}", "unknown key 'memroy'"),
         ("{container: {image: ''}}", "container: image '' must be a name such as registry.example/agent:1"),
+        ("{container: {image: localhost/x/../../evil:1}}", "no part of a name can be empty, . or .."),
+        ("{container: {image: a//b}}", "no part of a name can be empty, . or .."),
         ("{container: {image: a, memory: 5}}", "memory: a size needs its unit, K, M, G or T: not 5, but such as 500M"),
         ("{container: {image: a, pull: sometimes}}", "pull: must be one of never, missing, always, not 'sometimes'"),
         ("{container: {image: a, mounts: ['x']}}", "mounts: 'x' must be SOURCE:TARGET"),
@@ -264,7 +266,13 @@ agents:
     ("pattern", "allowed", "refused"),
     [
         ("agent", ["agent", "agent:2", "docker.io/library/agent", "agent@sha256:ab"], ["agents", "x/agent", "agent/x"]),
-        ("agent:1", ["agent:1"], ["agent", "agent:12", "agent@sha256:ab", "evil/agent:1"]),
+        (
+            "agent:1",
+            ["agent:1"],
+            ["agent", "agent:12", "agent@sha256:ab", "evil/agent:1", "agent:1@sha256:ab"],
+        ),
+        ("agent:*", ["agent:1", "agent"], ["agent:1@sha256:ab", "agent@sha256:ab"]),
+        ("agent:1@sha256:ab", ["agent:1@sha256:ab", "agent@sha256:ab"], ["agent:1", "agent:1@sha256:ac"]),
         ("agent:latest", ["agent", "agent:latest"], ["agent:1"]),
         ("agent:1.*", ["agent:1.2"], ["agent:2", "agent"]),
         ("reg.example/team/*", ["reg.example/team/a:1"], ["reg.example/team/a/b", "reg.example/team", "team/a"]),

@@ -131,12 +131,15 @@ def matches(image: str, pattern: str) -> bool:
     """Whether an image is one of a pattern.
 
     `*` is any text within a part of the name, `**` as the last part any parts. A pattern without tag and digest takes
-    any; one with a tag takes only that. An image that names neither is `latest`.
+    any; one with a tag takes only that, and no digest: engines go by the digest then, and look at no tag. An image that
+    names neither is `latest`.
     """
     name, tag, digest = _parts(image)
-    tag = tag or ("" if digest else "latest")
     wanted, wanted_tag, wanted_digest = _parts(pattern)
-    if (wanted_digest and digest != wanted_digest) or (wanted_tag and not fnmatchcase(tag, wanted_tag)):
+    if wanted_digest:
+        if digest != wanted_digest:
+            return False
+    elif wanted_tag and (digest or not fnmatchcase(tag or "latest", wanted_tag)):
         return False
     if wanted[-1] == "**":
         return len(name) >= len(wanted) and _fit(name, wanted[:-1])
