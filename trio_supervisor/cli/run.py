@@ -103,6 +103,8 @@ class _Run:
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
     """The agent of --exit-code-from has ended for good."""
+    not_killed: bool = False
+    """Something that no agent is held responsible for, such as a container of a life before, is still there."""
     own_log: "OwnLog | None" = None
     upstart: "Upstart | None" = None
     """Who waits in a terminal for this to be up."""
@@ -210,7 +212,11 @@ class _Run:
             self.guardian,
             lease=None if lease is None else os.fspath(lease),
             heir=True,
+            not_killed=self._note_not_killed,
         )
+
+    def _note_not_killed(self) -> None:
+        self.not_killed = True
 
     def _ask_for_end(self) -> None:
         self.asked.set()
@@ -240,6 +246,8 @@ class _Run:
 
     def _exit_code(self, snapshots: tuple[Snapshot, ...]) -> int:
         code = outcome.of_tree(snapshots, asked=self.asked.is_set())
+        if self.not_killed:
+            return exit_codes.NOT_KILLED
         if self.upstart is not None and not self.upstart.up:
             return max(code, exit_codes.GAVE_UP)
         if code != exit_codes.NOT_KILLED and self.watched.is_set() and not self.asked.is_set():
