@@ -346,6 +346,22 @@ async def test_the_same_policy_holds_on_every_way_in(
     assert engine.asked.total() == 0
 
 
+async def test_a_mount_that_is_refused_at_a_start_holds_at_once(
+    engine: ScriptedEngine, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "work")
+    async with tree_of(box(mounts=[f"{tmp_path}/link:/x"]), engine=engine) as tree:
+        (tmp_path / "link").unlink()
+        (tmp_path / "link").symlink_to("/etc")
+        engine.end(engine.only.plan.name, 1)
+        await until(tree, "box", State.HELD)
+
+        snapshot = tree["box"].snapshot()
+        assert (snapshot.generation, engine.asked["create"]) == (2, 1)
+        assert "which leads to /etc is not allowed: it is /etc (containers: deny_mounts)" in snapshot.reason
+
+
 async def test_a_flood_is_kept_within_bounds(engine: ScriptedEngine, autojump_clock: MockClock) -> None:
     async with tree_of(box(), engine=engine) as tree:
         for _ in range(64):

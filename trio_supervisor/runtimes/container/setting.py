@@ -58,7 +58,7 @@ class Setting:
                 # Links may lead elsewhere by now; and a network file system may hang.
                 self._mounts = await trio.to_thread.run_sync(self._look_up_mounts, abandon_on_cancel=True)
         except SpecError as error:
-            raise StartError(str(error)) from error
+            raise StartError(str(error), again=False) from error
         await self._look_up_secrets()
         if self._lease is not None:
             await self._lease.secure(self.say)
