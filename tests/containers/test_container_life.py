@@ -494,13 +494,25 @@ async def test_a_link_that_leads_elsewhere_by_now_is_seen_at_the_start(engine: S
 async def test_what_is_mounted_is_where_the_link_leads(engine: ScriptedEngine, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "work")
-    life, _ = life_of(scripted_spec("sleep", mounts=(f"{tmp_path}/link:/work:ro",)), engine)
+    life, _ = life_of(scripted_spec("sleep", mounts=(f"{tmp_path}/link:/work:ro", "cache:/cache")), engine)
     await started(life)
     host = engine.only.plan.form["HostConfig"]
     assert isinstance(host, dict)
 
-    assert host["Binds"] == [f"{tmp_path}/work:/work:ro"]
+    assert host["Mounts"] == [{"Type": "bind", "Source": f"{tmp_path}/work", "Target": "/work", "ReadOnly": True}]
+    assert host["Binds"] == ["cache:/cache"]
     await ended(life)
+
+
+async def test_a_mount_of_what_is_not_there_is_no_start_where_the_engine_sees_our_files(
+    engine: ScriptedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = scripted_spec("true", mounts=(f"{tmp_path}/wrk:/work",))
+    assert (await live(life_of(spec, engine)[0])).clean
+    monkeypatch.setattr("trio_supervisor.runtimes.container.runtime.shares_files", lambda address: True)
+
+    with pytest.raises(StartError, match=f"mounts: {tmp_path}/wrk: not there"):
+        await live(life_of(spec, engine)[0])
 
 
 def test_a_policy_holds_for_every_runtime_that_is_made(engine: ScriptedEngine) -> None:

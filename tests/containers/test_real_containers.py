@@ -340,6 +340,15 @@ async def test_an_engine_that_hangs_makes_a_kill_fail_and_it_is_tried_again(real
     assert real.containers() == []
 
 
+async def test_a_mount_of_what_is_not_there_is_refused_and_makes_nothing(real: RealEngine, tmp_path: Path) -> None:
+    spec = real_spec(real.address, "true", mounts=(f"{tmp_path}/wrk:/work",))
+
+    with pytest.raises(StartError, match=str(tmp_path / "wrk")):
+        await live(life_of(spec)[0])
+    assert not (tmp_path / "wrk").exists()
+    assert real.containers() == []
+
+
 async def test_a_policy_is_asked_before_any_engine(real: RealEngine) -> None:
     spec = real_spec(real.address, "true", mounts=(f"{real.socket}:/engine.sock",))
 

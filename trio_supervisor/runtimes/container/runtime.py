@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from trio_supervisor.errors import SpecError, StartError
 from trio_supervisor.runtimes.base import Launch, Runtime
-from trio_supervisor.runtimes.container.address import engine_address
+from trio_supervisor.runtimes.container.address import engine_address, shares_files
 from trio_supervisor.runtimes.container.docker import DockerEngine
 from trio_supervisor.runtimes.container.life import ContainerLife
 from trio_supervisor.runtimes.container.setting import Setting
@@ -64,11 +64,19 @@ class ContainerRuntime:
 
     def life(self, launch: Launch) -> ContainerLife:
         """A new life, not started yet."""
-        setting = Setting(self._spec, self._policy, self._private, launch, self._lease, current_spawner().instance)
+        setting = Setting(
+            self._spec, self._policy, self._private, self._shares_files, launch, self._lease, current_spawner().instance
+        )
         return ContainerLife(setting, self._lease, self._listener, self._undead)
 
     def _private(self) -> dict[str, str]:
         return private_of(self._spec, self._private_paths)
+
+    def _shares_files(self) -> bool:
+        try:
+            return shares_files(engine_address(self._spec.engine, os.environ))
+        except StartError:
+            return False
 
     def _listener(self) -> Listener:
         """Who listens to its engine, as that is found now. Raises StartError."""

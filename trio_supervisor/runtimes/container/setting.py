@@ -29,11 +29,14 @@ class Setting:
         spec: ContainerSpec,
         policy: ContainerPolicy,
         private: Callable[[], Mapping[str, str]],
+        shares_files: Callable[[], bool],
         launch: Launch,
         lease: PortLease | None,
         instance: str,
     ) -> None:
-        """`private` gives what is not mounted whatever the policy says; see `ContainerPolicy.check_mount`."""
+        """`private` gives what is not mounted whatever the policy says (see `ContainerPolicy.check_mount`);
+        `shares_files`: whether its engine is known to see the files that are seen here.
+        """
         self.spec = spec
         self.launch = launch
         self.name = name_of(launch, instance, next(_numbers))
@@ -41,6 +44,7 @@ class Setting:
         """What takes the output in that may hold secrets; None: there are none."""
         self._policy = policy
         self._private = private
+        self._shares_files = shares_files
         self._lease = lease
         self._instance = instance
         self._secrets: dict[str, str] = {}
@@ -68,7 +72,12 @@ class Setting:
 
     def _look_up_mounts(self) -> list[tuple[Mount, str]]:
         private = self._private()
-        return [(each, self._policy.check_mount(each, private)) for each in self.spec.mounts]
+        found = [(each, self._policy.check_mount(each, private)) for each in self.spec.mounts]
+        missing = [each.source for each, source in found if each.is_path and not os.path.exists(source)]
+        # Podman would make a directory, as root; elsewhere they may be there.
+        if missing and self._shares_files():
+            raise StartError(f"mounts: {', '.join(missing)}: not there; make it, or correct the path")
+        return found
 
     async def _look_up_secrets(self) -> None:
         if not self.spec.secrets:
