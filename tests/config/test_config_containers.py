@@ -310,3 +310,20 @@ def test_what_is_written_out_means_the_same_and_shows_what_is_kept_from_it(files
     plain = "\n".join(lines).partition("  plain:")[2].partition("  web:")[0]
     for shown in ("cap_drop: [ALL] ", "no_new_privileges: true ", "pids: 256 ", "network: none ", "read_only: false "):
         assert shown in plain
+
+
+def test_what_containers_may_be_given_is_written_out_where_there_are_any(files: Files) -> None:
+    text = "containers: {deny_env: []}\nagents: {group: {agents: {box: {container: {image: a}}}}}"
+    lines = list(explained(files.write("main.yaml", text), environ={}))
+
+    written = lines[lines.index("containers:") : lines.index("supervisor:")]
+    assert written[1].startswith("  deny_mounts: [/boot, /dev, /etc, ")
+    assert written[1].endswith("# default")
+    assert [each.split("#")[0].strip() for each in written[2:-1]] == [
+        "deny_env: []",
+        'deny_networks: ["container:*", "ns:*"]',
+    ]
+    assert written[-1] == "  # not set: images"
+    assert load(files.write("again.yaml", "\n".join(lines)), environ={}).spec.containers == ContainerPolicy(deny_env=())
+    plain = explained(files.write("plain.yaml", "agents: {a: {command: [x]}}"), environ={})
+    assert "containers:" not in list(plain)
