@@ -289,6 +289,40 @@ def test_a_pattern_ends_at_the_borders_of_names(pattern: str, allowed: list[str]
     assert taken == allowed
 
 
+# What is hardly meant
+
+DOCKER_ACCEPTS = (
+    "Docker accepts connections at a published port, whether or not anything in the container listens: ask by http, "
+    "exec or log"
+)
+PODMAN_KEEPS = "Podman keeps two processes for 5 minutes after each: write a period of 10s or more, or ask otherwise"
+
+
+@pytest.mark.parametrize(
+    ("more", "probe", "warning"),
+    [
+        ("", "readiness: {tcp: '{port}'}", f"readiness: {DOCKER_ACCEPTS}"),
+        ("", "startup: {tcp: '127.0.0.1:{port}'}", f"startup: {DOCKER_ACCEPTS}"),
+        ("", "health: {tcp: 8080, period: 1m}", f"health: {DOCKER_ACCEPTS}"),
+        ("", "health: {tcp: 8081, period: 1m}", ""),
+        ("network: host", "readiness: {tcp: '{port}'}", ""),
+        ("", "health: {exec: [x], period: 1s, timeout: 1s}", f"health: exec every 1s: {PODMAN_KEEPS}"),
+        ("", "readiness: {exec: [x]}", f"readiness: exec every 5s: {PODMAN_KEEPS}"),
+        ("", "health: {exec: [x], period: 10s}", ""),
+        ("", "startup: {exec: [x], period: 1s, timeout: 1s}", ""),
+        ("", "readiness: {http: /health}", ""),
+    ],
+)
+def test_a_probe_that_says_nothing_or_costs_much_is_warned_of(
+    files: Files, more: str, probe: str, warning: str
+) -> None:
+    ports = more or "ports: ['{port}:80', '8080:81']"
+    text = f"agents:\n  box:\n    container: {{image: a, {ports}}}\n    port: auto\n    {probe}\n"
+    found = [each.partition(": ")[2] for each in files.load(text).warnings]
+
+    assert found == ([warning] if warning else [])
+
+
 # Written out
 
 
