@@ -410,6 +410,23 @@ async def test_what_is_written_reaches_it_and_so_does_the_end(engine: ScriptedEn
     await ended(life)
 
 
+@pytest.mark.parametrize("pending", [b"", b"not read"], ids=["EPIPE", "ECONNRESET"])
+async def test_what_can_not_be_written_while_the_engine_is_away_is_not_blamed_on_it_alone(
+    engine: ScriptedEngine, pending: bytes
+) -> None:
+    life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PIPE), engine)
+    await started(life)
+    (talk,) = engine.only.ears
+    assert life.input is not None
+    await life.input.write(pending)
+    talk.theirs.close()
+
+    with pytest.raises(BrokenPipeError, match="it has closed its standard input, or its engine is away"):
+        await life.input.write(b"more")
+    assert not life.input.open
+    await ended(life)
+
+
 async def test_a_terminal_has_its_size_its_keys_and_its_end(engine: ScriptedEngine) -> None:
     life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PTY), engine)
     await started(life)
