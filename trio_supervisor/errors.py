@@ -67,6 +67,11 @@ class SpecError(SupervisorError, ValueError):
 class StartError(SupervisorError):
     """A child can't be started; the message says why in words for its owner."""
 
+    def __init__(self, message: str = "", *, again: bool = True) -> None:
+        super().__init__(message)
+        self.again = again
+        """Whether it may help to try once more; else the child is held."""
+
 
 class ChildStartError(StartError):
     """A child of a tree did not start; with a supervisor, `exit.exception` tells of the child within it."""

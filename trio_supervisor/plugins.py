@@ -2,7 +2,7 @@
 it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
@@ -65,7 +65,10 @@ POST = "trio_supervisor.probes.webhook:post"
 STOP_REQUEST = "trio_supervisor.probes.stop_request:send"
 GUARDED = "trio_supervisor.runtimes.process.guarding:open_guarded"
 GUARDIAN_LIVES = "trio_supervisor.runtimes.process.guarding:guardian_lives"
+PRIVATE = "trio_supervisor.runtimes.container.runtime:private_of"
 PRINTS = "trio_supervisor.runtimes.task_print:prints_taken_in"
+
+_OfContainers = Callable[[ChildSpec, ContainerPolicy, Mapping[str, str]], Runtime]
 
 
 @cache
@@ -79,16 +82,32 @@ def make_runtime(spec: ChildSpec) -> Runtime:
     return cast(RuntimeFactory, _load(RUNTIMES[type(spec.run)]))(spec)
 
 
-def runtimes_under(policy: ContainerPolicy) -> RuntimeFactory:
-    """The runtimes of a tree: whoever adds a container to it, by whatever way, is held to its policy."""
+def runtimes_under(policy: ContainerPolicy, private: Mapping[str, str] = MappingProxyType({})) -> RuntimeFactory:
+    """The runtimes of a tree: whoever adds a container to it, by whatever way, is held to its policy. `private`: paths
+    that no container gets whatever it says, and what they are.
+    """
 
     def make(spec: ChildSpec) -> Runtime:
         if isinstance(spec.run, ContainerSpec):
-            kind = cast(Callable[[ChildSpec, ContainerPolicy], Runtime], _load(RUNTIMES[ContainerSpec]))
-            return kind(spec, policy)
+            kind = cast(_OfContainers, _load(RUNTIMES[ContainerSpec]))
+            return kind(spec, policy, private)
         return make_runtime(spec)
 
     return make
+
+
+def container_faults(
+    spec: SupervisorSpec, policy: ContainerPolicy, private: Mapping[str, str], way: str = ""
+) -> Iterator[str]:
+    """What the containers of a tree want and do not get: the path of each, and why. `private` as above."""
+    for child in spec.children:
+        match child.run:
+            case SupervisorSpec():
+                yield from container_faults(child.run, policy, private, f"{way}{child.id}/")
+            case ContainerSpec():
+                look = cast(Callable[[ContainerSpec, Mapping[str, str]], dict[str, str]], _load(PRIVATE))
+                faults = policy.faults(child.run, look(child.run, private))
+                yield from (f"{way}{child.id}: {fault}" for _, fault in faults)
 
 
 def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:

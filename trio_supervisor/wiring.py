@@ -26,6 +26,7 @@ from trio_supervisor.journal.journal import Journal
 from trio_supervisor.journal.orders import ADDED, DOWN, HELD, Order
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import (
+    container_faults,
     guardian_lives,
     open_guarded,
     open_probe,
@@ -57,6 +58,7 @@ __all__ = [
     "Order",
     "Sources",
     "Written",
+    "check_containers",
     "claimed",
     "guardian_lives",
     "make_supervisor",
@@ -77,13 +79,17 @@ async def past_of(journal: Journal, spec: SupervisorSpec, named: Sequence[str]) 
 
 
 def make_supervisor(
-    spec: SupervisorSpec, hub: Hub, past: "Past | None" = None, journal: Journal | None = None
+    spec: SupervisorSpec,
+    hub: Hub,
+    past: "Past | None" = None,
+    journal: Journal | None = None,
+    directory: Path | None = None,
 ) -> Supervisor:
     """A supervisor for real children, whose output goes to `hub`. `past`: what an earlier run has left; `journal`: who
-    keeps what the next run needs, and is loaded.
+    keeps what the next run needs, and is loaded; `directory`: the state directory.
     """
     world = World(
-        runtimes_under(spec.containers),
+        runtimes_under(spec.containers, _private(directory)),
         open_probe,
         hub.sink,
         hub.room,
@@ -104,6 +110,26 @@ def make_supervisor(
     return Supervisor(spec, world)
 
 
+def _private(directory: Path | None) -> dict[str, str]:
+    """What no container gets, however it is confined: who commands the supervisor is not confined by it."""
+    if directory is None:
+        return {}
+    socket = control_socket(directory, os.environ)
+    private = {} if socket is None else {os.fspath(socket.parent): "where the supervisor listens"}
+    return {**private, os.fspath(directory): "the supervisor's state directory"}
+
+
+def check_containers(spec: SupervisorSpec, directory: Path | None) -> None:
+    """See that no container of a tree wants what only this run knows that it can't have; `directory`: its state
+    directory.
+
+    Raises:
+        ConfigError: those that do, a line each.
+    """
+    if faults := list(container_faults(spec, spec.containers, _private(directory))):
+        raise ConfigError("\n".join(faults))
+
+
 @asynccontextmanager
 async def open_tree(
     spec: SupervisorSpec,
@@ -122,7 +148,7 @@ async def open_tree(
     """
     note_secret_sources(spec)
     keep_in(directory)
-    supervisor = make_supervisor(spec, hub, past, journal)
+    supervisor = make_supervisor(spec, hub, past, journal, directory)
     async with trio.open_nursery() as nursery:
         control = LocalControl(supervisor, nursery)
         control.listen(watch)

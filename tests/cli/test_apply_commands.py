@@ -127,6 +127,12 @@ async def test_what_is_added_outlives_a_kill_of_the_supervisor_until_it_is_remov
             assert (await terminal("add", "../bad", "--", "true")).returncode == 4
             assert (await terminal("add", "bad id", "--", "true")).returncode == 2
             assert (await terminal("add", "CODER", "--", "true")).returncode == 1
+            (directory / "denied.yaml").write_text("container: {image: a, mounts: ['/etc:/x']}\n")
+            denied = await terminal("add", "bad", "--spec", f"{directory}/denied.yaml")
+            assert (denied.returncode, "'/etc' is not allowed" in denied.stderr) == (2, True)
+            (directory / "denied.yaml").write_text(f"container: {{image: a, mounts: ['{directory}/state:/x']}}\n")
+            denied = await terminal("add", "bad", "--spec", f"{directory}/denied.yaml")
+            assert (denied.returncode, "the supervisor's state directory" in denied.stderr) == (2, True)
             await terminal("hold", "coder")
             first.send(signal.SIGKILL)
             await first.process.wait()

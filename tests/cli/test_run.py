@@ -33,6 +33,33 @@ async def test_ctrl_c_stops_everything_and_is_a_success(tmp_path: Path) -> None:
     assert "all agents are down: 1 stopped" in it.output
 
 
+async def test_a_container_is_refused_what_only_the_run_knows_to_be_its_own(tmp_path: Path) -> None:
+    text = f"""containers: {{deny_mounts: []}}
+agents: {{group: {{agents: {{box: {{container: {{image: a, mounts: ['{tmp_path}:/x']}}}}}}}}}}
+"""
+    async with running(tmp_path, text) as it:
+        assert await it.end() == 2
+
+    assert f"group/box: container: mounts: '{tmp_path}' is not allowed: it contains {tmp_path}/state" in it.output
+    assert "Traceback" not in it.output
+
+
+async def test_an_engine_that_does_not_say_whether_containers_are_left_is_no_success(tmp_path: Path) -> None:
+    text = f"agents: {{box: {{container: {{image: a, engine: 'unix://{tmp_path}/engine.sock'}}}}}}\n"
+    with trio.socket.socket(socket.AF_UNIX) as engine:
+        await engine.bind(f"{tmp_path}/engine.sock")
+        engine.listen(100)
+        async with running(tmp_path, text) as it:
+            with trio.fail_after(30):
+                asking, _ = await engine.accept()
+            asking.close()
+            engine.close()
+            it.send(signal.SIGINT)
+
+            assert await it.end() == 5
+    assert f"could not be killed: containers (unix://{tmp_path}/engine.sock: Connection refused)" in it.output
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_term_and_hup_stop_as_gracefully_as_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
     async with running(tmp_path, sleeper()) as it:

@@ -129,6 +129,8 @@ def test_defaults_are_merged_and_what_is_for_others_left_out(files: Files) -> No
         ("{container: }", "container has no value: write {image: NAME}"),
         ("{container: {image: a, memroy: 1G}}", "unknown key 'memroy'"),
         ("{container: {image: ''}}", "container: image '' must be a name such as registry.example/agent:1"),
+        ("{container: {image: localhost/x/../../evil:1}}", "no part of a name can be empty, . or .."),
+        ("{container: {image: a//b}}", "no part of a name can be empty, . or .."),
         ("{container: {image: a, memory: 5}}", "memory: a size needs its unit, K, M, G or T: not 5, but such as 500M"),
         ("{container: {image: a, pull: sometimes}}", "pull: must be one of never, missing, always, not 'sometimes'"),
         ("{container: {image: a, mounts: ['x']}}", "mounts: 'x' must be SOURCE:TARGET"),
@@ -188,7 +190,7 @@ agents:
     assert [each.split(": ")[0] for each in found] == ["5:14", "6:12", "7:15"]
     assert "image 'other' is not allowed" in found[0]
     assert "'LD_PRELOAD' is not allowed" in found[1]
-    assert "'/' is not allowed: /boot is kept from containers" in found[2]
+    assert "'/' is not allowed: it contains /boot (containers: deny_mounts)" in found[2]
 
 
 @pytest.mark.parametrize("path", ["/etc", "/etc/ssl", "/var", "/run/user/1/x.sock", "/proc/../etc", "~/.ssh"])
@@ -212,10 +214,65 @@ def test_a_link_is_followed_on_both_sides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "relation"), [("/x/keys", "it is"), ("/x/keys/a", "it is in"), ("/x", "it contains"), ("/x/keyso", "")]
+)
+def test_how_a_mount_stands_to_what_is_denied_is_said(path: str, relation: str) -> None:
+    spec = ContainerSpec("a", mounts=(f"{path}:/x",))
+    found = [fault for _, fault in ContainerPolicy(deny_mounts=("/x/keys",)).faults(spec)]
+
+    expected = f"container: mounts: '{path}' is not allowed: {relation} /x/keys (containers: deny_mounts)"
+    assert found == ([expected] if relation else [])
+
+
+@pytest.mark.parametrize("path", ["/srv/e.sock", "/srv", "/srv/link"])
+def test_the_socket_of_its_engine_is_denied_whatever_the_policy_says(files: Files, path: str) -> None:
+    text = f"""containers: {{deny_mounts: []}}
+agents:
+  box: {{container: {{image: a, engine: "unix:///srv/e.sock", mounts: ["{path}:/x", "/srv2:/y"]}}}}
+"""
+    if path.endswith("link"):
+        link = files.directory / "link"
+        link.symlink_to("/srv/e.sock")
+        text = text.replace(path, str(link))
+    (found,) = files.mistakes(text)
+
+    assert "/srv/e.sock, the socket of its engine, which no container gets" in found
+
+
+def test_what_is_private_is_denied_whatever_the_policy_says(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "state")
+    policy, private = ContainerPolicy(deny_mounts=()), {f"{tmp_path}/link": "the state directory"}
+
+    for path in ("state", "state/control.sock", "link", "."):
+        spec = ContainerSpec("a", mounts=(Mount(f"{tmp_path}/{path}", "/x"),))
+        assert list(policy.faults(spec, private)), path
+        assert not list(policy.faults(spec))
+
+
+@pytest.mark.parametrize("network", ["container:other", "ns:/proc/1/ns/net"])
+def test_the_network_of_others_is_joined_only_where_that_is_asked_for_on_purpose(files: Files, network: str) -> None:
+    text = f"""
+agents:
+  box:
+    container: {{image: a, network: "{network}"}}
+"""
+    (found,) = files.mistakes(text)
+
+    assert f"network '{network}' is not allowed (containers: deny_networks)" in found
+    assert container(files, "containers: {deny_networks: []}" + text).network == network
+
+
+@pytest.mark.parametrize(
     ("pattern", "allowed", "refused"),
     [
         ("agent", ["agent", "agent:2", "docker.io/library/agent", "agent@sha256:ab"], ["agents", "x/agent", "agent/x"]),
-        ("agent:1", ["agent:1"], ["agent", "agent:12", "agent@sha256:ab", "evil/agent:1"]),
+        (
+            "agent:1",
+            ["agent:1"],
+            ["agent", "agent:12", "agent@sha256:ab", "evil/agent:1", "agent:1@sha256:ab"],
+        ),
+        ("agent:*", ["agent:1", "agent"], ["agent:1@sha256:ab", "agent@sha256:ab"]),
+        ("agent:1@sha256:ab", ["agent:1@sha256:ab", "agent@sha256:ab"], ["agent:1", "agent:1@sha256:ac"]),
         ("agent:latest", ["agent", "agent:latest"], ["agent:1"]),
         ("agent:1.*", ["agent:1.2"], ["agent:2", "agent"]),
         ("reg.example/team/*", ["reg.example/team/a:1"], ["reg.example/team/a/b", "reg.example/team", "team/a"]),
@@ -230,6 +287,40 @@ def test_a_pattern_ends_at_the_borders_of_names(pattern: str, allowed: list[str]
     taken = [image for image in (*allowed, *refused) if not list(policy.faults(ContainerSpec(image)))]
 
     assert taken == allowed
+
+
+# What is hardly meant
+
+DOCKER_ACCEPTS = (
+    "Docker accepts connections at a published port, whether or not anything in the container listens: ask by http, "
+    "exec or log"
+)
+PODMAN_KEEPS = "Podman keeps two processes for 5 minutes after each: write a period of 10s or more, or ask otherwise"
+
+
+@pytest.mark.parametrize(
+    ("more", "probe", "warning"),
+    [
+        ("", "readiness: {tcp: '{port}'}", f"readiness: {DOCKER_ACCEPTS}"),
+        ("", "startup: {tcp: '127.0.0.1:{port}'}", f"startup: {DOCKER_ACCEPTS}"),
+        ("", "health: {tcp: 8080, period: 1m}", f"health: {DOCKER_ACCEPTS}"),
+        ("", "health: {tcp: 8081, period: 1m}", ""),
+        ("network: host", "readiness: {tcp: '{port}'}", ""),
+        ("", "health: {exec: [x], period: 1s, timeout: 1s}", f"health: exec every 1s: {PODMAN_KEEPS}"),
+        ("", "readiness: {exec: [x]}", f"readiness: exec every 5s: {PODMAN_KEEPS}"),
+        ("", "health: {exec: [x], period: 10s}", ""),
+        ("", "startup: {exec: [x], period: 1s, timeout: 1s}", ""),
+        ("", "readiness: {http: /health}", ""),
+    ],
+)
+def test_a_probe_that_says_nothing_or_costs_much_is_warned_of(
+    files: Files, more: str, probe: str, warning: str
+) -> None:
+    ports = more or "ports: ['{port}:80', '8080:81']"
+    text = f"agents:\n  box:\n    container: {{image: a, {ports}}}\n    port: auto\n    {probe}\n"
+    found = [each.partition(": ")[2] for each in files.load(text).warnings]
+
+    assert found == ([warning] if warning else [])
 
 
 # Written out
@@ -253,3 +344,20 @@ def test_what_is_written_out_means_the_same_and_shows_what_is_kept_from_it(files
     plain = "\n".join(lines).partition("  plain:")[2].partition("  web:")[0]
     for shown in ("cap_drop: [ALL] ", "no_new_privileges: true ", "pids: 256 ", "network: none ", "read_only: false "):
         assert shown in plain
+
+
+def test_what_containers_may_be_given_is_written_out_where_there_are_any(files: Files) -> None:
+    text = "containers: {deny_env: []}\nagents: {group: {agents: {box: {container: {image: a}}}}}"
+    lines = list(explained(files.write("main.yaml", text), environ={}))
+
+    written = lines[lines.index("containers:") : lines.index("supervisor:")]
+    assert written[1].startswith("  deny_mounts: [/boot, /dev, /etc, ")
+    assert written[1].endswith("# default")
+    assert [each.split("#")[0].strip() for each in written[2:-1]] == [
+        "deny_env: []",
+        'deny_networks: ["container:*", "ns:*"]',
+    ]
+    assert written[-1] == "  # not set: images"
+    assert load(files.write("again.yaml", "\n".join(lines)), environ={}).spec.containers == ContainerPolicy(deny_env=())
+    plain = explained(files.write("plain.yaml", "agents: {a: {command: [x]}}"), environ={})
+    assert "containers:" not in list(plain)

@@ -29,7 +29,7 @@ def runtime_of(
     def connect(address: str) -> ContainerEngine:
         return DockerEngine(address) if engine is None else engine
 
-    return ContainerRuntime(ChildSpec("agent", spec, port=port), policy or ContainerPolicy(), connect)
+    return ContainerRuntime(ChildSpec("agent", spec, port=port), policy or ContainerPolicy(), connect=connect)
 
 
 def scripted_spec(*command: str, **more: object) -> ContainerSpec:

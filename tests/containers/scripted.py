@@ -84,7 +84,7 @@ class ScriptedTalk:
         return os.dup(self.ours.fileno()) if isinstance(self.request, Attach) and self.request.stdin else None
 
     async def code(self) -> int | None:
-        await trio.lowlevel.checkpoint()
+        await self._engine.begin("code")
         return self.exit
 
     async def resize(self, columns: int, rows: int) -> None:
@@ -155,7 +155,7 @@ class ScriptedEngine:
     # The verbs
 
     async def create(self, plan: Plan) -> str:
-        await self._begin("create")
+        await self.begin("create")
         if str(plan.form["Image"]) not in self.images:
             raise EngineError(f"no such image: {plan.form['Image']}", 404)
         if plan.name in self.containers:
@@ -167,7 +167,7 @@ class ScriptedEngine:
         return one.id
 
     async def start(self, name: str) -> None:
-        await self._begin("start")
+        await self.begin("start")
         one = self._get(name)
         program, *arguments = one.command or ("true",)
         if program == "no-such-program":
@@ -183,7 +183,7 @@ class ScriptedEngine:
         await trio.lowlevel.checkpoint()
 
     async def look(self, name: str) -> Seen | None:
-        await self._begin("look")
+        await self.begin("look")
         one = self.containers.get(name)
         if one is None:
             return None
@@ -191,7 +191,7 @@ class ScriptedEngine:
         return Seen(id, one.phase, _labels(one), pid, one.code, one.out_of_memory, self.tells_memory, health=one.health)
 
     async def signal(self, name: str, number: int) -> None:
-        await self._begin("signal")
+        await self.begin("signal")
         one = self.containers.get(name)
         if one is None or one.phase is not Phase.RUNNING:
             return
@@ -200,7 +200,7 @@ class ScriptedEngine:
             self.end(name, 128 + number)
 
     async def remove(self, name: str, *, force: bool = False) -> None:
-        await self._begin("remove")
+        await self.begin("remove")
         one = self.containers.get(name)
         if one is not None and one.phase is Phase.RUNNING and not force:
             raise EngineError("it is running", 409)
@@ -208,7 +208,7 @@ class ScriptedEngine:
 
     @asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[ScriptedTalk]:
-        await self._begin(type(request).__name__)
+        await self.begin(type(request).__name__)
         talk = ScriptedTalk(self, request)
         try:
             self._fill(talk)
@@ -253,7 +253,7 @@ class ScriptedEngine:
             case Watch():
                 pass
 
-    async def _begin(self, verb: str) -> None:
+    async def begin(self, verb: str) -> None:
         self.asked[verb] += 1
         await trio.lowlevel.checkpoint()
         while verb in self.hanging:

@@ -13,12 +13,13 @@ from tests.containers.helpers import ended, life_of, live, runtime_of, scripted_
 from tests.containers.scripted import ScriptedEngine
 from tests.runtimes.contract import Heard
 from trio_supervisor.core.exits import Exit, How
-from trio_supervisor.errors import SpecError, StartError, StepError
+from trio_supervisor.errors import ProbeError, SpecError, StartError, StepError
 from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Stream
-from trio_supervisor.runtimes.container import ContainerLife, address
+from trio_supervisor.runtimes.container import ContainerLife, ContainerRuntime, address
 from trio_supervisor.runtimes.container.engine import EngineError, Phase
 from trio_supervisor.spec import (
+    ChildSpec,
     CloseStdinStep,
     ContainerPolicy,
     ContainerSpec,
@@ -617,6 +618,23 @@ async def test_what_is_written_reaches_it_and_so_does_the_end(engine: ScriptedEn
     await ended(life)
 
 
+@pytest.mark.parametrize("pending", [b"", b"not read"], ids=["EPIPE", "ECONNRESET"])
+async def test_what_can_not_be_written_while_the_engine_is_away_is_not_blamed_on_it_alone(
+    engine: ScriptedEngine, pending: bytes
+) -> None:
+    life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PIPE), engine)
+    await started(life)
+    (talk,) = engine.only.ears
+    assert life.input is not None
+    await life.input.write(pending)
+    talk.theirs.close()
+
+    with pytest.raises(BrokenPipeError, match="it has closed its standard input, or its engine is away"):
+        await life.input.write(b"more")
+    assert not life.input.open
+    await ended(life)
+
+
 async def test_a_terminal_has_its_size_its_keys_and_its_end(engine: ScriptedEngine) -> None:
     life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PTY), engine)
     await started(life)
@@ -694,25 +712,60 @@ async def test_a_link_that_leads_elsewhere_by_now_is_seen_at_the_start(engine: S
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("/etc")
 
-    with pytest.raises(StartError, match="which leads to /etc is not allowed"):
+    with pytest.raises(StartError, match="which leads to /etc is not allowed: it is /etc"):
         await runtime.life(Heard().launch(generation=2)).start()
 
 
 async def test_what_is_mounted_is_where_the_link_leads(engine: ScriptedEngine, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "work")
-    life, _ = life_of(scripted_spec("sleep", mounts=(f"{tmp_path}/link:/work:ro",)), engine)
+    life, _ = life_of(scripted_spec("sleep", mounts=(f"{tmp_path}/link:/work:ro", "cache:/cache")), engine)
     await started(life)
     host = engine.only.plan.form["HostConfig"]
     assert isinstance(host, dict)
 
-    assert host["Binds"] == [f"{tmp_path}/work:/work:ro"]
+    assert host["Mounts"] == [{"Type": "bind", "Source": f"{tmp_path}/work", "Target": "/work", "ReadOnly": True}]
+    assert host["Binds"] == ["cache:/cache"]
     await ended(life)
+
+
+async def test_a_mount_of_what_is_not_there_is_no_start_where_the_engine_sees_our_files(
+    engine: ScriptedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = scripted_spec("true", mounts=(f"{tmp_path}/wrk:/work",))
+    assert (await live(life_of(spec, engine)[0])).clean
+    monkeypatch.setattr("trio_supervisor.runtimes.container.runtime.shares_files", lambda address: True)
+
+    with pytest.raises(StartError, match=f"mounts: {tmp_path}/wrk: not there"):
+        await live(life_of(spec, engine)[0])
 
 
 def test_a_policy_holds_for_every_runtime_that_is_made(engine: ScriptedEngine) -> None:
     with pytest.raises(SpecError, match="image 'bb:1' is not allowed"):
         runtime_of(scripted_spec("true"), engine, policy=ContainerPolicy(images=("agent:*",)))
+
+
+def test_the_socket_that_an_engine_is_found_at_is_not_mounted(
+    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    spec = ContainerSpec("bb:1", mounts=(f"{tmp_path}:/x",))
+
+    with pytest.raises(SpecError, match=r"engine\.sock, the socket of its engine, which no container gets"):
+        runtime_of(spec, engine, policy=ContainerPolicy(deny_mounts=()))
+
+
+async def test_a_link_to_what_is_private_is_seen_at_the_start(engine: ScriptedEngine, tmp_path: Path) -> None:
+    work, state = tmp_path / "work", tmp_path / "state"
+    work.symlink_to(tmp_path / "elsewhere")
+    spec = ChildSpec("agent", scripted_spec("true", mounts=(f"{work}:/work",)))
+    private = {str(state): "the state directory"}
+    runtime = ContainerRuntime(spec, ContainerPolicy(deny_mounts=()), private, lambda _: engine)
+    work.unlink()
+    work.symlink_to(state / "control.sock")
+
+    with pytest.raises(StartError, match=r"it is in .*/state, the state directory"):
+        await runtime.life(Heard().launch()).start()
 
 
 # Commands in it
@@ -733,4 +786,33 @@ async def test_a_command_that_takes_too_long_has_no_code(engine: ScriptedEngine)
     await started(life)
 
     assert (await life.run(("sleep",), 0.05)).code is None
+    await ended(life)
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"), [("Run", "did not begin it within 0.05 s"), ("code", "does not answer any more")]
+)
+async def test_a_command_whose_engine_hangs_says_nothing_of_the_container(
+    engine: ScriptedEngine, verb: str, words: str, autojump_clock: MockClock
+) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    engine.hanging.add(verb)
+
+    with pytest.raises(ProbeError, match=f"'sleep' can't be run in the container: its engine {words}"):
+        await life.run(("sleep",), 0.05)
+    engine.release()
+    await ended(life)
+
+
+async def test_an_end_that_a_hanging_engine_does_not_tell_is_no_failure(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    life, _ = life_of(scripted_spec("sleep"), engine)
+    await started(life)
+    engine.hanging.add("code")
+
+    with pytest.raises(ProbeError, match="its engine does not answer any more"):
+        await life.run(("true",), 0.05)
+    engine.release()
     await ended(life)

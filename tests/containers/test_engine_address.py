@@ -1,11 +1,12 @@
 """Where an engine is looked for, and when TLS is spoken with it."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from trio_supervisor.errors import StartError
-from trio_supervisor.runtimes.container.address import engine_address, is_local
+from trio_supervisor.runtimes.container.address import engine_address, is_local, shares_files
 from trio_supervisor.system.engine_tls import host_of
 
 TCP = "tcp://engine.example:2376"
@@ -51,3 +52,13 @@ def test_what_is_written_comes_before_variables_and_these_before_sockets(tmp_pat
 def test_what_is_not_supported_is_said() -> None:
     with pytest.raises(StartError, match="only unix:///path and tcp://host:port are supported"):
         engine_address(None, {"DOCKER_HOST": "ssh://engine.example"})
+
+
+def test_an_engine_whose_process_has_our_root_sees_our_files(tmp_path: Path) -> None:
+    path = str(tmp_path / "engine.sock")
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(path)
+        engine.listen()
+        assert shares_files(f"unix://{path}")
+    assert not shares_files(f"unix://{path}")
+    assert not shares_files("tcp://127.0.0.1:1")

@@ -45,7 +45,7 @@ def engine() -> ScriptedEngine:
 
 
 def factory(engine: ScriptedEngine, policy: ContainerPolicy) -> RuntimeFactory:
-    return lambda spec: ContainerRuntime(spec, policy, lambda _: engine)
+    return lambda spec: ContainerRuntime(spec, policy, connect=lambda _: engine)
 
 
 @asynccontextmanager
@@ -281,7 +281,8 @@ async def test_w11_a_workspace_of_the_spec_is_mounted(
 ) -> None:
     (tmp_path / "work").mkdir(mode=0o700)
     async with tree_of(box(mounts=[f"{tmp_path}/work:/work"]), engine=engine):
-        assert engine.only.plan.form["HostConfig"]["Binds"] == [f"{tmp_path}/work:/work"]  # type: ignore[index]
+        (mounted,) = engine.only.plan.form["HostConfig"]["Mounts"]  # type: ignore[index]
+        assert mounted == {"Type": "bind", "Source": f"{tmp_path}/work", "Target": "/work", "ReadOnly": False}
 
 
 async def test_a_start_that_fails_after_it_was_made_leaves_nothing_and_is_tried_again(
@@ -344,6 +345,22 @@ async def test_the_same_policy_holds_on_every_way_in(
         with pytest.raises((SpecError, ChildStartError), match="not allowed"):
             await tree.start_child(wrong)
     assert engine.asked.total() == 0
+
+
+async def test_a_mount_that_is_refused_at_a_start_holds_at_once(
+    engine: ScriptedEngine, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "work")
+    async with tree_of(box(mounts=[f"{tmp_path}/link:/x"]), engine=engine) as tree:
+        (tmp_path / "link").unlink()
+        (tmp_path / "link").symlink_to("/etc")
+        engine.end(engine.only.plan.name, 1)
+        await until(tree, "box", State.HELD)
+
+        snapshot = tree["box"].snapshot()
+        assert (snapshot.generation, engine.asked["create"]) == (2, 1)
+        assert "which leads to /etc is not allowed: it is /etc (containers: deny_mounts)" in snapshot.reason
 
 
 async def test_a_flood_is_kept_within_bounds(engine: ScriptedEngine, autojump_clock: MockClock) -> None:

@@ -227,6 +227,14 @@ class TestExitCodes:
             "exit code 78, by which it asks to be held: it can't run as it is; its last lines:\n  no config"
         )
 
+    @pytest.mark.parametrize("restart", list(Restart))
+    def test_a_start_that_would_come_to_the_same_again_holds_at_once(self, restart: Restart) -> None:
+        driver = make(policy(restart))
+        driver.start("a")
+        driver.exits("a", Exit(How.SPAWN_FAILED, detail="it is denied", again=False))
+        assert driver.state("a") is State.HELD
+        assert driver["a"].reason == "cannot be started: it is denied; another start would come to the same"
+
     def test_a_code_of_a_child_that_had_to_be_stopped_means_nothing(self) -> None:
         driver = make(policy(ready_by=ReadyBy.ITSELF, deadline=5), exit_codes=CODES)
         driver.start("a")

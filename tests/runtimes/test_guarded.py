@@ -292,6 +292,17 @@ async def test_where_no_guardian_can_run_that_is_told_and_processes_work(monkeyp
     assert [text.partition(":")[0] for text in told[1:]] in ([], ["no cgroups for the agents"])
 
 
+async def test_what_could_not_be_killed_in_the_end_is_more_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def finish(spawner: GuardedSpawner) -> tuple[list[str], list[str]]:
+        return [], ["containers (unix:///engine.sock: timed out)"]
+
+    monkeypatch.setattr(GuardedSpawner, "finish", finish)
+    told: list[str] = []
+    async with open_guarded(Guard(told.append, not_killed=lambda: told.append("so it is"))):
+        pass
+    assert told == ["could not be killed: containers (unix:///engine.sock: timed out)", "so it is"]
+
+
 # Much at a time
 
 

@@ -28,6 +28,7 @@ def code_of(error: "SupervisorError") -> int:
         NoSupervisorError,
         NotKilledError,
         RequestError,
+        SpecError,
         UnknownAgentError,
     )
 
@@ -36,7 +37,7 @@ def code_of(error: "SupervisorError") -> int:
             return UNKNOWN_AGENT
         case LockedError() | NoSupervisorError() | JournalError():
             return NO_SUPERVISOR
-        case AccessError() | ConfigError() | RequestError():
+        case AccessError() | ConfigError() | RequestError() | SpecError():
             return USAGE
         case NotKilledError():
             return NOT_KILLED

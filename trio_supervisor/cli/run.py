@@ -34,6 +34,7 @@ from trio_supervisor.wiring import (
     Order,
     Sources,
     Written,
+    check_containers,
     claimed,
     guardian_lives,
     open_tree,
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace, guardian: Launched | None, reading: Reading
     if logging.lastResort is not None:
         logging.lastResort.addFilter(lambda record: not _is_shown_elsewhere(record))
     with claimed(loaded.path, options.state_dir, os.environ) as claim, ExitStack() as stack:
+        check_containers(loaded.spec, claim.directory)
         # Not its real path: relative paths in it begin where it was named.
         file, seen = os.path.abspath(options.file), _signs(options, loaded)
         it = _Run(loaded, options, guardian, claim, file, loaded.files, seen, _open_door(options, stack))
@@ -101,6 +103,8 @@ class _Run:
     """Somebody has asked for the end."""
     watched: trio.Event = field(factory=trio.Event)
     """The agent of --exit-code-from has ended for good."""
+    not_killed: bool = False
+    """Something that no agent is held responsible for, such as a container of a life before, is still there."""
     own_log: "OwnLog | None" = None
     upstart: "Upstart | None" = None
     """Who waits in a terminal for this to be up."""
@@ -208,7 +212,11 @@ class _Run:
             self.guardian,
             lease=None if lease is None else os.fspath(lease),
             heir=True,
+            not_killed=self._note_not_killed,
         )
+
+    def _note_not_killed(self) -> None:
+        self.not_killed = True
 
     def _ask_for_end(self) -> None:
         self.asked.set()
@@ -238,6 +246,8 @@ class _Run:
 
     def _exit_code(self, snapshots: tuple[Snapshot, ...]) -> int:
         code = outcome.of_tree(snapshots, asked=self.asked.is_set())
+        if self.not_killed:
+            return exit_codes.NOT_KILLED
         if self.upstart is not None and not self.upstart.up:
             return max(code, exit_codes.GAVE_UP)
         if code != exit_codes.NOT_KILLED and self.watched.is_set() and not self.asked.is_set():

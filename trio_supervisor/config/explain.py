@@ -23,6 +23,7 @@ from trio_supervisor.core.policy import AtLimit, Backoff, ExitCodes, Intensity, 
 from trio_supervisor.spec import (
     FLEET_CODES,
     FLEET_CRASHES,
+    ContainerPolicy,
     ContainerSpec,
     Health,
     Readiness,
@@ -65,12 +66,21 @@ def explain(root: Group, file: nodes.Mapping) -> Iterator[str]:
     """The lines of a file that is right."""
     source = file.source
     yield "version: 1"
-    for name in ("accounts", "containers"):
-        value = file.get(name)
-        if value is not None and not is_absent(value):
-            yield _line("", name, _flow(value), _Origin(source)(value))
+    accounts = file.get("accounts")
+    if accounts is not None and not is_absent(accounts):
+        yield _line("", "accounts", _flow(accounts), _Origin(source)(accounts))
+    yield from _policy(root, file)
     yield from _supervisor(root, source, "")
     yield from _agents(root, source, "")
+
+
+def _policy(root: Group, file: nodes.Mapping) -> Iterator[str]:
+    """What containers may be given, where there are any; it is said of none."""
+    written = file.get("containers")
+    node = written if isinstance(written, nodes.Mapping) else None
+    if node is not None or any(draft.has("container") for draft in root.walk()):
+        yield "containers:"
+        yield from _keys(TABLES[ContainerPolicy], node, {}, _Origin(file.source), "  ")
 
 
 def _supervisor(group: Group, source: Source, indent: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from trio_supervisor.config.container_footguns import find_container_footguns
 from trio_supervisor.config.drafts import Draft
 from trio_supervisor.config.durations import format_duration
 from trio_supervisor.config.mistakes import Mistake, Mistakes
@@ -20,6 +21,7 @@ def find_footguns(draft: Draft, warnings: Mistakes) -> None:
     for place, message in (
         *_contradictions(draft.node, draft.spec),
         *find_probe_footguns(draft.node, draft.spec),
+        *find_container_footguns(draft.node, draft.spec),
         *_window_of_nothing(draft.written, draft.spec),
         *_two_deadlines(draft, draft.spec),
         *_long_stop(draft, draft.spec),

@@ -471,6 +471,7 @@ TABLES: dict[type, dict[str, Key]] = {
             "images": "Images that may be run: `registry.example/team/*`, `agent:1`; all when not given.",
             "deny_mounts": "Paths that are not mounted, nor what is in them, nor what they are in; links are followed.",
             "deny_env": "Variables that no container gets.",
+            "deny_networks": "Patterns of networks that are not joined, such as `container:*`.",
         },
         examples={"images": ("registry.example/**",)},
     ),

@@ -66,6 +66,10 @@ def checked(engine: Supervisor, agent: str, specs: Iterable[ChildSpec]) -> tuple
     found = resolved(engine, specs)
     for spec in found:
         check_place(engine, engine.path_of(spec.id))
-        engine.check_new(spec)
+        try:
+            engine.check_new(spec)
+        except SpecError as error:
+            # By itself it is right; another one is in the way.
+            raise ConflictError(str(error)) from error
         engine.trial_policy(spec)
     return found

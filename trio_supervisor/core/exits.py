@@ -53,6 +53,8 @@ class Exit:
     """With SHUT_DOWN: what `Shutdown` was raised with."""
     last_lines: tuple[str, ...] = unseen(default=())
     """The last that it said, as far as that is known; not of an end that was asked for."""
+    again: bool = unseen(default=True)
+    """Whether another life may come to something else, before somebody has done something."""
 
     @property
     def clean(self) -> bool:

@@ -146,6 +146,8 @@ def _come_back(
 def _why_held(child: Child, exit: Exit, why: str, now: float, said: Meaning) -> str:
     """Why there is no sense in another life; "" if there is."""
     match said:
+        case Meaning.HOLD if not exit.again:
+            return f"{why}; another start would come to the same"
         case Meaning.HOLD:
             return with_last_lines(f"{why}, by which it asks to be held: it can't run as it is", exit)
         case Meaning.BAD:

@@ -50,7 +50,9 @@ class Meaning(Enum):
 
 
 def meaning(exit: Exit, codes: ExitCodes) -> Meaning:
-    """Read an exit by the exit codes that have a meaning."""
+    """Read an exit by the exit codes that have a meaning. Where another life is in vain, none is tried."""
+    if not exit.again:
+        return Meaning.HOLD
     if exit.how is not How.EXITED or exit.code is None:
         return Meaning.GOOD if exit.clean else Meaning.BAD
     if exit.code in codes.restart:

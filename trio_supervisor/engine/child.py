@@ -198,7 +198,7 @@ class ChildLife:
             with self._start_scope:
                 await self.life.start()
         except StartError as error:
-            return Exit(How.SPAWN_FAILED, detail=str(error), exception=error)
+            return Exit(How.SPAWN_FAILED, detail=str(error), exception=error, again=error.again)
         if self._start_scope.cancelled_caught:
             self.life.kill()
             return await self.life.wait()

@@ -27,4 +27,4 @@ def _holds_secret(error: BaseException, redact: Callable[[str], str]) -> bool:
 
 def _made_anew(error: BaseException, redact: Callable[[str], str]) -> BaseException | None:
     # Others can't be made from words alone. Without an exception the words of the exit are told, which are clean.
-    return StartError(redact(str(error))) if type(error) is StartError else None
+    return StartError(redact(str(error)), again=error.again) if type(error) is StartError else None

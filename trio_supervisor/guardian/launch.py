@@ -30,8 +30,10 @@ class Guard:
         *,
         lease: str | None = None,
         heir: bool = False,
+        not_killed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`tell` takes in what a person should know of it. `launched`: one that runs already; None: one is launched at
+        """`tell` takes in what a person should know of it; `not_killed` is called when something could not be killed
+        in the end, which is told, too. `launched`: one that runs already; None: one is launched at
         the first birth. `lease`: the file in which it says who lives. `heir`: should it be killed, its orphans come to
         this process, which is nothing but a supervisor and on its main thread.
         """
@@ -39,6 +41,7 @@ class Guard:
         self.launched = launched
         self.lease = lease
         self.heir = heir
+        self.not_killed = not_killed
 
 
 def command(*words: str) -> list[str]:

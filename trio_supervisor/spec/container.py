@@ -135,6 +135,8 @@ def _at_least(name: str, least: float) -> Callable[[object, object, Any], None]:
 def _check_image(_: object, __: object, image: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][^\s\0]*", image):
         raise SpecError(f"container: image {image!r} must be a name such as registry.example/agent:1")
+    if any(part in ("", ".", "..") for part in image.partition("@")[0].split("/")):
+        raise SpecError(f"container: image {image!r}: no part of a name can be empty, . or ..")
 
 
 def _check_engine(_: object, __: object, engine: str | None) -> None:

@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from attrs import field, frozen
 
@@ -28,6 +29,9 @@ DENIED_MOUNTS = (
     "~/.ssh",
 )
 DENIED_ENV = ("BASH_ENV", "ENV", "LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONSTARTUP")
+DENIED_NETWORKS = ("container:*", "ns:*")
+"""Those of other containers and processes: who is in one hears what they say on localhost, and can speak as they do."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def _check_paths(_: object, __: object, paths: Iterable[str]) -> None:
@@ -46,14 +50,17 @@ class ContainerPolicy:
     """Paths that are not mounted, nor what is in them, nor what they are in; symbolic links are followed."""
     deny_env: tuple[str, ...] = DENIED_ENV
     """Variables that are not set."""
+    deny_networks: tuple[str, ...] = DENIED_NETWORKS
+    """Patterns of networks that are not joined."""
 
-    def check(self, spec: ContainerSpec) -> None:
-        """Raise SpecError for what is not allowed."""
-        for _, message in self.faults(spec):
+    def check(self, spec: ContainerSpec, private: Mapping[str, str] = NOTHING) -> None:
+        """Raise SpecError for what is not allowed; `private` as for `check_mount`."""
+        for _, message in self.faults(spec, private):
             raise SpecError(message)
 
-    def faults(self, spec: ContainerSpec) -> Iterator[tuple[str, str]]:
-        """All that is not allowed: the name of the field, and why."""
+    def faults(self, spec: ContainerSpec, private: Mapping[str, str] = NOTHING) -> Iterator[tuple[str, str]]:
+        """All that is not allowed: the name of the field, and why. `private` as for `check_mount`."""
+        private = {**engine_socket(spec.engine), **private}
         try:
             self.check_image(spec.image)
         except SpecError as error:
@@ -62,9 +69,11 @@ class ContainerPolicy:
             for variable in getattr(spec, name):
                 if variable in self.deny_env:
                     yield name, f"container: {name}: {variable!r} is not allowed (containers: deny_env)"
+        if spec.network is not None and any(fnmatchcase(spec.network, pattern) for pattern in self.deny_networks):
+            yield "network", f"container: network {spec.network!r} is not allowed (containers: deny_networks)"
         for each in spec.mounts:
             try:
-                self.check_mount(each)
+                self.check_mount(each, private)
             except SpecError as error:
                 yield "mounts", str(error)
 
@@ -74,17 +83,43 @@ class ContainerPolicy:
             allowed = ", ".join(self.images) or "none"
             raise SpecError(f"container: image {image!r} is not allowed (containers: images: {allowed})")
 
-    def check_mount(self, wanted: Mount) -> str:
-        """The source with its symbolic links followed, as they are now. Raises SpecError if it is not allowed."""
+    def check_mount(self, wanted: Mount, private: Mapping[str, str] = NOTHING) -> str:
+        """The source with its symbolic links followed, as they are now. `private`: paths that no container gets
+        whatever the policy says, and what they are: to write there is to command what confines it.
+
+        Raises:
+            SpecError: it is not allowed.
+        """
         if not wanted.is_path:
             return wanted.source
         real = os.path.realpath(wanted.source)
+        through = "" if real == wanted.source else f", which leads to {real}"
+        refused = f"container: mounts: {wanted.source!r}{through} is not allowed: "
+        for path, what in private.items():
+            if relation := _relation(real, path):
+                raise SpecError(f"{refused}{relation} {path}, {what}, which no container gets")
         for denied in self.deny_mounts:
-            if any(_touch(real, path) for path in _forms(denied)):
-                through = "" if real == wanted.source else f", which leads to {real}"
-                message = f"{wanted.source!r}{through} is not allowed: {denied} is kept from containers"
-                raise SpecError(f"container: mounts: {message} (containers: deny_mounts)")
+            if relation := _relation(real, denied):
+                raise SpecError(f"{refused}{relation} {denied} (containers: deny_mounts)")
         return real
+
+
+def engine_socket(address: str | None) -> dict[str, str]:
+    """The socket of an engine, as `private`; nothing where it has none. Who may ask an engine is root beside it."""
+    prefix = "unix://"
+    return {address.removeprefix(prefix): "the socket of its engine"} if address and address.startswith(prefix) else {}
+
+
+def _relation(real: str, denied: str) -> str:
+    """How a path stands to what is denied, in words; empty: it does not."""
+    for path in sorted(_forms(denied)):
+        if real == path:
+            return "it is"
+        if real.startswith(path.rstrip("/") + "/"):
+            return "it is in"
+        if path.startswith(real.rstrip("/") + "/"):
+            return "it contains"
+    return ""
 
 
 def _forms(denied: str) -> set[str]:
@@ -92,21 +127,19 @@ def _forms(denied: str) -> set[str]:
     return {os.path.normpath(path), os.path.realpath(path)}
 
 
-def _touch(one: str, other: str) -> bool:
-    """Whether one of two paths leads to the other, or they are the same."""
-    return one == other or one.startswith(other.rstrip("/") + "/") or other.startswith(one.rstrip("/") + "/")
-
-
 def matches(image: str, pattern: str) -> bool:
     """Whether an image is one of a pattern.
 
     `*` is any text within a part of the name, `**` as the last part any parts. A pattern without tag and digest takes
-    any; one with a tag takes only that. An image that names neither is `latest`.
+    any; one with a tag takes only that, and no digest: engines go by the digest then, and look at no tag. An image that
+    names neither is `latest`.
     """
     name, tag, digest = _parts(image)
-    tag = tag or ("" if digest else "latest")
     wanted, wanted_tag, wanted_digest = _parts(pattern)
-    if (wanted_digest and digest != wanted_digest) or (wanted_tag and not fnmatchcase(tag, wanted_tag)):
+    if wanted_digest:
+        if digest != wanted_digest:
+            return False
+    elif wanted_tag and (digest or not fnmatchcase(tag or "latest", wanted_tag)):
         return False
     if wanted[-1] == "**":
         return len(name) >= len(wanted) and _fit(name, wanted[:-1])

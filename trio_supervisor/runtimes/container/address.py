@@ -1,12 +1,15 @@
 """Where a container engine listens: as it is written, or where engines are used to listen."""
 
 import os
+import socket
+import struct
 from collections.abc import Mapping
 
 from trio_supervisor.errors import StartError
 from trio_supervisor.system.engine_tls import with_tls
 
 _USUAL = ("/var/run/docker.sock", "{runtime}/docker.sock", "{runtime}/podman/podman.sock", "/run/podman/podman.sock")
+_CONNECT = 1.0
 _VARIABLES = ("DOCKER_HOST", "CONTAINER_HOST")
 
 
@@ -51,3 +54,23 @@ def _plain_address(written: str | None, environ: Mapping[str, str]) -> str:
 def is_local(address: str) -> bool:
     """Whether the processes of this engine's containers can be processes of this machine."""
     return address.startswith("unix://")
+
+
+def shares_files(address: str) -> bool:
+    """Whether the files of an engine's machine are known to be those that are seen here. Blocks for a moment.
+
+    Its socket may have been mounted here: then who listens there (SO_PEERCRED, unix(7)) is a process of elsewhere.
+    """
+    if not is_local(address):
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(_CONNECT)
+            asking.connect(address.removeprefix("unix://"))
+            pid, _, _ = struct.unpack("iii", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return pid > 0 and os.path.samefile(f"/proc/{pid}/root", "/")
+    except PermissionError:
+        # Of another user's process that is not shown; root is not shown it where it is confined itself.
+        return os.geteuid() != 0
+    except OSError:
+        return False

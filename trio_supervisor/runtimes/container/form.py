@@ -92,7 +92,8 @@ def _host(
     host: dict[str, object] = {
         "NetworkMode": network_of(spec, port),
         "PortBindings": _bindings(ports, port),
-        "Binds": [str(Mount(source, each.target, each.read_only)) for each, source in mounts],
+        "Binds": [str(each) for each, _ in mounts if not each.is_path],
+        "Mounts": [_bind(each, source) for each, source in mounts if each.is_path],
         "Tmpfs": dict(_tmpfs(each) for each in spec.tmpfs),
         "ReadonlyRootfs": spec.read_only,
         "CapDrop": list(spec.cap_drop),
@@ -116,6 +117,11 @@ def _host(
     if spec.cpus is not None:
         host["NanoCpus"] = int(spec.cpus * 1e9)
     return host
+
+
+def _bind(mount: Mount, source: str) -> dict[str, object]:
+    # Of a source that is not there Binds would make a directory, on the engine's machine, as root.
+    return {"Type": "bind", "Source": source, "Target": mount.target, "ReadOnly": mount.read_only}
 
 
 def _bindings(ports: Sequence[Publish], port: int | None) -> dict[str, list[dict[str, str]]]:

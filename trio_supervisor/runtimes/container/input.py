@@ -16,6 +16,8 @@ _END = b"\x04"
 class ContainerInput(InputPipe):
     """An `Input` whose end is the end of what is sent over a connection that is still heard."""
 
+    broken = "it has closed its standard input, or its engine is away"
+
     def __init__(self, fd: int, *, terminal: bool, resized: Callable[[int, int], None]) -> None:
         """`fd`: of the connection, of its own; `resized` is told the size that the terminal is to have."""
         super().__init__(fd)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 
 import trio
@@ -29,18 +29,25 @@ class Setting:
         self,
         spec: ContainerSpec,
         policy: ContainerPolicy,
+        private: Callable[[], Mapping[str, str]],
+        shares_files: Callable[[], bool],
         launch: Launch,
         lease: PortLease | None,
         instance: str,
         deadline: float,
     ) -> None:
-        """`deadline`: so many seconds its start may take, once it has an engine."""
+        """`private` gives what is not mounted whatever the policy says (see `ContainerPolicy.check_mount`);
+        `shares_files`: whether its engine is known to see the files that are seen here; `deadline`: so many seconds its
+        start may take, once it has an engine.
+        """
         self.spec = spec
         self.launch = launch
         self.name = name_of(launch, instance, next(_numbers))
         self.redacted: RedactedOutput | None = None
         """What takes the output in that may hold secrets; None: there are none."""
         self._policy = policy
+        self._private = private
+        self._shares_files = shares_files
         self._lease = lease
         self._instance = instance
         self._deadline = deadline
@@ -59,7 +66,7 @@ class Setting:
                 # Links may lead elsewhere by now; and a network file system may hang.
                 self._mounts = await trio.to_thread.run_sync(self._look_up_mounts, abandon_on_cancel=True)
         except SpecError as error:
-            raise StartError(str(error)) from error
+            raise StartError(str(error), again=False) from error
         await self._look_up_secrets()
         if self._lease is not None:
             await self._lease.secure(self.say)
@@ -68,7 +75,13 @@ class Setting:
             self.say(f"not given to it, as only the supervisor sets these: {', '.join(owned)}")
 
     def _look_up_mounts(self) -> list[tuple[Mount, str]]:
-        return [(each, self._policy.check_mount(each)) for each in self.spec.mounts]
+        private = self._private()
+        found = [(each, self._policy.check_mount(each, private)) for each in self.spec.mounts]
+        missing = [each.source for each, source in found if each.is_path and not os.path.exists(source)]
+        # Podman would make a directory, as root; elsewhere they may be there.
+        if missing and self._shares_files():
+            raise StartError(f"mounts: {', '.join(missing)}: not there; make it, or correct the path")
+        return found
 
     async def _look_up_secrets(self) -> None:
         if not self.spec.secrets:

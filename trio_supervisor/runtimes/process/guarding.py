@@ -1,6 +1,6 @@
 """The block in which the processes of a Trio run are spawned by a guardian: its beginning, its sharing, its end."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
@@ -34,7 +34,7 @@ async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
             spawner.users -= 1
             if not spawner.users:
                 with trio.CancelScope(shield=True):
-                    await _say_farewell(spawner, guard.tell)
+                    await _say_farewell(spawner, guard)
                 if current_spawner() is spawner:
                     set_spawner(LocalSpawner())
             nursery.cancel_scope.cancel()
@@ -46,9 +46,10 @@ def guardian_lives() -> bool:
     return spawner.guardian_lives if isinstance(spawner, GuardedSpawner) else True
 
 
-async def _say_farewell(spawner: GuardedSpawner, tell: Callable[[str], None]) -> None:
+async def _say_farewell(spawner: GuardedSpawner, guard: Guard) -> None:
     killed, left = await spawner.finish()
     if left:
-        tell(f"could not be killed: {', '.join(left)}")
+        guard.tell(f"could not be killed: {', '.join(left)}")
+        guard.not_killed()
     elif killed:
-        tell(f"killed what had left all trees: {', '.join(killed)}")
+        guard.tell(f"killed what had left all trees: {', '.join(killed)}")

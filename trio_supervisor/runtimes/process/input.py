@@ -32,6 +32,8 @@ class InputPipe:
     """Writes to a child; an `Input` (see `trio_supervisor.runtimes.base`) that belongs to one life."""
 
     terminal = False
+    broken = "it has closed its standard input"
+    """What it means, in words, that nothing is taken any more."""
 
     def __init__(self, fd: int) -> None:
         """`fd` is non-blocking and belongs to the pipe from now on."""
@@ -74,9 +76,9 @@ class InputPipe:
                 size = self._put(data)
             except BlockingIOError:
                 await self._wait_for_room()
-            except BrokenPipeError:
+            except ConnectionError:  # of a socket also ECONNRESET
                 self.close()
-                raise BrokenPipeError("it has closed its standard input") from None
+                raise BrokenPipeError(self.broken) from None
             else:
                 self.in_line = data[size - 1] != _LF
                 self.taken()
@@ -95,9 +97,9 @@ class InputPipe:
             os.write(self._fd, line)
         except BlockingIOError:
             return False
-        except BrokenPipeError:
+        except ConnectionError:
             self.close()
-            raise BrokenPipeError("it has closed its standard input") from None
+            raise BrokenPipeError(self.broken) from None
         return True
 
     async def wait_room(self) -> None:
