@@ -63,6 +63,8 @@ async def test_a_terminal_in_a_container_is_attached_to_left_and_come_back_to(re
             await seat.see(b"attached to")
             await seat.type(b"echo name=$AGENT_ID; sleep 600\r")
             await seat.see(b"name=shell")
+            (one,) = real.containers()
+            await eventually(lambda: "sleep" in real.call("GET", f"/containers/{one['Id']}/top").text)
             # Keys are the agent's: Ctrl-C ends what runs there, not us, and not the container.
             await seat.type(b"\x03echo on we $((40+2))\r")
             await seat.see(b"on we 42")
