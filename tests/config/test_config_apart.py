@@ -70,6 +70,19 @@ def test_the_mistakes_are_told_as_here(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
+def test_a_reader_ends_when_nobody_is_left_to_be_told(tmp_path: Path) -> None:
+    file = tmp_path / "supervisor.yaml"
+    # More than a pipe holds.
+    agents = "".join(f"  a{number}: {{command: [sleep, '600']}}\n" for number in range(2000))
+    file.write_text(f"agents:\n{agents}")
+    program = f"import os; from trio_supervisor.config.apart import begin; begin({str(file)!r}); os._exit(0)"
+
+    # It holds the standard output as long as it lives.
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
 def test_a_reader_that_dies_is_replaced_by_a_reading_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "s.yaml"
     file.write_text(GOOD)

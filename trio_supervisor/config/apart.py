@@ -38,6 +38,8 @@ def begin(path: str | os.PathLike[str], only: Sequence[str] = ()) -> Reading:
         os.close(tells)
         return read
     if pid == 0:
+        # When the other process is gone, nobody reads what is told, and this one must end.
+        os.close(told)
         _tell(read, tells)
     os.close(tells)
     return lambda: _result(pid, told, read)
