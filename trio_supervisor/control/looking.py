@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from trio_supervisor.control.api import (
-    Event,
-    Explanation,
-    Gap,
-    LogLine,
-    Remark,
-    Snapshot,
-)
+from trio_supervisor.control.api import Event, Explanation, Gap, LogLine, Remark, Snapshot
 from trio_supervisor.control.decisions import Decisions
 from trio_supervisor.control.history import Follower, History, Pages
 from trio_supervisor.control.logs import Reading, Source, merged
@@ -23,10 +16,7 @@ from trio_supervisor.control.looks import find, locate, pid_of, port_of, snapsho
 from trio_supervisor.core.notices import Judged, Notice, StateChanged, StatusTold
 from trio_supervisor.core.state import State
 from trio_supervisor.engine.supervisor import Supervisor
-from trio_supervisor.errors import (
-    JournalError,
-    RequestError,
-)
+from trio_supervisor.errors import JournalError, RequestError
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.record import changed

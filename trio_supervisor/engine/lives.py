@@ -1,6 +1,6 @@
 """The present lives of the children of one supervisor: begun, watched and stopped as the machine commands it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -34,9 +34,6 @@ class Lives:
     def get(self, child: str) -> ChildLife | None:
         """The present or last one."""
         return self._lives.get(child)
-
-    def __iter__(self) -> Iterator[ChildLife]:
-        return iter(self._lives.values())
 
     def forget(self, child: str) -> None:
         """It is removed."""
