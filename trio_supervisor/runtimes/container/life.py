@@ -246,6 +246,8 @@ class ContainerLife:
                 self._take_input(talk, attach)
                 await self._start()
                 await self._hearing.hear(talk)
+                # An engine that is stopped ends it in order, too.
+                self._missed = self._first is not None and not self._first_ended()
         except EngineError:
             # Once it is started, an engine that does not answer ends nothing.
             if not self._started:
