@@ -52,7 +52,7 @@ async def test_a_quota_is_used_up_in_the_next_run_too(tmp_path: Path) -> None:
     yaml = """
 accounts: {team: {quota: 'retry after (?P<after>[0-9]+)'}}
 agents:
-  a: {command: [sh, -c, "test -e said || echo retry after 6; touch said; echo up; exec sleep 600"], account: team}
+  a: {command: [sh, -c, "test -e said || { touch said; echo retry after 6; }; echo up; exec sleep 600"], account: team}
   b: {command: [sh, -c, "echo up; exec sleep 600"], account: team}
 """
     async with running(tmp_path, yaml) as first:

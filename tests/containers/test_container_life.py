@@ -707,7 +707,7 @@ async def test_a_link_that_leads_elsewhere_by_now_is_seen_at_the_start(engine: S
     work = tmp_path / "work"
     work.mkdir()
     (tmp_path / "link").symlink_to(work)
-    runtime = runtime_of(scripted_spec("true", mounts=(f"{tmp_path}/link:/work",)), engine)
+    runtime = runtime_of(scripted_spec("true", mounts=(f"{tmp_path}/link:/place",)), engine)
     assert (await live(runtime.life(Heard().launch()))).clean
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("/etc")
@@ -719,12 +719,12 @@ async def test_a_link_that_leads_elsewhere_by_now_is_seen_at_the_start(engine: S
 async def test_what_is_mounted_is_where_the_link_leads(engine: ScriptedEngine, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "work")
-    life, _ = life_of(scripted_spec("sleep", mounts=(f"{tmp_path}/link:/work:ro", "cache:/cache")), engine)
+    life, _ = life_of(scripted_spec("sleep", mounts=(f"{tmp_path}/link:/place:ro", "cache:/cache")), engine)
     await started(life)
     host = engine.only.plan.form["HostConfig"]
     assert isinstance(host, dict)
 
-    assert host["Mounts"] == [{"Type": "bind", "Source": f"{tmp_path}/work", "Target": "/work", "ReadOnly": True}]
+    assert host["Mounts"] == [{"Type": "bind", "Source": f"{tmp_path}/work", "Target": "/place", "ReadOnly": True}]
     assert host["Binds"] == ["cache:/cache"]
     await ended(life)
 
@@ -732,7 +732,7 @@ async def test_what_is_mounted_is_where_the_link_leads(engine: ScriptedEngine, t
 async def test_a_mount_of_what_is_not_there_is_no_start_where_the_engine_sees_our_files(
     engine: ScriptedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = scripted_spec("true", mounts=(f"{tmp_path}/wrk:/work",))
+    spec = scripted_spec("true", mounts=(f"{tmp_path}/wrk:/place",))
     assert (await live(life_of(spec, engine)[0])).clean
     monkeypatch.setattr("trio_supervisor.runtimes.container.runtime.shares_files", lambda address: True)
 
@@ -758,7 +758,7 @@ def test_the_socket_that_an_engine_is_found_at_is_not_mounted(
 async def test_a_link_to_what_is_private_is_seen_at_the_start(engine: ScriptedEngine, tmp_path: Path) -> None:
     work, state = tmp_path / "work", tmp_path / "state"
     work.symlink_to(tmp_path / "elsewhere")
-    spec = ChildSpec("agent", scripted_spec("true", mounts=(f"{work}:/work",)))
+    spec = ChildSpec("agent", scripted_spec("true", mounts=(f"{work}:/place",)))
     private = {str(state): "the state directory"}
     runtime = ContainerRuntime(spec, ContainerPolicy(deny_mounts=()), private, lambda _: engine)
     work.unlink()

@@ -50,9 +50,9 @@ async def test_it_has_no_more_processes_than_it_may(real: RealEngine) -> None:
 
 
 async def test_what_can_not_be_written_and_what_can(real: RealEngine, tmp_path: Path) -> None:
-    script = "echo x > /x; echo y > /tmp/y && cat /tmp/y; echo z > /work/z; echo w > /fixed/w; id -u"
+    script = "echo x > /x; echo y > /tmp/y && cat /tmp/y; echo z > /place/z; echo w > /fixed/w; id -u"
     (tmp_path / "fixed").mkdir()
-    mounts = (f"{tmp_path}:/work", f"{tmp_path}/fixed:/fixed:ro")
+    mounts = (f"{tmp_path}:/place", f"{tmp_path}/fixed:/fixed:ro")
     life, heard = life_of(
         real_spec(
             real.address, "sh", "-c", script, read_only=True, tmpfs=("/tmp:size=1m",), mounts=mounts, user=os.getuid()
@@ -338,8 +338,8 @@ async def test_a_restart_of_the_engine_is_no_end_of_a_container(real: RealEngine
 
 async def test_the_last_words_while_the_engine_is_away_are_heard_afterwards(podman: RealEngine, tmp_path: Path) -> None:
     """Docker itself loses them: its daemon alone writes the log."""
-    script = "echo begin; while ! test -e /work/go; do sleep 0.05; done; echo LAST; echo WORDS >&2; exit 9"
-    life, heard = life_of(real_spec(podman.address, "sh", "-c", script, mounts=(f"{tmp_path}:/work",)))
+    script = "echo begin; while ! test -e /place/go; do sleep 0.05; done; echo LAST; echo WORDS >&2; exit 9"
+    life, heard = life_of(real_spec(podman.address, "sh", "-c", script, mounts=(f"{tmp_path}:/place",)))
     ends: list[Exit] = []
 
     async def wait() -> None:
@@ -400,7 +400,7 @@ async def test_an_engine_that_hangs_makes_a_kill_fail_and_it_is_tried_again(real
 
 
 async def test_a_mount_of_what_is_not_there_is_refused_and_makes_nothing(real: RealEngine, tmp_path: Path) -> None:
-    spec = real_spec(real.address, "true", mounts=(f"{tmp_path}/wrk:/work",))
+    spec = real_spec(real.address, "true", mounts=(f"{tmp_path}/wrk:/place",))
 
     with pytest.raises(StartError, match=str(tmp_path / "wrk")):
         await live(life_of(spec)[0])

@@ -280,9 +280,9 @@ async def test_w11_a_workspace_of_the_spec_is_mounted(
     engine: ScriptedEngine, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     (tmp_path / "work").mkdir(mode=0o700)
-    async with tree_of(box(mounts=[f"{tmp_path}/work:/work"]), engine=engine):
+    async with tree_of(box(mounts=[f"{tmp_path}/work:/place"]), engine=engine):
         (mounted,) = engine.only.plan.form["HostConfig"]["Mounts"]  # type: ignore[index]
-        assert mounted == {"Type": "bind", "Source": f"{tmp_path}/work", "Target": "/work", "ReadOnly": False}
+        assert mounted == {"Type": "bind", "Source": f"{tmp_path}/work", "Target": "/place", "ReadOnly": False}
 
 
 async def test_a_start_that_fails_after_it_was_made_leaves_nothing_and_is_tried_again(

@@ -384,6 +384,27 @@ class TestQuotas:
             await trio.sleep(3600)
             assert {state(supervisor, name) for name in "abcd"} == {State.READY}
 
+    async def test_a_quota_that_is_used_up_again_at_once_holds_all_again(self, autojump_clock: MockClock) -> None:
+        """However little later than the last one it ends."""
+        world = ScriptedWorld(
+            {"a": [Script(says=((1, "retry after 6"),)), Script(says=((1, "retry after 7"),)), Script()]}
+        )
+        accounts = {"team": Account(quota=(Quota("retry after (?P<after>[0-9]+)"),))}
+        children = (child("a", account="team"), child("b", account="team"))
+        supervisor = Supervisor(SupervisorSpec(children, accounts=accounts), world.world)
+
+        async with supervisor.open():
+            await trio.sleep(7.5)
+            assert {state(supervisor, name) for name in "ab"} == {State.READY}
+            await trio.sleep(1)
+            assert {state(supervisor, name) for name in "ab"} == {State.HELD}
+            assert reason(supervisor, "b").endswith(": retry after 7")
+            kept = supervisor.accounts.spendings.quota(account_owner("team"), 100)
+            assert kept is not None
+            assert kept[1] == reason(supervisor, "b")
+            await trio.sleep(7)
+            assert {state(supervisor, name) for name in "ab"} == {State.READY}
+
     async def test_without_an_account_it_speaks_for_itself(self, autojump_clock: MockClock) -> None:
         world = ScriptedWorld(
             {"a": [Script(says=((10, "usage limit reached"), (10, "usage limit reached"))), Script()]}

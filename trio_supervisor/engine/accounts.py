@@ -136,9 +136,10 @@ class Seat:
         """The child says that the quota is used up for so long: all members are held, and resumed by themselves.
         `span`: it says for how long, not until which time of day.
         """
-        account, until = self._account, trio.current_time() + seconds
+        account, now = self._account, trio.current_time()
+        until = now + seconds
         reason = f"{account.words}quota used up until {until_words}: {said}"
-        if until > account.until + LONGER:
+        if account.until <= now or until > account.until + LONGER:
             account.until, account.why = until, reason
             account.spendings.note_quota(account.owner, seconds, reason)
             account.hold(reason, until, Ground(Rule.QUOTA, reason))
