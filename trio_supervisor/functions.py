@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from types import CodeType
 
 
 def imported(name: str, path: str | None) -> object:
@@ -34,6 +35,10 @@ def is_async(function: object) -> bool:
 
 def takes(function: Callable[..., object], name: str) -> bool:
     """Whether it takes an argument of that name by keyword."""
+    code = getattr(function, "__code__", None)
+    if isinstance(code, CodeType) and not hasattr(function, "__wrapped__") and not hasattr(function, "__signature__"):
+        # A plain function or method. To ask `inspect` costs a third of what it costs to start a task.
+        return name in code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
     try:
         parameter = inspect.signature(function).parameters.get(name)
     except (TypeError, ValueError):

@@ -167,9 +167,9 @@ class Notifications:
 class Telling:
     """All that one life says and tells, for its probes."""
 
-    def __init__(self, checks: Mapping[Role, Check], expanded: Callable[[str], str]) -> None:
-        """`expanded`: replaces the placeholders in a text, once the child runs."""
-        self.began = _file_time()
+    def __init__(self, checks: Mapping[Role, Check], expanded: Callable[[str], str], began: float) -> None:
+        """`expanded`: replaces the placeholders in a text, once the child runs. `began`: the `file_time` then."""
+        self.began = began
         """When this life began, in seconds since the epoch, as the kernel would write it to a file."""
         self.searches = {role: Search(check, expanded) for role, check in checks.items() if isinstance(check, Log)}
         self.notifications = Notifications()
@@ -180,7 +180,8 @@ class Telling:
             search.take(stream, chunk, error=error)
 
 
-def _file_time() -> float:
+def file_time() -> float:
+    """What the kernel writes to a file that is changed now, in seconds since the epoch."""
     # Files get the time of the last tick, which is some milliseconds behind that of `time.time()`.
     return time.clock_gettime(_REALTIME_COARSE) if sys.platform == "linux" else time.time()
 

@@ -5,7 +5,7 @@ happens at an exact second, and `events` tells them in order.
 """
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain, repeat
@@ -18,7 +18,7 @@ from trio_supervisor.engine.world import World
 from trio_supervisor.errors import StartError
 from trio_supervisor.output.ring import Ring
 from trio_supervisor.probes.base import Answer, OpenProbe, Target
-from trio_supervisor.runtimes.base import Launch, Life, Stream
+from trio_supervisor.runtimes.base import Launch, Life, Said, Stream, a_little_at_once
 from trio_supervisor.spec import AskStep, Check, CloseStdinStep, HttpStep, SendStep, SignalStep
 
 
@@ -43,6 +43,28 @@ class Script:
     """Lines of output, each with the time after its start, in order."""
     connections: int = 0
     """So many are open on its port, always."""
+
+
+def _nothing(*_said: object) -> None:
+    """Nobody wants to know."""
+
+
+@frozen
+class ScriptedLaunch:
+    """What one life is given, for who tries a runtime by itself: a `Launch` that is put together."""
+
+    child: str = "agent"
+    generation: int = 1
+    restart_count: int = 0
+    restart_reason: str = ""
+    output: Callable[[Stream, bytes], None] = _nothing
+    room: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+    ready: Callable[..., None] = _nothing
+    at_once: Callable[[Stream], int] = lambda _stream: a_little_at_once()
+    limit_reached: Callable[[str], None] = _nothing
+    report: Callable[[Said], None] = _nothing
+    remains_gone: Callable[[], None] = _nothing
+    notified: Callable[[Mapping[str, str]], None] = _nothing
 
 
 @define
@@ -134,6 +156,7 @@ class ScriptedRuntime:
 class ScriptedLife:
     """One life that follows its script."""
 
+    self_contained = False
     pid: int | None = None
 
     def __init__(self, script: Script, launch: Launch, note: Callable[[str, str], None]) -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 import trio
 
 from trio_supervisor.guardian.launch import Guard
-from trio_supervisor.runtimes.base import Launch, Stream
+from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.process import ProcessLife, ProcessRuntime
 from trio_supervisor.runtimes.process.guarding import open_guarded
 from trio_supervisor.spec import ChildSpec, ProcessSpec
+from trio_supervisor.testing import ScriptedLaunch
 
 SPAWNS = 400
 AT_A_TIME = 40
@@ -41,7 +42,7 @@ def ignore(_: Stream, __: bytes) -> None:
 def life_of(*command: str, output: Callable[[Stream, bytes], None] = ignore) -> ProcessLife:
     """A life, not started yet."""
     name = f"agent-{next(_numbers)}"
-    launch = Launch(name, 1, 0, "", output, always_room, ready=lambda _=None: None)
+    launch = ScriptedLaunch(name, output=output, room=always_room)
     return ProcessRuntime(ChildSpec(name, ProcessSpec(command))).life(launch)
 
 

@@ -599,6 +599,6 @@ class TestLimits:
             await handle.wait_ready()
             life = tree.engine.life("cat")
             assert life is not None
-            before = life._ears.seen("cat", 1, 0).active_at
+            before = life.ears.seen("cat", 1, 0).active_at
             await handle.attach("somebody").write("hello\n")
-            assert life._ears.seen("cat", 1, 0).active_at > before
+            assert life.ears.seen("cat", 1, 0).active_at > before

@@ -120,13 +120,13 @@ async def test_a_life_may_notify_and_is_given_more_time(autojump_clock: MockCloc
         await trio.sleep(5)
         life = supervisor.life("a")
         assert life is not None
-        life._notified({"STATUS": "loading\x1b[31m\nmodel", "EXTEND_TIMEOUT_USEC": "20000000", "X_AGENT_Y": "1"})
+        life.notified({"STATUS": "loading\x1b[31m\nmodel", "EXTEND_TIMEOUT_USEC": "20000000", "X_AGENT_Y": "1"})
         await trio.sleep(15)
         assert supervisor.children["a"].state is State.RUNNING, "20 s from the 5th on"
 
         supervisor.stop("enough")
         await trio.sleep(5)
-        life._notified({"EXTEND_TIMEOUT_USEC": "30000000"})
+        life.notified({"EXTEND_TIMEOUT_USEC": "30000000"})
 
     assert statuses == ["loading model"]
     assert not [what for _, _, what in world.events if what == "killed #1"], "it took 25 s of the 10 it had"
@@ -140,7 +140,7 @@ async def test_the_main_process_is_no_matter_of_the_child(autojump_clock: MockCl
         life = supervisor.life("a")
         assert life is not None
         for _ in range(2):
-            life._notified({"MAINPID": "7"})
+            life.notified({"MAINPID": "7"})
 
     (said,) = [chunk for _, _, chunk in world.output if b"MAINPID" in chunk]
     assert said == b"MAINPID=7 is ignored: its main process is the one that was started\n"

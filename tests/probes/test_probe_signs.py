@@ -20,13 +20,13 @@ from trio_supervisor.probes.log import open_log
 from trio_supervisor.probes.notify import open_notify
 from trio_supervisor.probes.unix import open_unix
 from trio_supervisor.spec import Call, File, Log, Notify, Unix
-from trio_supervisor.telling import Telling
+from trio_supervisor.telling import Telling, file_time
 
 
 def target(
     role: Role = Role.READINESS, period: float = 10.0, check: Log | None = None, port: int | None = None
 ) -> Target:
-    telling = Telling({} if check is None else {role: check}, lambda text: text)
+    telling = Telling({} if check is None else {role: check}, lambda text: text, file_time())
     return Target("agent", port, None, role, period, telling)
 
 

@@ -116,7 +116,7 @@ async def test_placeholders_are_replaced_when_the_first_line_comes(autojump_cloc
 
 async def test_each_probe_searches_for_itself(autojump_clock: MockClock) -> None:
     same = Log("ready")
-    telling = Telling({Role.STARTUP: same, Role.READINESS: same}, lambda text: text)
+    telling = Telling({Role.STARTUP: same, Role.READINESS: same}, lambda text: text, 0.0)
     telling.said("out", b"ready\n", error=False)
 
     assert [len(await found(each)) for each in telling.searches.values()] == [1, 1]

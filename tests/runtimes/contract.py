@@ -16,6 +16,7 @@ from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Launch, Life, Stream
 from trio_supervisor.spec import SignalStep
+from trio_supervisor.testing import ScriptedLaunch
 
 STEP = SignalStep(wait=5)
 BOUND = 20.0
@@ -44,7 +45,7 @@ class Heard:
 
     def launch(self, child: str = "agent", generation: int = 1, restart_count: int = 0, reason: str = "") -> Launch:
         """What a life is given so that it is heard here."""
-        return Launch(child, generation, restart_count, reason, self._take, self._room, ready=lambda value=None: None)
+        return ScriptedLaunch(child, generation, restart_count, reason, self._take, self._room)
 
     def said(self, stream: Stream = Stream.STDOUT) -> bytes:
         """All that came on a stream."""

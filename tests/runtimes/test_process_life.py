@@ -25,11 +25,12 @@ from tests.runtimes.process_helpers import (
 )
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import SpecError
-from trio_supervisor.runtimes.base import Launch, OwnsPorts, RunsCommands, Stream
+from trio_supervisor.runtimes.base import OwnsPorts, RunsCommands, Stream
 from trio_supervisor.runtimes.process import ProcessRuntime
 from trio_supervisor.runtimes.process import life as life_module
 from trio_supervisor.runtimes.process.pipe import CHUNK, LAST_WORDS, OutputPipe
 from trio_supervisor.spec import ChildSpec, SignalStep, TaskSpec
+from trio_supervisor.testing import ScriptedLaunch
 
 pytestmark = pytest.mark.usefixtures("spawned")
 
@@ -291,7 +292,7 @@ async def test_a_listener_that_raises_stops_neither_the_reading_nor_the_life(cap
     def refuse(stream: Stream, chunk: bytes) -> None:
         raise ZeroDivisionError
 
-    launch = Launch("agent", 1, 0, "", refuse, heard.launch().room, ready=lambda value=None: None)
+    launch = ScriptedLaunch(output=refuse, room=heard.launch().room)
     life = runtime_of(program("flood.py", "1")).life(launch)
 
     assert (await live(life)).clean
@@ -301,7 +302,7 @@ async def test_a_listener_that_raises_stops_neither_the_reading_nor_the_life(cap
 async def test_a_listener_without_room_slows_the_child_down() -> None:
     heard = Heard()
     has_room = trio.Event()
-    launch = Launch("agent", 1, 0, "", heard.launch().output, has_room.wait, ready=lambda value=None: None)
+    launch = ScriptedLaunch(output=heard.launch().output, room=has_room.wait)
     life = runtime_of(program("flood.py", "1")).life(launch)
 
     async with trio.open_nursery() as nursery:
@@ -318,7 +319,7 @@ async def test_a_listener_without_room_slows_the_child_down() -> None:
 async def test_a_listener_without_room_holds_up_no_end_and_loses_no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(life_module, "LAST_WORDS_PATIENCE", 0.1)
     heard = Heard()
-    launch = Launch("agent", 1, 0, "", heard.launch().output, trio.sleep_forever, ready=lambda value=None: None)
+    launch = ScriptedLaunch(output=heard.launch().output, room=trio.sleep_forever)
     # More than one read takes.
     last_words = "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 19); os.write(1, b'x' * (1 << 19))"
     life = runtime_of(python(last_words)).life(launch)

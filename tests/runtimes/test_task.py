@@ -13,6 +13,7 @@ from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Launch, Life, Stream
 from trio_supervisor.runtimes.task import TaskRuntime
 from trio_supervisor.spec import ChildSpec, SignalStep, TaskSpec
+from trio_supervisor.testing import ScriptedLaunch
 
 
 class Told:
@@ -23,7 +24,7 @@ class Told:
         self.output: list[tuple[Stream, bytes]] = []
 
     def launch(self) -> Launch:
-        return Launch("a", 1, 0, "", lambda *chunk: self.output.append(chunk), trio.lowlevel.checkpoint, self._ready)
+        return ScriptedLaunch("a", output=lambda *chunk: self.output.append(chunk), ready=self._ready)
 
     def _ready(self, value: object = None) -> None:
         self.ready += 1

@@ -8,9 +8,10 @@ import pytest
 import trio
 
 from trio_supervisor import SecretEnv, Selection, Supervisor, process, task
-from trio_supervisor.runtimes.base import Launch, Stream
+from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.task import TaskRuntime
 from trio_supervisor.spec import ChildSpec, TaskSpec
+from trio_supervisor.testing import ScriptedLaunch
 
 log = logging.getLogger("some.module")
 
@@ -22,7 +23,7 @@ async def said_by(function: Callable[[], Awaitable[object]]) -> list[tuple[Strea
         if chunk:
             said.append((stream, chunk.decode()))
 
-    launch = Launch("a", 1, 0, "", take, trio.lowlevel.checkpoint, lambda value=None: None)
+    launch = ScriptedLaunch("a", output=take)
     life = TaskRuntime(ChildSpec("a", TaskSpec(function))).life(launch)
     await life.start()
     await life.wait()

@@ -11,10 +11,11 @@ from io import StringIO
 import pytest
 import trio
 
-from trio_supervisor.runtimes.base import Launch, Stream
+from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.task import TaskRuntime
 from trio_supervisor.runtimes.task_print import LONGEST, prints_taken_in
 from trio_supervisor.spec import ChildSpec, TaskSpec
+from trio_supervisor.testing import ScriptedLaunch
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ async def said_by(function: Callable[[], Awaitable[object]]) -> list[bytes]:
         if stream is Stream.STDOUT:
             said.append(chunk)
 
-    launch = Launch("a", 1, 0, "", take, trio.lowlevel.checkpoint, lambda value=None: None)
+    launch = ScriptedLaunch("a", output=take)
     life = TaskRuntime(ChildSpec("a", TaskSpec(function))).life(launch)
     await life.start()
     await life.wait()

@@ -82,7 +82,7 @@ class Applying:
         way, _, name = change.agent.rpartition("/")
         engine = next((level.engine for level in self._levels if level.engine.path == way), None)
         life = None if engine is None else engine.life(name)
-        if life is not None and not life.over.is_set():
+        if life is not None and not life.over:
             life.say(f"changed in place: {', '.join(change.fields)}")
 
     async def run(self) -> None:

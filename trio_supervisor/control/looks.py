@@ -78,7 +78,7 @@ def snapshot_of(supervisor: Supervisor, child: Child, to_wall: float) -> Snapsho
 def pid_of(supervisor: Supervisor, child: str) -> int | None:
     """The process of the present life of a child."""
     life = supervisor.life(child)
-    return None if life is None or life.over.is_set() else life.life.pid
+    return None if life is None or life.over else life.life.pid
 
 
 def port_of(supervisor: Supervisor, child: str) -> int | None:

@@ -31,7 +31,7 @@ def _measurable(top: Supervisor, agent: str) -> MeasuresItself | None:
     except UnknownAgentError:  # it is gone by now
         return None
     life = engine.life(child.id)
-    if life is None or life.over.is_set():
+    if life is None or life.over:
         return None
     return life.life if isinstance(life.life, MeasuresItself) else None
 

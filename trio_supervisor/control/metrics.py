@@ -19,7 +19,7 @@ from trio_supervisor.control.api import Snapshot, State
 from trio_supervisor.control.exposition import Exposition, Labels
 from trio_supervisor.control.looks import locate
 from trio_supervisor.core.child import Child
-from trio_supervisor.engine.child import Kept
+from trio_supervisor.engine.kept import Kept
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.engine.tally import BOUNDS, Tally
 from trio_supervisor.errors import UnknownAgentError

@@ -39,7 +39,8 @@ class Crashes:
     def count(self, policy: ChildPolicy, exit: Exit, now: float, *, early: bool) -> str:
         """Count a bad end; returns why the child is to be held, or "". `early`: it never was up in earnest."""
         self._count_startup(now, early=early)
-        self._count_same(exit)
+        if policy.same_exits:
+            self._count_same(exit)
         if 0 < policy.startup_crashes <= self.startups and now - self.first_at >= PATIENCE:
             return f"{self.startups} startup crashes in a row"
         if 0 < policy.same_exits <= self.same:

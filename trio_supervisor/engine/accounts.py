@@ -70,7 +70,7 @@ class _Shared:
             self.hold(self.words + reason, until, Ground(ground.rule, self.words + ground.text, ground.numbers))
         elif verdict.level is Level.NEARLY:
             reason = f"{self.words}{verdict} used"
-            by.warn(Warned(by.child, by.generation(), meter, reason, verdict.used, verdict.rate.amount))
+            by.warn(Warned(by.child, by.generation(by.child), meter, reason, verdict.used, verdict.rate.amount))
 
     def restore(self) -> None:
         """Take over what is kept of it, before anybody has started."""
@@ -120,7 +120,7 @@ class Seat:
     post: Callable[[Fact], None]
     """Sends a fact to the machine of the child."""
     warn: Callable[[Warned], None]
-    generation: Callable[[], int]
+    generation: Callable[[str], int]
     _account: _Shared
     _watch: Callable[[_Shared, bool], None]
 
@@ -224,7 +224,7 @@ class Accounts:
         path: str,
         post: Callable[[Fact], None],
         warn: Callable[[Warned], None],
-        generation: Callable[[], int],
+        generation: Callable[[str], int],
     ) -> Seat:
         """Take in a child; None is an account of its own. One that nobody has specified has no budget."""
         if name is None:

@@ -46,18 +46,13 @@ class Ears:
             + ([(limits.progress.pattern, self._progress_found)] if limits.progress and limits.progress.pattern else [])
             + ([('"usage_update"', self._usage_found)] if _tells_usage(spec, account, budget) else [])
         )
-        self._marks = limits.idle is not None or limits.progress is not None or _counts_usd(spec, account)
+        self._marks = _has_marks(spec, account)
 
     def after(self, before: "Ears") -> "Ears":
         """It, with what others have heard in the same life."""
         self._output_at, self._active_at = before._output_at, before._active_at
         self._progress_at, self._meter_at = before._progress_at, before._meter_at
         return self
-
-    @property
-    def needed(self) -> bool:
-        """Whether anybody wants to know anything of the output."""
-        return self._marks or self._search.needed
 
     def hear(self, stream: Stream, chunk: bytes, *, counts: bool = True) -> None:
         """A chunk as it was read; b"" is the end of the stream. `counts`: whether it is a sign of activity."""
@@ -122,6 +117,17 @@ class Ears:
         until = time.strftime("%a %H:%M" if seconds > 86400 else "%H:%M:%S", time.localtime(time.time() + seconds))
         said = match.string.decode(errors="replace").strip()[:SHOWN]
         self._out_of_quota(said, seconds, until, is_span(match))
+
+
+def listens(spec: ChildSpec, account: Account) -> bool:
+    """Whether anybody wants to know anything of the output of such a child."""
+    searched = spec.quota or account.quota or ((budget := _metered(spec.budget, account.budget)) and budget.pattern)
+    return bool(searched) or _has_marks(spec, account)
+
+
+def _has_marks(spec: ChildSpec, account: Account) -> bool:
+    """Whether it counts when it has said something."""
+    return spec.limits.idle is not None or spec.limits.progress is not None or _counts_usd(spec, account)
 
 
 def _metered(own: Budget | None, shared: Budget | None) -> Budget | None:

@@ -8,7 +8,8 @@ import trio
 
 from trio_supervisor.core.child import Child
 from trio_supervisor.core.notices import StateChanged
-from trio_supervisor.engine.child import ChildLife, Kept
+from trio_supervisor.engine.child import ChildLife
+from trio_supervisor.engine.kept import Kept
 from trio_supervisor.engine.world import World
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.spec import Hooks

@@ -15,7 +15,8 @@ from trio_supervisor.core.commands import (
     WatchReadiness,
 )
 from trio_supervisor.core.facts import Fact, Role
-from trio_supervisor.engine.child import ChildLife, Kept
+from trio_supervisor.engine.child import ChildLife
+from trio_supervisor.engine.kept import Kept
 from trio_supervisor.engine.world import World
 
 LifeCommand = CutGrace | LookAtLife | PassStartup | Repace | WatchHealth | WatchReadiness
@@ -82,5 +83,5 @@ class Lives:
     def kill_rest(self) -> None:
         """Nothing else is done for those that are left."""
         for life in self._lives.values():
-            if not life.over.is_set():
+            if not life.over:
                 life.life.kill()

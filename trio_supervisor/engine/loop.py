@@ -58,8 +58,8 @@ from trio_supervisor.core.notices import (
 )
 from trio_supervisor.engine.accounts import Accounts
 from trio_supervisor.engine.calls import Calls
-from trio_supervisor.engine.child import Kept
 from trio_supervisor.engine.hooking import Hooking
+from trio_supervisor.engine.kept import Kept
 from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.engine.lives import Lives
 from trio_supervisor.engine.policies import tree_policy

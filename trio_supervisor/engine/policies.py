@@ -1,6 +1,8 @@
 """From specs to what the machine and the engine go by: the defaults of the two profiles (design part 5)."""
 
 import math
+from collections.abc import Mapping
+from signal import Signals
 from types import MappingProxyType
 
 from trio_supervisor.core.policy import (
@@ -32,6 +34,11 @@ from trio_supervisor.spec import (
 REMOTE_DEADLINE = 60.0
 """So long a remote child without a readiness probe may take until it is called unhealthy."""
 NO_BACKOFF = Backoff(initial=0.0, max=0.0, jitter=0.0)
+# What most children have is there once, not once for each.
+_BACKOFF = Backoff()
+_STEPS, _STEPS_OF_OTP = (SignalStep(wait=10.0),), (SignalStep(wait=5.0),)
+_SIGNALS = frozenset([step.signal for step in _STEPS])
+_ALONE: Mapping[str, Condition] = MappingProxyType({})
 
 
 def tree_policy(spec: SupervisorSpec) -> TreePolicy:
@@ -68,18 +75,18 @@ def child_policy(
     limits = spec.limits
     return ChildPolicy(
         restart=spec.restart,
-        backoff=spec.backoff or (NO_BACKOFF if profile is Profile.OTP else Backoff()),
+        backoff=spec.backoff or (NO_BACKOFF if profile is Profile.OTP else _BACKOFF),
         ready_by=ready_by,
         start_deadline=deadline,
         readiness=thresholds,
         health=None if spec.health is None else Thresholds(spec.health.failures, spec.health.successes),
-        depends_on=MappingProxyType(dict.fromkeys(spec.binds_to, Condition.STARTED) | dict(spec.depends_on)),
+        depends_on=_dependencies(spec),
         binds_to=spec.binds_to,
         intensity=spec.intensity,
         significant=spec.significant,
         supervisor=isinstance(spec.run, SupervisorSpec),
         brutal_kill=spec.stop == (),
-        stop_signals=frozenset(step.signal for step in stop_steps(spec, profile) if isinstance(step, SignalStep)),
+        stop_signals=_signals(stop_steps(spec, profile)),
         exit_codes=spec.exit_codes or codes,
         startup_crashes=crashes if spec.startup_crashes is None else spec.startup_crashes,
         same_exits=crashes if spec.same_exits is None else spec.same_exits,
@@ -92,6 +99,16 @@ def child_policy(
         startup=None if spec.startup is None else _startup(spec.startup),
         remote=isinstance(spec.run, RemoteSpec),
     )
+
+
+def _dependencies(spec: ChildSpec) -> Mapping[str, Condition]:
+    if not spec.binds_to and not spec.depends_on:
+        return _ALONE
+    return MappingProxyType(dict.fromkeys(spec.binds_to, Condition.STARTED) | dict(spec.depends_on))
+
+
+def _signals(steps: tuple[StopStep, ...]) -> frozenset[Signals]:
+    return _SIGNALS if steps is _STEPS else frozenset([step.signal for step in steps if isinstance(step, SignalStep)])
 
 
 def _silent_meter(*budgets: Budget | None) -> float:
@@ -109,4 +126,4 @@ def stop_steps(spec: ChildSpec, profile: Profile) -> tuple[StopStep, ...]:
         return spec.stop
     if isinstance(spec.run, SupervisorSpec):
         return (SignalStep(wait=math.inf),)
-    return (SignalStep(wait=5.0 if profile is Profile.OTP else 10.0),)
+    return _STEPS_OF_OTP if profile is Profile.OTP else _STEPS

@@ -13,8 +13,8 @@ from trio_supervisor.core.notices import Notice
 from trio_supervisor.core.policy import ChildPolicy
 from trio_supervisor.engine.accounts import Accounts, Seat
 from trio_supervisor.engine.changing import Change
-from trio_supervisor.engine.child import Kept
 from trio_supervisor.engine.hooking import Hooking
+from trio_supervisor.engine.kept import Kept
 from trio_supervisor.engine.policies import child_policy, stop_steps, tree_policy
 from trio_supervisor.engine.subtree import Inner, SubtreeRuntime
 from trio_supervisor.engine.world import World
@@ -61,6 +61,9 @@ class Roster:
         self._accounts = accounts
         self._hooks = hooks
         self._owner = owner
+        # Each time that a method is named it is made anew, and kept with each child.
+        self._post, self._note, self._lease = owner.post, owner.note, owner.lease
+        self._generation = self._generation_of
         self._folded: dict[str, str] = {}
         """The ids of all children by themselves in lower case."""
         self._wanted: dict[str, ChildSpec] = {}
@@ -112,8 +115,8 @@ class Roster:
         """There is one more."""
         steps, account = stop_steps(spec, self.spec.profile), self._account(spec) or Account()
         self._folded[spec.id.lower()] = spec.id
-        lease = partial(self._owner.lease, spec.id)
-        self.kept[spec.id] = Kept(self._owner.path_of(spec.id), spec, runtime, steps, self._seat(spec), account, lease)
+        path, seat = self._owner.path_of(spec.id), self._seat(spec)
+        self.kept[spec.id] = Kept(path, spec, runtime, steps, seat, account, self._lease)
 
     def remove(self, child: str) -> None:
         """It is gone for good."""
@@ -185,13 +188,16 @@ class Roster:
     def _account(self, spec: ChildSpec) -> Account | None:
         return None if spec.account is None else self._accounts.specs.get(spec.account)
 
+    def _generation_of(self, child: str) -> int:
+        return self._owner.children[child].generation
+
     def _seat(self, spec: ChildSpec) -> Seat:
         owner = self._owner
         return self._accounts.join(
             spec.account,
             spec.id,
             owner.path_of(spec.id),
-            owner.post,
-            owner.note,
-            lambda: owner.children[spec.id].generation,
+            self._post,
+            self._note,
+            self._generation,
         )

@@ -57,9 +57,6 @@ class Stopped:
     run: "ProcessSpec | TaskSpec | RemoteSpec | ContainerSpec | SupervisorSpec"
     runtime: Runtime
     life: Life
-    started: trio.Event
-    """Set when the life is started, or over without that."""
-    over: trio.Event
     say: Callable[[str], None]
     request: Request
 
@@ -70,6 +67,9 @@ class Stop:
     def __init__(self, stopped: Stopped, steps: tuple[StopStep, ...]) -> None:
         self._it = stopped
         self._steps = steps
+        self._started = trio.Event()
+        """Set when the life is started, or over without that."""
+        self._over = trio.Event()
         self._hurried = False
         self._scope = trio.CancelScope()
         self._begun = 0.0
@@ -84,7 +84,7 @@ class Stop:
     @property
     def progress(self) -> str:
         """What it does now, in words; "" when it does nothing."""
-        if not self._taken or self._it.over.is_set():
+        if not self._taken or self._over.is_set():
             return ""
         spent = trio.current_time() - self._step_begun
         if self._taken > len(self._steps):
@@ -100,13 +100,22 @@ class Stop:
         self._set_mark()
         with trio.CancelScope(shield=True):
             for number, step in enumerate(self._steps, 1):
-                if self._hurried or self._it.over.is_set():
+                if self._hurried or self._over.is_set():
                     break
                 self._taken = number
                 with trio.CancelScope() as self._scope:
                     await self._take(step)
-            if not self._it.over.is_set():
+            if not self._over.is_set():
                 await self._kill()
+
+    def note_started(self) -> None:
+        """The life is started."""
+        self._started.set()
+
+    def note_over(self) -> None:
+        """Nothing is left of the life."""
+        self._over.set()
+        self._started.set()
 
     def change(self, steps: tuple[StopStep, ...]) -> None:
         """Take these steps instead; nothing changes once it has begun."""
@@ -137,9 +146,9 @@ class Stop:
 
     async def _take(self, step: StopStep) -> None:
         self._step_begun = trio.current_time()
-        if not self._it.started.is_set():
-            await self._wait(step.wait, self._it.started)
-        if not self._it.started.is_set() or self._it.over.is_set():
+        if not self._started.is_set():
+            await self._wait(step.wait, self._started)
+        if not self._started.is_set() or self._over.is_set():
             return
         if isinstance(step, CommandStep | HttpStep):
             await self._carry_out(step)
@@ -205,7 +214,7 @@ class Stop:
 
         Time in which nobody ran does not count: what came due meanwhile gets as much again, up to its whole wait.
         """
-        event = self._it.over if event is None else event
+        event = self._over if event is None else event
         until = self._step_begun + seconds
         while not event.is_set():
             wake = min(until, self._next_mark if step else until)
@@ -239,7 +248,7 @@ class Stop:
         return isinstance(self._it.run, ProcessSpec | ContainerSpec)
 
     def _say_failure(self, step: StopStep, why: str) -> None:
-        if not self._it.over.is_set():
+        if not self._over.is_set():
             self._it.say(f"stop: {self._words(step)}: {why}")
 
     async def _say_progress(self, step: StopStep) -> None:
@@ -253,7 +262,7 @@ class Stop:
         if isinstance(self._it.life, ListsMembers):
             with trio.move_on_after(LOOK):
                 left = await self._it.life.members()
-        if not self._it.over.is_set():
+        if not self._over.is_set():
             self._it.say(f"{what}{before}{_names(left)}" if left else what)
 
     def _words(self, step: StopStep) -> str:

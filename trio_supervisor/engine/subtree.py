@@ -63,6 +63,7 @@ class SubtreeRuntime:
 class SubtreeLife:
     """One inner supervisor, from its start to the end of its last child."""
 
+    self_contained = False
     pid: int | None = None
 
     def __init__(self, inner: Inner) -> None:

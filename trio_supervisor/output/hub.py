@@ -46,6 +46,7 @@ Room = Callable[[], Awaitable[None]]
 """Waits until a listener can take more without loss; each bounds its own wait."""
 
 _Key = tuple[str, Stream]
+_NO_STREAM: frozenset[Stream] = frozenset()
 
 
 class _Voice:
@@ -60,7 +61,7 @@ class _Voice:
         self.lines: dict[Stream, Lines] = {}
         self.log_specs: tuple[LogFile, ...] = ()
         self.logs: tuple[Log, ...] = ()
-        self.quiet: frozenset[Stream] = frozenset()
+        self.quiet = _NO_STREAM
 
 
 class Hub:
@@ -184,6 +185,8 @@ class Hub:
     def _cut(self, voice: _Voice, stream: Stream, chunk: bytes) -> None:
         lines = voice.lines.get(stream)
         if lines is None:
+            if not chunk:
+                return
             lines = voice.lines[stream] = Lines()
         blocks = lines.feed(chunk) if chunk else lines.end()
         key = (voice.child, stream)

@@ -75,6 +75,11 @@ class Limits:
     pieces: int = LIMIT_PIECES
 
 
+# What says nothing takes no room: an empty deque has some for 64 entries.
+_NOTHING: deque[Entry] = deque()
+_NO_STREAM: frozenset[Stream] = frozenset()
+
+
 class Ring:
     """What one child says, in all of its lives. Belongs to one Trio run."""
 
@@ -82,12 +87,13 @@ class Ring:
         self.limits = limits or Limits()
         self.closed = False
         """Nothing more will be said."""
-        self._entries: deque[Entry] = deque()
+        self._entries = _NOTHING
         self._size = 0
         self._next = 1
-        self._open: set[Stream] = set()
-        self._readers = trio.lowlevel.ParkingLot()
-        self._claims: list[Callable[[], int]] = []
+        self._open = _NO_STREAM
+        self._readers: trio.lowlevel.ParkingLot | None = None
+        """Where those wait who follow."""
+        self._claims: tuple[Callable[[], int], ...] = ()
         self.said: dict[Stream, int] = {}
         """How many bytes were ever said, by stream."""
 
@@ -108,13 +114,15 @@ class Ring:
 
     def append(self, stream: Stream, chunk: bytes, generation: int) -> None:
         """Take in a chunk; b"" ends the stream."""
+        if not chunk and stream not in self._open:
+            return
         pieces = _pieces(chunk)
         self.said[stream] = self.said.get(stream, 0) + len(chunk)
         if len(chunk) > LONGEST_LINE * pieces:
             for start in range(0, len(chunk), LONGEST_LINE):
                 part = chunk[start : start + LONGEST_LINE]
                 self._add(stream, part, _pieces(part), generation)
-        elif chunk or stream in self._open:
+        else:
             self._add(stream, chunk, pieces, generation)
         self._trim()
         if self._readers:
@@ -151,16 +159,17 @@ class Ring:
 
     def claim(self, unread: Callable[[], int]) -> None:
         """Keep what comes from this reader's cursor on until it was read; to be given up by `forget`."""
-        self._claims.append(unread)
+        self._claims += (unread,)
 
     def forget(self, unread: Callable[[], int]) -> None:
         """The reader has gone. Harmless when it has claimed nothing."""
-        if unread in self._claims:
-            self._claims.remove(unread)
-            self._trim()
+        self._claims = tuple([each for each in self._claims if each != unread])
+        self._trim()
 
     async def wait_beyond(self, cursor: int) -> None:
         """Wait until something is there at the cursor, or nothing more can come."""
+        if self._readers is None:
+            self._readers = trio.lowlevel.ParkingLot()
         while self._next <= cursor and not self.closed:
             await self._readers.park()
 
@@ -171,15 +180,18 @@ class Ring:
     def close(self) -> None:
         """The child is gone for good: those who follow come to an end."""
         self.closed = True
-        self._readers.unpark_all()
+        if self._readers is not None:
+            self._readers.unpark_all()
 
     def _add(self, stream: Stream, data: bytes, pieces: int, generation: int) -> None:
         begun = stream in self._open
         entry = Entry(self._next, pieces, time.time(), time.monotonic(), stream, generation, data, begun)
         if entry.open:
-            self._open.add(stream)
+            self._open |= {stream}
         elif begun:
-            self._open.discard(stream)
+            self._open -= {stream}
+        if self._entries is _NOTHING:
+            self._entries = deque()
         self._entries.append(entry)
         self._next += pieces
         self._size += len(data) + ENTRY_COST

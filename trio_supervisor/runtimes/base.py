@@ -34,24 +34,6 @@ def a_little_at_once() -> int:
     return 64 * 1024
 
 
-class Ready(Protocol):
-    """Takes in that a child says it is ready."""
-
-    def __call__(self, value: object = None) -> None: ...
-
-
-def _a_little_of_each(_stream: Stream) -> int:
-    return a_little_at_once()
-
-
-def _nothing() -> None:
-    """Take in that something is so, where nobody wants to know."""
-
-
-def _ignore(_reason: object) -> None:
-    """Take in what nobody wants to know."""
-
-
 @record
 class MadeProgress:
     """A life says that it gets on (for `limits: progress`)."""
@@ -88,41 +70,50 @@ Said = MadeProgress | WasActive | IsBusy | HasCost
 """What a life says of itself, by whatever way."""
 
 
-def _unheard(_said: Said) -> None:
-    """Take in what nobody wants to know."""
+class Launch(Protocol):
+    """What one life gets from the engine, and by what it tells."""
 
+    @property
+    def child(self) -> str:
+        """The path of the child, its AGENT_ID."""
 
-@record
-class Launch:
-    """What one life gets from the engine."""
+    @property
+    def generation(self) -> int:
+        """1 for the first life."""
 
-    child: str
-    """The path of the child, its AGENT_ID."""
-    generation: int
-    """1 for the first life."""
-    restart_count: int
-    restart_reason: str
-    """Empty for the first life."""
-    output: Callable[[Stream, bytes], None]
-    """Takes a chunk as it was read; b"" is the end of that stream."""
-    room: Callable[[], Awaitable[None]]
-    """To be awaited before a chunk is handed over, without a checkpoint between: bounded backpressure for floods."""
-    ready: Ready
-    """Called by a runtime whose child announces its own readiness, perhaps with a value; may be called more than
-    once.
-    """
-    at_once: Callable[[Stream], int] = _a_little_of_each
-    """How many bytes of a stream may be handed over at once, at the most: few where somebody has to look at them, very
-    many where nobody has to.
-    """
-    limit_reached: Callable[[str], None] = _ignore
-    """Called by a runtime, with the reason, when the child must be stopped and started again (a soft limit)."""
-    report: Callable[[Said], None] = _unheard
-    """Called by a runtime with what the child says of itself."""
-    remains_gone: Callable[[], None] = _nothing
-    """Called by a runtime when what could not be killed of this life is gone after all."""
-    notified: Callable[[Mapping[str, str]], None] = _ignore
-    """Called by a runtime with the variables of each notification (sd_notify(3)) that the child sends."""
+    @property
+    def restart_count(self) -> int:
+        """How often the child was restarted, which nobody had asked for."""
+
+    @property
+    def restart_reason(self) -> str:
+        """Empty for the first life."""
+
+    def output(self, stream: Stream, chunk: bytes, /) -> None:
+        """Take a chunk as it was read; b"" is the end of that stream."""
+
+    def room(self) -> Awaitable[None]:
+        """Wait, within bounds, until a chunk can be handed over, which is then done without a checkpoint between."""
+
+    def at_once(self, stream: Stream, /) -> int:
+        """How many bytes of a stream may be handed over at once, at the most: few where somebody has to look at them,
+        very many where nobody has to.
+        """
+
+    def ready(self, value: object = None, /) -> None:
+        """The child announces its own readiness, perhaps with a value; may be called more than once."""
+
+    def limit_reached(self, reason: str, /) -> None:
+        """The child must be stopped and started again (a soft limit)."""
+
+    def report(self, said: Said, /) -> None:
+        """The child says this of itself."""
+
+    def remains_gone(self) -> None:
+        """What could not be killed of this life is gone after all."""
+
+    def notified(self, fields: Mapping[str, str], /) -> None:
+        """The child has sent a notification (sd_notify(3)) with these variables."""
 
 
 class Ownership(Enum):
@@ -143,6 +134,10 @@ class Life(Protocol):
         Raises:
             StartError: it can't be started; nothing is left of it.
         """
+
+    @property
+    def self_contained(self) -> bool:
+        """Whether it starts without waiting, and `wait` keeps out cancellation from outside by itself."""
 
     @property
     def pid(self) -> int | None:

@@ -35,6 +35,7 @@ class RemoteRuntime:
 class RemoteLife:
     """One time of watching."""
 
+    self_contained = False
     pid: int | None = None
 
     def __init__(self, spec: RemoteSpec) -> None:

@@ -1,20 +1,20 @@
 """A child that is an async function in this process: it lives inside `wait()`, and is asked to end by cancellation."""
 
-import traceback
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import trio
 
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import Ignore, Shutdown, SpecError, StartError
 from trio_supervisor.functions import imported, is_async, takes
-from trio_supervisor.runtimes.base import Launch, Life, Ready, Stream
-from trio_supervisor.runtimes.task_log import logged
+from trio_supervisor.runtimes.base import Launch, Life, Stream
+from trio_supervisor.runtimes.task_log import Logged
 from trio_supervisor.runtimes.task_print import printed
+from trio_supervisor.runtimes.task_trace import text_of
 from trio_supervisor.spec import AskStep, ChildSpec, TaskSpec
 
 Function = Callable[..., Awaitable[object]]
+_RETURNED, _CANCELLED = Exit(How.RETURNED), Exit(How.CANCELLED)
 
 
 class TaskRuntime:
@@ -25,6 +25,8 @@ class TaskRuntime:
     def __init__(self, spec: ChildSpec) -> None:
         if not isinstance(spec.run, TaskSpec):
             raise SpecError(f"child {spec.id!r}: not a task")
+        self._alone = not spec.probes
+        """Whether nothing runs beside it that belongs to its life."""
         self._function: Function | None = None
         self._obstacle = ""
         try:
@@ -40,7 +42,7 @@ class TaskRuntime:
 
     def life(self, launch: Launch) -> Life:
         """A new call of the function."""
-        return TaskLife(self._function, self._obstacle, launch)
+        return TaskLife(self._function, self._obstacle, launch, self_contained=self._alone)
 
     def close(self) -> None:
         """Nothing is kept."""
@@ -49,13 +51,15 @@ class TaskRuntime:
 class TaskLife:
     """One call of the function."""
 
+    __slots__ = ("_asked", "_function", "_launch", "_obstacle", "_overdue", "_scope", "self_contained")
     pid: int | None = None
 
-    def __init__(self, function: Function | None, obstacle: str, launch: Launch) -> None:
+    def __init__(self, function: Function | None, obstacle: str, launch: Launch, *, self_contained: bool) -> None:
         self._function = function
         self._obstacle = obstacle
         self._launch = launch
-        self._scope = trio.CancelScope()
+        self._scope = trio.CancelScope(shield=self_contained)
+        self.self_contained = self_contained
         self._asked = False
         self._overdue = False
 
@@ -69,12 +73,12 @@ class TaskLife:
 
         An exception or SystemExit of it becomes the exit; KeyboardInterrupt goes on to whoever runs the program.
         """
-        exit = Exit(How.CANCELLED)
+        exit = _CANCELLED
         try:
-            with self._scope, logged(self._taker(Stream.LOG)), printed(self._taker(Stream.STDOUT)):
+            with self._scope, Logged(self._log), printed(self._print):
                 await self._call()
-                exit = Exit(How.RETURNED)
-            if self._overdue and exit.how is How.CANCELLED:
+                exit = _RETURNED
+            if self._overdue and exit is _CANCELLED:
                 exit = Exit(How.KILLED)
         except Shutdown as end:
             exit = Exit(How.SHUT_DOWN, value=end.value)
@@ -91,20 +95,20 @@ class TaskLife:
             self._launch.output(stream, b"")
         return exit
 
-    def _taker(self, stream: Stream) -> Callable[[bytes], None]:
-        return partial(self._launch.output, stream)
+    def _log(self, record: bytes) -> None:
+        self._launch.output(Stream.LOG, record)
 
-    async def _call(self) -> None:
+    def _print(self, text: bytes) -> None:
+        self._launch.output(Stream.STDOUT, text)
+
+    def _call(self) -> Awaitable[object]:
         assert self._function is not None
         if _takes_task_status(self._function):
-            await self._function(task_status=_Announcement(self._launch.ready))
-        else:
-            await self._function()
+            return self._function(task_status=_Announcement(self._launch))
+        return self._function()
 
     def _raised(self, error: BaseException) -> Exit:
-        self._launch.output(
-            Stream.STDERR, "".join(traceback.format_exception(_without_us(error))).encode(errors="backslashreplace")
-        )
+        self._launch.output(Stream.STDERR, text_of(_without_us(error)).encode(errors="backslashreplace"))
         leaf = _first_leaf(error)
         return Exit(How.RAISED, detail=f"{type(leaf).__name__}: {leaf}".rstrip(": "), exception=error)
 
@@ -122,12 +126,12 @@ class TaskLife:
 class _Announcement:
     """What the function gets as `task_status`."""
 
-    def __init__(self, ready: Ready) -> None:
-        self._ready = ready
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
 
     def started(self, value: object = None) -> None:
         """The function says that it is ready; the value goes to whoever asked for the start."""
-        self._ready(value)
+        self._launch.ready(value)
 
 
 def _without_us(error: BaseException) -> BaseException:

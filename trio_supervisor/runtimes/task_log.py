@@ -6,9 +6,9 @@ find that one and do nothing. Handlers get the records as ever.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from copy import copy
 
 import trio
@@ -21,6 +21,8 @@ _FORMAT = logging.Formatter("%(levelname)s %(name)s: %(message)s")
 
 class Voice:
     """One life that says something, in Trio's thread or in another one; `take` is called by Trio."""
+
+    __slots__ = ("_take", "_taking", "_thread", "_token")
 
     def __init__(self, take: Take) -> None:
         self._take: Take | None = take
@@ -51,18 +53,22 @@ class Voice:
             self._taking = False
 
 
-@contextmanager
-def logged(take: Take) -> Iterator[None]:
+class Logged:
     """Have `take` called, by Trio, with each record that is made inside, in this task and all that it starts."""
-    voice = Voice(take)
-    before = _voice.set(voice)
-    _factory.begin()
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_before", "_voice")
+
+    def __init__(self, take: Take) -> None:
+        self._voice = Voice(take)
+
+    def __enter__(self) -> None:
+        self._before: Token[Voice | None] = _voice.set(self._voice)
+        _factory.begin()
+
+    def __exit__(self, *_error: object) -> None:
         _factory.end()
-        _voice.reset(before)
-        voice.close()
+        _voice.reset(self._before)
+        self._voice.close()
 
 
 class _Factory:

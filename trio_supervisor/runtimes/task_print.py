@@ -8,7 +8,7 @@ together. Standard error is left alone: the handlers of `logging` write there wh
 import io
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TextIO
 
@@ -91,25 +91,36 @@ class _Stdout(io.TextIOBase):
         return self._before.errors
 
 
+_taken_in: list[_Stdout] = []
+"""What stands in for `sys.stdout` now."""
+_NOT_TAKEN_IN = nullcontext()
+
+
 @contextmanager
 def prints_taken_in() -> Iterator[None]:
     """While the block lasts, have what lives print told to those who `printed` names."""
     before = sys.stdout
     ours = _Stdout(before)
     sys.stdout = ours
+    _taken_in.append(ours)
     try:
         yield
     finally:
+        _taken_in.remove(ours)
         # Another one may have put his own round it, which writes to it further on.
         if sys.stdout is ours:
             sys.stdout = before
 
 
-@contextmanager
-def printed(take: Take) -> Iterator[None]:
+def printed(take: Take) -> AbstractContextManager[None]:
     """Have `take` called, by Trio, with what is printed inside, in this task and all that it starts; where prints are
     taken in at all.
     """
+    return _printed(take) if _taken_in else _NOT_TAKEN_IN
+
+
+@contextmanager
+def _printed(take: Take) -> Iterator[None]:
     printer = _Printer(take)
     before = _printer.set(printer)
     try:

@@ -92,12 +92,12 @@ class Channel:
     def pid(self) -> int | None:
         """The process of its present life."""
         life = self._engine.life(self.id)
-        return None if life is None or life.over.is_set() else life.life.pid
+        return None if life is None or life.over else life.life.pid
 
     def life(self) -> Interactive:
         """Its present life. Raises InputClosedError: it has none, or none that can be talked to."""
         life = self._engine.life(self.id)
-        if life is None or life.over.is_set() or self._is_to_start:
+        if life is None or life.over or self._is_to_start:
             raise InputClosedError(self.path, "it does not run")
         if not isinstance(life.life, Interactive):
             raise InputClosedError(self.path, "it is no process, and reads nothing")

@@ -193,7 +193,9 @@ class ChildSpec:
     @property
     def probes(self) -> tuple[Probe, ...]:
         """Those that it has, in the order in which they begin."""
-        return tuple(probe for probe in (self.startup, self.readiness, self.health) if probe is not None)
+        if self.startup is None and self.readiness is None and self.health is None:
+            return ()
+        return tuple([probe for probe in (self.startup, self.readiness, self.health) if probe is not None])
 
     @property
     def notifies(self) -> bool:
