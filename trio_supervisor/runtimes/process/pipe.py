@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 class OutputPipe:
     """Hands over what arrives, whole chunks at a time, and b"" once at the end."""
 
+    __slots__ = ("_at_once", "_fd", "_reactor", "_room", "_size", "_take")
+
     def __init__(
         self,
         fd: int,

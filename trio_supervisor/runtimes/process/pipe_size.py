@@ -23,6 +23,8 @@ _large: "trio.lowlevel.RunVar[dict[int, PipeSize]]" = trio.lowlevel.RunVar("trio
 class PipeSize:
     """How much one pipe holds."""
 
+    __slots__ = ("_fd", "_may_grow", "bytes")
+
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self.bytes = SMALL

@@ -63,7 +63,7 @@ class Ceilings:
         self._say = say
         self._limit_reached = limit_reached
         self._kill = kill
-        self._told: set[str] = set()
+        self._told: frozenset[str] = frozenset()
         self._killed_for: Exit | None = None
         self._kills_before = MACHINE.at_start()
         self._memory_matters = limits.memory is not None or limits.memory_soft is not None
@@ -140,7 +140,7 @@ class Ceilings:
 
     def _once(self, what: str, tell: Callable[[str], None], text: str) -> None:
         if what not in self._told:
-            self._told.add(what)
+            self._told |= {what}
             tell(text)
 
 
