@@ -5,6 +5,7 @@ import secrets
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,11 @@ async def test_nothing_listens_unless_it_is_asked_for() -> None:
         patch.setenv("TRIO_SUPERVISOR_OPERATE_TOKEN", secrets.token_hex(32))
         async with running(directory, AGENTS) as run:
             await run.see("● ready", 2)
-            inodes = {os.readlink(path) for path in Path(f"/proc/{run.process.pid}/fd").iterdir()}
+            inodes = set()
+            for path in Path(f"/proc/{run.process.pid}/fd").iterdir():
+                # It opens and closes files meanwhile.
+                with suppress(FileNotFoundError):
+                    inodes.add(os.readlink(path))
             listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
             assert not [line for line in listening if line[3] == "0A" and f"socket:[{line[9]}]" in inodes]
 
