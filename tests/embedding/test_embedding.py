@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+from attrs import evolve
 from trio.testing import MockClock
 
 import trio_supervisor
@@ -15,11 +16,13 @@ from trio_supervisor import (
     UNLIMITED,
     Account,
     Budget,
+    Call,
     CallError,
     ChildSpec,
     ChildStartError,
     CloseStdinStep,
     Exit,
+    Health,
     How,
     HttpStep,
     Ignore,
@@ -44,6 +47,7 @@ from trio_supervisor import (
     supervisor,
     task,
 )
+from trio_supervisor.engine.changing import Change
 
 
 async def forever() -> None:
@@ -602,3 +606,36 @@ class TestLimits:
             before = life.ears.seen("cat", 1, 0).active_at
             await handle.attach("somebody").write("hello\n")
             assert life.ears.seen("cat", 1, 0).active_at > before
+
+
+async def test_a_task_with_probes_added_meanwhile_is_ended_in_order_by_a_cancellation_from_outside(
+    autojump_clock: MockClock,
+) -> None:
+    """Its runtime was made when it had none, and its function was all of its life."""
+    ends: list[str] = []
+
+    async def work() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(2)
+            ends.append("cleaned up")
+
+    async def fine() -> None:
+        await trio.lowlevel.checkpoint()
+
+    with trio.CancelScope() as outside:
+        async with Supervisor(task("a", work)) as tree:
+            await tree["a"].wait_ready()
+            watched = task("a", work, health=Health(Call(fine)))
+            tree.engine.change(Change(evolve(tree.engine.spec, children=(watched,)), at_once=(watched,)))
+            await tree["a"].restart()
+            await tree["a"].wait_ready()
+            await trio.sleep(20)
+            assert ends == ["cleaned up"]
+            outside.cancel()
+    assert ends == ["cleaned up"] * 2
+    last = tree.engine.children["a"].last_exit
+    assert last is not None
+    assert last.how is How.CANCELLED

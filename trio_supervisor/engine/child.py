@@ -40,7 +40,9 @@ class ChildLife(Hearing):
 
     async def run(self) -> None:
         """Live. Cancellation from outside does not reach in: only `stop` ends a life before its time."""
-        with nullcontext() if self.life.self_contained else trio.CancelScope(shield=True):
+        # Its probes, which may have been added since its runtime was made, keep nothing out.
+        contained = self.life.self_contained and not self._kept.spec.probes
+        with nullcontext() if contained else trio.CancelScope(shield=True):
             exit = _INTERRUPTED
             try:
                 exit = await self._live()
