@@ -513,8 +513,10 @@ async def test_a_life_that_is_killed_in_the_middle_of_its_birth_does_not_live() 
 
 # The end
 
+# It ends when the other one has another environment: before, that one could be found by it.
 ESCAPE = """
 import os, resource
+reading, writing = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
@@ -523,6 +525,8 @@ if os.fork() == 0:
             resource.setrlimit(resource.RLIMIT_RTTIME, (-1, -1))
         os.execve("/bin/sleep", ["sleep", "300"], {})
     os._exit(0)
+os.close(writing)
+os.read(reading, 1)
 os.wait()
 """
 
