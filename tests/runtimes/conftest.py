@@ -9,7 +9,7 @@ import pytest
 
 from tests.runtimes.process_helpers import bearing, is_alive, kill
 from trio_supervisor.guardian.launch import Guard
-from trio_supervisor.runtimes.process import current
+from trio_supervisor.runtimes.process import current, sampling
 from trio_supervisor.runtimes.process.guarded import GuardedSpawner
 
 
@@ -30,6 +30,12 @@ def _own_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     directory = tmp_path / "runtime"
     directory.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
+
+
+@pytest.fixture(autouse=True)
+def _alone_on_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs beside, other tests too, may be killed for want of memory; of that a SIGKILL would tell."""
+    monkeypatch.setattr(sampling, "kills_since", lambda _before: 0)
 
 
 @pytest.fixture(params=["by the guardian", "by the supervisor"])

@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from tests.runtimes.cgroup_helpers import a_slice, born
 from tests.runtimes.process_helpers import is_alive, kill, python, shell
 from trio_supervisor.core.exits import Exit, How
+from trio_supervisor.runtimes.process import sampling
 from trio_supervisor.runtimes.process.sampling import FIRST, PERIOD, Ceilings, Sample, not_held
 from trio_supervisor.spec import Limits
 from trio_supervisor.system.cgroup import Cgroup
@@ -90,6 +91,18 @@ async def watched(heard: Heard) -> None:
 
 
 class TestWithoutCgroup:
+    async def test_of_a_kill_by_nobody_it_is_told_what_the_kernel_did_on_the_machine(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sampling, "kills_since", lambda _before: 2)
+        ceilings = Heard(Limits()).ceilings
+
+        exit = ceilings.judge(KILLED, killed_by_us=False)
+
+        assert exit.detail == "the kernel has killed 2 for want of memory on this machine meanwhile"
+        assert ceilings.judge(KILLED, killed_by_us=True) == KILLED
+        assert ceilings.judge(Exit(How.SIGNALED, signal=11), killed_by_us=False).detail == ""
+
     async def test_a_tree_over_its_memory_is_killed_and_that_is_out_of_memory(self) -> None:
         with session(*python(LEADER, allocating(100 * MIB))) as process:
             wait_line(process)
