@@ -276,9 +276,8 @@ async def test_w10_why_a_start_failed_is_kept_and_how_long_a_stop_may_take_is_th
         await tree["box"].remove()
 
 
-async def test_w11_a_workspace_of_the_spec_is_mounted(
-    engine: ScriptedEngine, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_w11_a_workspace_of_the_spec_is_mounted(engine: ScriptedEngine, tmp_path: Path) -> None:
+    # In real time: links in a mount are resolved in a thread, for which no virtual time waits.
     (tmp_path / "work").mkdir(mode=0o700)
     async with tree_of(box(mounts=[f"{tmp_path}/work:/place"]), engine=engine):
         (mounted,) = engine.only.plan.form["HostConfig"]["Mounts"]  # type: ignore[index]
@@ -347,9 +346,8 @@ async def test_the_same_policy_holds_on_every_way_in(
     assert engine.asked.total() == 0
 
 
-async def test_a_mount_that_is_refused_at_a_start_holds_at_once(
-    engine: ScriptedEngine, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_mount_that_is_refused_at_a_start_holds_at_once(engine: ScriptedEngine, tmp_path: Path) -> None:
+    # In real time: links in a mount are resolved in a thread, for which no virtual time waits.
     (tmp_path / "work").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "work")
     async with tree_of(box(mounts=[f"{tmp_path}/link:/x"]), engine=engine) as tree:
