@@ -76,7 +76,7 @@ def left() -> None:
 def raised_by(function: Callable[[], object]) -> BaseException:
     try:
         function()
-    except BaseException as error:
+    except (Exception, SystemExit) as error:
         return error
     raise AssertionError
 
