@@ -4,6 +4,7 @@ Most lives say little: what listens for more is made when there is something to 
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
@@ -49,7 +50,7 @@ MOST_METERS = 1024
 _NOBODY: frozenset[str] = frozenset()
 
 
-class Hearing:
+class Hearing(ABC):
     """Of one life: the `Launch` that its runtime tells by."""
 
     life: Life
@@ -224,7 +225,7 @@ class Hearing:
 
     def _pass_on(self, stream: Stream, chunk: bytes) -> None:
         """What it says, without the answers to its probes."""
-        if self._telling is not None and stream is not Stream.SUPERVISOR:
+        if self._telling is not None and self._telling.searches and stream is not Stream.SUPERVISOR:
             self._telling.said(stream, chunk, error=stream is not Stream.STDOUT)
         self._sink(stream, chunk)
         if self._hears and stream is not Stream.SUPERVISOR:
@@ -252,9 +253,9 @@ class Hearing:
                 text = one_line(self._world.redact(value), LONGEST_STATUS)
                 self._post(Told(self._kept.spec.id, self.generation, name, text))
 
+    @abstractmethod
     def extend_stop(self, seconds: float) -> None:
         """It asks for so much time where it is being stopped."""
-        raise NotImplementedError
 
     def remains_gone(self) -> None:
         """See `Launch`."""
