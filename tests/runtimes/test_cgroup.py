@@ -58,6 +58,14 @@ def emptied(cgroup: Cgroup) -> bool:
         events.close()
 
 
+def all_dead(pids: list[int]) -> bool:
+    """Wait for that, at most 10 s: who dies leaves its group some steps of the kernel before it is a zombie."""
+    until = time.monotonic() + 10
+    while any(map(is_alive, pids)) and time.monotonic() < until:
+        time.sleep(0.001)
+    return not any(map(is_alive, pids))
+
+
 def test_a_kill_reaches_what_has_left_session_and_parents_and_ignores_signals() -> None:
     with a_slice("tree") as cgroups, born(cgroup := make(cgroups), *python(ESCAPES)) as process:
         found = two_numbers(process)
@@ -67,7 +75,7 @@ def test_a_kill_reaches_what_has_left_session_and_parents_and_ignores_signals() 
         cgroup.kill()
 
         assert emptied(cgroup)
-        assert not any(map(is_alive, found))
+        assert all_dead(found)
         assert process.wait(10) == -signal.SIGKILL
         assert cgroup.remove()
         assert not any(os.path.exists(path) for path in cgroup.directories)
@@ -111,6 +119,36 @@ def test_a_group_with_somebody_in_it_is_not_removed() -> None:
 
         assert not cgroup.remove()
         assert cgroup.populated()
+
+
+def test_one_is_over_when_nobody_lives_in_it_and_what_is_empty_in_it_stays_as_long_as_somebody_does() -> None:
+    with a_slice("tree") as cgroups:
+        cgroup = make(cgroups)
+        assert cgroup.tree is not None
+        with born(cgroup, *python(ESCAPES)) as process:
+            two_numbers(process)
+            os.mkdir(cgroup.tree + "/empty")
+
+            assert not cgroup.is_over()
+
+            assert os.path.exists(cgroup.tree + "/empty")
+            cgroup.kill()
+            assert emptied(cgroup)
+            assert cgroup.is_over()
+            os.rmdir(cgroup.tree + "/empty")
+            assert cgroup.is_over()
+            assert not os.path.exists(cgroup.tree)
+
+
+def test_what_has_counted_something_is_over_and_can_still_be_asked() -> None:
+    with a_slice("memory") as cgroups:
+        cgroup = make(cgroups, memory=2**30)
+        with born(cgroup, *shell("true")) as process:
+            process.wait(10)
+
+            assert cgroup.is_over()
+
+            assert all(map(os.path.exists, cgroup.directories))
 
 
 def test_groups_that_the_child_has_made_in_its_own_go_with_it() -> None:
@@ -167,7 +205,7 @@ def test_a_group_of_version_1_alone_is_killed_and_removed_as_well(controller: st
 
             assert destroy(path, patience=10)
 
-            assert not any(map(is_alive, found))
+            assert all_dead(found)
 
 
 def test_who_is_over_its_memory_is_killed_and_the_kernel_has_counted_it() -> None:

@@ -98,14 +98,14 @@ class Stop:
         """Take the steps, then kill; returns when the life is over, or `KILL_PATIENCE` after the kill."""
         self._begun = trio.current_time()
         self._set_mark()
-        with trio.CancelScope(shield=True):
-            for number, step in enumerate(self._steps, 1):
-                if self._hurried or self._over.is_set():
-                    break
-                self._taken = number
-                with trio.CancelScope() as self._scope:
-                    await self._take(step)
-            if not self._over.is_set():
+        for number, step in enumerate(self._steps, 1):
+            if self._hurried or self._over.is_set():
+                break
+            self._taken = number
+            with trio.CancelScope(shield=True) as self._scope:
+                await self._take(step)
+        if not self._over.is_set():
+            with trio.CancelScope(shield=True):
                 await self._kill()
 
     def note_started(self) -> None:

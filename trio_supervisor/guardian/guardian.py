@@ -28,6 +28,7 @@ from trio_supervisor.system.procfs import process
 if TYPE_CHECKING:
     from trio_supervisor.guardian.engines import Engines
 
+_NOW = int(socket.MSG_DONTWAIT)
 _TRIES = 200
 _BETWEEN_TRIES = 0.01
 PR_SET_NAME = 15
@@ -85,7 +86,7 @@ class Guardian:
     def _take_messages(self) -> None:
         while self._supervised:
             try:
-                received = wire.receive(self._link, socket.MSG_DONTWAIT)
+                received = wire.receive(self._link, _NOW)
             except BlockingIOError:
                 return
             except OSError:

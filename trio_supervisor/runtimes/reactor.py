@@ -9,8 +9,8 @@ happens.
 import logging
 import select
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 from enum import Enum, auto
 
 import trio
@@ -148,8 +148,10 @@ class Reactor:
         until = time.perf_counter() + SLICE
         flows: set[Flow | None] = set()
         for fd, watch in ready:
-            with self._kept_going(fd):
+            try:
                 await watch.room()
+            except Exception:
+                self._give_up(fd)
             flows.add(self._call(self._outputs, fd, watch))
             if time.perf_counter() >= until:
                 await trio.lowlevel.checkpoint()
@@ -163,15 +165,13 @@ class Reactor:
     def _call(self, watches: _Watches, fd: int, watch: _Watch) -> Flow | None:
         # It may be forgotten since it was found ready, and the number belong to something else by now.
         if watches.holds(fd, watch):
-            with self._kept_going(fd):
+            try:
                 return watch.readable(fd)
+            except Exception:
+                self._give_up(fd)
         return None
 
-    @contextmanager
-    def _kept_going(self, fd: int) -> Iterator[None]:
-        try:
-            yield
-        except Exception:
-            # Asked again, it would most likely raise again, for ever.
-            _log.exception("a callback for descriptor %d failed; it is not watched any more", fd)
-            self.forget(fd)
+    def _give_up(self, fd: int) -> None:
+        """To be called where its callback has raised: asked again, it would most likely raise again, for ever."""
+        _log.exception("a callback for descriptor %d failed; it is not watched any more", fd)
+        self.forget(fd)

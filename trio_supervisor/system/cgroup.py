@@ -61,6 +61,13 @@ class Cgroup:
         """Whether anybody lives in it or below it; a zombie does not."""
         return any(populated(path) for path in self.directories)
 
+    def is_over(self) -> bool:
+        """Whether nobody lives in it any more. One that has counted nothing is mostly gone by then: the kernel removes
+        only what is empty, so one call does for five.
+        """
+        counted_nothing = self.memory is None and self.pids is None
+        return (counted_nothing and self.tree is not None and _remove_one(self.tree)) or not self.populated()
+
     def remove(self) -> bool:
         """Remove it with the groups that the child has made in it; False if it can't be, as somebody lives in it."""
         left = [path for path in self.directories if not remove(path)]

@@ -20,6 +20,8 @@ NOT_NOW = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
 """Error numbers of a packet that could be sent later: too many descriptors of this user are under way, for one."""
 
 _INLINE, _IN_MEMORY_FILE = b"i", b"m"
+_CLOEXEC, _CUT_OFF = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_CTRUNC)
+"""As plain numbers: an operation on flags takes longer than the system call."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -88,12 +90,12 @@ def receive(end: socket.socket, flags: int = 0) -> tuple[Message, list[int]] | N
 
 def _receive_packet(end: socket.socket, flags: int) -> tuple[bytes, list[int]]:
     size = MOST_DESCRIPTORS * array.array("i").itemsize
-    packet, ancillary, found, _ = end.recvmsg(LONGEST + 1, socket.CMSG_SPACE(size), flags | socket.MSG_CMSG_CLOEXEC)
+    packet, ancillary, found, _ = end.recvmsg(LONGEST + 1, socket.CMSG_SPACE(size), flags | _CLOEXEC)
     fds = array.array("i")
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-    if found & socket.MSG_CTRUNC:
+    if found & _CUT_OFF:
         while fds:
             os.close(fds.pop())
     return packet, list(fds)

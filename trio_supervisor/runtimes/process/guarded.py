@@ -63,6 +63,8 @@ class GuardedSpawner:
         """Where there may be containers of this instance."""
         self._outbox: Outbox | None = None
         self._children: Children | None = None
+        self._surely_no_strays = False
+        """There were none, and nobody has ended since."""
         self._numbers = 0
         self._losses: deque[float] = deque(maxlen=MOST_LOSSES)
         self._local: LocalSpawner | None = None
@@ -131,8 +133,11 @@ class GuardedSpawner:
         """Whether the guardian has children, or we have, that are no leaders."""
         if self._children is None or self._losses:
             return True
-        children = self._children.read()
-        return children is None or not children <= self._known.keys()
+        # Many end at once mostly, and the list is long then. What descends from one of them was seen when it was read.
+        if not self._surely_no_strays:
+            children = self._children.read()
+            self._surely_no_strays = children is not None and children <= self._known.keys()
+        return not self._surely_no_strays
 
     # The guardian
 
@@ -221,6 +226,7 @@ class GuardedSpawner:
             case ("failed", int(number), str(step), int(code), str(words)):
                 self._births.pop(number)[0].fail(BirthError(step, code, words))
             case ("ended", int(pid), int(code), int(status)):
+                self._surely_no_strays = False
                 # It may be one of which we have not heard, as there was no room for its descriptor.
                 if (known := self._known.pop(pid, None)) is not None:
                     known.leader.told_ended(exit_of(code, status))

@@ -214,7 +214,7 @@ class Tree:
         """Whether a few system calls can tell that nobody is left; if they can't, that means nothing."""
         if self._number_in_use() or self._spawner.may_have_strays():
             return False
-        return self._cgroup is None or not self._cgroup.populated()
+        return self._cgroup is None or self._cgroup.is_over()
 
     def _number_in_use(self) -> bool:
         """Whether any process, group or session bears the leader's number.
