@@ -90,7 +90,8 @@ class ProcessLife:
         try:
             self._open_notify_socket()
             for _ in range(MOST_BIRTHS):
-                await trio.lowlevel.checkpoint()
+                # No turn of the loop for it: to wait for the birth is one.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 if self._killed:
                     raise StartError("killed before it was started")
                 if await self._is_born():
