@@ -156,7 +156,7 @@ class ScriptedRuntime:
 class ScriptedLife:
     """One life that follows its script."""
 
-    self_contained = False
+    starts_at_once = False
     pid: int | None = None
 
     def __init__(self, script: Script, launch: Launch, note: Callable[[str, str], None]) -> None:

@@ -3,7 +3,7 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -502,6 +502,36 @@ async def test_keyboard_interrupt_of_a_permanent_task_starts_nothing_again(autoj
 
     assert runs == 1
     assert trio.current_time() == 0
+
+
+@pytest.mark.parametrize("deep", [False, True])
+async def test_who_is_interrupted_has_the_others_stopped_in_order_and_not_cancelled(
+    autojump_clock: MockClock, deep: bool
+) -> None:
+    ends: list[tuple[float, str]] = []
+
+    def tidy(name: str, seconds: float) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(seconds)
+                ends.append((trio.current_time(), name))
+
+        return run
+
+    async def interrupted() -> None:
+        await trio.sleep(1)
+        raise KeyboardInterrupt
+
+    children = (task("a", tidy("a", 2)), task("b", interrupted), task("c", tidy("c", 3)))
+    with pytest.raises(KeyboardInterrupt):
+        async with Supervisor(*([supervisor("team", *children, profile="otp")] if deep else children), profile="otp"):
+            await trio.sleep(60)
+
+    # The last that was started is the first to be stopped, and each is waited for.
+    assert ends == [(4, "c"), (6, "a")]
 
 
 async def test_the_spec_of_a_template_is_had_by_its_id(autojump_clock: MockClock) -> None:

@@ -53,7 +53,7 @@ async def test_a_failure_is_void_when_nobody_was_there_to_hear_the_answer_but_no
 class Owned:
     """A life whose port changes hands."""
 
-    self_contained = False
+    starts_at_once = False
     pid: int | None = None
 
     def __init__(self) -> None:

@@ -113,7 +113,7 @@ class PlayerRuntime:
 class PlayerLife:
     """One life: its start follows the plan, its end is noted before anybody can act on it."""
 
-    self_contained = False
+    starts_at_once = False
     pid: int | None = None
 
     def __init__(self, runtime: PlayerRuntime, launch: Launch) -> None:

@@ -1,7 +1,6 @@
 """One life of one child: its cancel scopes, the tasks of its probes, its stop, its end."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 
 import trio
 
@@ -26,8 +25,17 @@ _INTERRUPTED = Exit(How.RAISED, detail="interrupted")
 class ChildLife(Hearing):
     """From the order to start until nothing of it is left; tells what happens by `post`."""
 
-    def __init__(self, kept: Kept, order: StartChild, world: World, post: Callable[[Fact], None]) -> None:
+    def __init__(
+        self,
+        kept: Kept,
+        order: StartChild,
+        world: World,
+        post: Callable[[Fact], None],
+        interrupt: Callable[[BaseException], None],
+    ) -> None:
+        """`interrupt`: takes what is nobody's exit (KeyboardInterrupt) and ends everything."""
         super().__init__(kept, order, world, post)
+        self._interrupt = interrupt
         self.card: object = None
         """How this life describes itself, as its probes have seen it last."""
         self._probing: Probing | None = None
@@ -39,28 +47,27 @@ class ChildLife(Hearing):
         self.life: Life = kept.runtime.life(self)
 
     async def run(self) -> None:
-        """Live. Cancellation from outside does not reach in: only `stop` ends a life before its time."""
-        # Its probes, which may have been added since its runtime was made, keep nothing out.
-        contained = self.life.self_contained and not self._kept.spec.probes
-        with nullcontext() if contained else trio.CancelScope(shield=True):
-            exit = _INTERRUPTED
-            try:
-                exit = await self._live()
-            except BaseException:
-                # It is nobody's exit (KeyboardInterrupt) and ends everything: before anybody starts this child again.
-                self._post(ShutdownAsked("interrupted"))
-                raise
-            finally:
-                # Whatever happened: else its end is waited for in vain.
-                self.over = True
-                if self._stop is not None:
-                    self._stop.note_over()
-                if self._probing is not None:
-                    self._probing.close()
-                if self._world.has_secrets():
-                    exit = redacted(exit, self._world.redact)
-                exit = self._with_last_lines(exit)
-                self._post(Exited(self._kept.spec.id, self.generation, exit, self._world.draw()))
+        """Live. To be run where no cancellation from outside reaches: only `stop` ends a life before its time."""
+        exit = _INTERRUPTED
+        try:
+            exit = await self._live()
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # noqa: ASYNC103 -- raised where it reaches no other life
+            # Before anybody starts this child again.
+            self._post(ShutdownAsked("interrupted"))
+            self._interrupt(error)
+        finally:
+            # Whatever happened: else its end is waited for in vain.
+            self.over = True
+            if self._stop is not None:
+                self._stop.note_over()
+            if self._probing is not None:
+                self._probing.close()
+            if self._world.has_secrets():
+                exit = redacted(exit, self._world.redact)
+            exit = self._with_last_lines(exit)
+            self._post(Exited(self._kept.spec.id, self.generation, exit, self._world.draw()))
 
     async def _live(self) -> Exit:
         if self._stop_begun:
@@ -81,7 +88,7 @@ class ChildLife(Hearing):
 
     async def _start(self) -> bool:
         """False: somebody wants it down meanwhile."""
-        if self.life.self_contained:
+        if self.life.starts_at_once:
             await self.life.start()
             return True
         with trio.CancelScope() as scope:

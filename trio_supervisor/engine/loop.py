@@ -210,7 +210,7 @@ class Loop(ABC):
         self._begun = True
         try:
             async with trio.open_nursery() as nursery:
-                self._lives.nursery = nursery
+                self._lives.open(nursery)
                 try:
                     if not self.path:
                         self.accounts.begin(nursery.start_soon)
@@ -220,6 +220,7 @@ class Loop(ABC):
                     await self._serve()
                 finally:
                     await self._end()  # noqa: ASYNC102 -- shields itself, and the stop deadline bounds it
+                    self._lives.close()
                     self._hooks.close(self._end_by - trio.current_time())
                     if not self.path:
                         self.accounts.close()

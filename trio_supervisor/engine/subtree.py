@@ -63,7 +63,7 @@ class SubtreeRuntime:
 class SubtreeLife:
     """One inner supervisor, from its start to the end of its last child."""
 
-    self_contained = False
+    starts_at_once = True
     pid: int | None = None
 
     def __init__(self, inner: Inner) -> None:

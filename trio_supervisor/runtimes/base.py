@@ -136,8 +136,8 @@ class Life(Protocol):
         """
 
     @property
-    def self_contained(self) -> bool:
-        """Whether it starts without waiting, and `wait` keeps out cancellation from outside by itself."""
+    def starts_at_once(self) -> bool:
+        """Whether `start` never waits: then nobody needs to be able to cancel it."""
 
     @property
     def pid(self) -> int | None:

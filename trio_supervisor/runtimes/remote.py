@@ -35,7 +35,7 @@ class RemoteRuntime:
 class RemoteLife:
     """One time of watching."""
 
-    self_contained = False
+    starts_at_once = False
     pid: int | None = None
 
     def __init__(self, spec: RemoteSpec) -> None:

@@ -25,8 +25,6 @@ class TaskRuntime:
     def __init__(self, spec: ChildSpec) -> None:
         if not isinstance(spec.run, TaskSpec):
             raise SpecError(f"child {spec.id!r}: not a task")
-        self._alone = not spec.probes
-        """Whether nothing runs beside it that belongs to its life."""
         self._function: Function | None = None
         self._obstacle = ""
         try:
@@ -42,7 +40,7 @@ class TaskRuntime:
 
     def life(self, launch: Launch) -> Life:
         """A new call of the function."""
-        return TaskLife(self._function, self._obstacle, launch, self_contained=self._alone)
+        return TaskLife(self._function, self._obstacle, launch)
 
     def close(self) -> None:
         """Nothing is kept."""
@@ -51,15 +49,15 @@ class TaskRuntime:
 class TaskLife:
     """One call of the function."""
 
-    __slots__ = ("_asked", "_function", "_launch", "_obstacle", "_overdue", "_scope", "self_contained")
+    __slots__ = ("_asked", "_function", "_launch", "_obstacle", "_overdue", "_scope")
+    starts_at_once = True
     pid: int | None = None
 
-    def __init__(self, function: Function | None, obstacle: str, launch: Launch, *, self_contained: bool) -> None:
+    def __init__(self, function: Function | None, obstacle: str, launch: Launch) -> None:
         self._function = function
         self._obstacle = obstacle
         self._launch = launch
-        self._scope = trio.CancelScope(shield=self_contained)
-        self.self_contained = self_contained
+        self._scope = trio.CancelScope()
         self._asked = False
         self._overdue = False
 

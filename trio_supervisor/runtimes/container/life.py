@@ -63,7 +63,7 @@ CONNECT = 2.0
 class ContainerLife:
     """A `Life` that can be talked to and runs commands (see `trio_supervisor.runtimes.base`)."""
 
-    self_contained = False
+    starts_at_once = False
 
     def __init__(self, setting: Setting, lease: PortLease | None, find: Callable[[], Listener], undead: Undead) -> None:
         """`find` gives its engine, or raises StartError; `undead`: what could not be killed of the lives before."""

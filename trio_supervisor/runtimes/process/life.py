@@ -51,7 +51,7 @@ _numbers = count(1)
 class ProcessLife:
     """A `Life` that owns ports and runs commands (see `trio_supervisor.runtimes.base`)."""
 
-    self_contained = False
+    starts_at_once = False
 
     def __init__(
         self, process: ProcessSpec, launch: Launch, lease: PortLease | None, notifying: Notifying | None = None
