@@ -245,7 +245,7 @@ async def test_what_has_not_loaded_its_program_yet_is_waited_for_and_killed(wind
 
     with trio.fail_after(10):
         await kill_lost(marker, newborn.has_nobody)
-        await leader.ended.wait()
+        await leader.wait()
 
     assert leader.take_exit(spare_group=False) == Exit(How.SIGNALED, signal=9)
     leader.close()

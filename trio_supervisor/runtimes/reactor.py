@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from enum import Enum, auto
+from typing import Protocol
 
 import trio
 
@@ -66,8 +67,22 @@ def current_reactor() -> "Reactor":
         return reactor
 
 
+class Source(Protocol):
+    """What is read as soon as there is something, and there is room for it."""
+
+    @property
+    def readable(self) -> Readable:
+        """Reads."""
+
+    @property
+    def room(self) -> Room:
+        """Waits for room."""
+
+
 @record
-class _Watch:
+class _Calls:
+    """A `Source` of two callbacks."""
+
     readable: Readable
     room: Room
 
@@ -77,26 +92,26 @@ async def always_room() -> None:
 
 
 class _Watches:
-    """The descriptors that one task watches, each with what is called for it."""
+    """The descriptors that one task watches, each with what reads it."""
 
     # `selectors` does the same for every system, at three times the cost: two such calls are a part of each birth.
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._of: dict[int, _Watch] = {}
+        self._of: dict[int, Source] = {}
 
-    def add(self, fd: int, watch: _Watch) -> None:
+    def add(self, fd: int, source: Source) -> None:
         self._epoll.register(fd, select.EPOLLIN)
-        self._of[fd] = watch
+        self._of[fd] = source
 
     def remove(self, fd: int) -> None:
         if self._of.pop(fd, None) is not None and not self._epoll.closed:
             self._epoll.unregister(fd)
 
-    def holds(self, fd: int, watch: _Watch) -> bool:
-        return self._of.get(fd) is watch
+    def holds(self, fd: int, source: Source) -> bool:
+        return self._of.get(fd) is source
 
-    async def ready(self) -> list[tuple[int, _Watch]]:
+    async def ready(self) -> list[tuple[int, Source]]:
         """Wait until there are some."""
         await trio.lowlevel.wait_readable(self._epoll.fileno())
         return [(fd, self._of[fd]) for fd, _ in self._epoll.poll(0, max(1, len(self._of)))]
@@ -115,14 +130,18 @@ class Reactor:
 
     def watch_exit(self, fd: int, readable: Readable) -> None:
         """Call `readable(fd)` as soon as `fd`, which tells an exit, can be read."""
-        self._exits.add(fd, _Watch(readable, always_room))
+        self._exits.add(fd, _Calls(readable, always_room))
 
     def watch_output(self, fd: int, readable: Readable, room: Room = always_room) -> None:
         """Call `readable(fd)` whenever `fd`, which carries output, can be read and there is `room`.
 
         The descriptors take turns.
         """
-        self._outputs.add(fd, _Watch(readable, room))
+        self._outputs.add(fd, _Calls(readable, room))
+
+    def watch_source(self, fd: int, source: Source) -> None:
+        """The same for what is both in one, of which there are many."""
+        self._outputs.add(fd, source)
 
     def forget(self, fd: int) -> None:
         """Never call back for `fd` again; to be called before it is closed. Harmless when it is not watched."""
@@ -133,8 +152,8 @@ class Reactor:
         """Tell exits until cancelled."""
         with closing(self._exits):
             while True:
-                for fd, watch in await self._exits.ready():
-                    self._call(self._exits, fd, watch)
+                for fd, source in await self._exits.ready():
+                    self._call(self._exits, fd, source)
 
     async def serve_outputs(self) -> None:
         """Tell output until cancelled."""
@@ -143,16 +162,16 @@ class Reactor:
                 if breath := await self._one_turn_each(await self._outputs.ready()):
                     await trio.sleep(breath)
 
-    async def _one_turn_each(self, ready: list[tuple[int, _Watch]]) -> float:
+    async def _one_turn_each(self, ready: list[tuple[int, Source]]) -> float:
         """Returns how long it is best to let more come before the next turn."""
         until = time.perf_counter() + SLICE
         flows: set[Flow | None] = set()
-        for fd, watch in ready:
+        for fd, source in ready:
             try:
-                await watch.room()
+                await source.room()
             except Exception:
                 self._give_up(fd)
-            flows.add(self._call(self._outputs, fd, watch))
+            flows.add(self._call(self._outputs, fd, source))
             if time.perf_counter() >= until:
                 await trio.lowlevel.checkpoint()
                 until = time.perf_counter() + SLICE
@@ -162,11 +181,11 @@ class Reactor:
             return LONG_BREATH
         return BREATH if Flow.FLOOD in flows else 0.0
 
-    def _call(self, watches: _Watches, fd: int, watch: _Watch) -> Flow | None:
+    def _call(self, watches: _Watches, fd: int, source: Source) -> Flow | None:
         # It may be forgotten since it was found ready, and the number belong to something else by now.
-        if watches.holds(fd, watch):
+        if watches.holds(fd, source):
             try:
-                return watch.readable(fd)
+                return source.readable(fd)
             except Exception:
                 self._give_up(fd)
         return None

@@ -285,7 +285,7 @@ class GuardedSpawner:
         leader = Leader(lost.pid, lost.pidfd, 0)
         leader.watch()
         leader.abandon()
-        self._ending = [each for each in (*self._ending, leader) if not each.ended.is_set()]
+        self._ending = [each for each in (*self._ending, leader) if not each.ended]
 
     def _replace(self, lost: Launched) -> None:
         now = trio.current_time()
@@ -307,7 +307,7 @@ class GuardedSpawner:
             await self._end(self._guardian)
         with trio.move_on_after(FAREWELL):
             for ending in self._ending:
-                await ending.ended.wait()
+                await ending.wait()
         self.cgroups.close()
         return self._last_words or ([], [])
 

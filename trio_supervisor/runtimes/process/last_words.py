@@ -32,6 +32,8 @@ _NUMBER = re.compile(r"(?<![\w.])\d{2,5}(?![\w.])")
 class LastWords:
     """Keeps the end of what a child says, both streams in one."""
 
+    __slots__ = ("_tail",)
+
     def __init__(self) -> None:
         self._tail = b""
 

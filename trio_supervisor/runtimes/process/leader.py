@@ -18,6 +18,8 @@ from trio_supervisor.runtimes.reactor import current_reactor
 class Leader:
     """One spawned process, leader of its own session and group, from its birth on."""
 
+    __slots__ = ("_abandoned", "_at_end", "_news", "_pidfd", "_watched", "ended", "exit", "pid", "reaped", "started")
+
     def __init__(self, pid: int, pidfd: int, started: int) -> None:
         """`pidfd` belongs to the leader from now on; `started`: as in `system.procfs.Process`."""
         self.pid = pid
@@ -26,7 +28,8 @@ class Leader:
         """Whether its number may belong to somebody else."""
         self.exit: Exit | None = None
         """How it has ended, once the status is taken."""
-        self.ended = trio.Event()
+        self.ended = False
+        self._news = trio.Event()
         self._pidfd = pidfd
         self._watched = False
         self._at_end: Callable[[], None] | None = None
@@ -34,10 +37,20 @@ class Leader:
 
     def watch(self, at_end: Callable[[], None] | None = None) -> None:
         """See its end by ourselves: its parent is this process, or nobody who tells us. Harmless when repeated."""
-        if not self._watched and not self.ended.is_set():
+        if not self._watched and not self.ended:
             self._watched = True
             self._at_end = at_end
             current_reactor().watch_exit(self._pidfd, self._seen_ended)
+
+    async def wait(self) -> None:
+        """Wait for its end, or for `stir`."""
+        await self._news.wait()
+
+    def stir(self) -> None:
+        """Wake up who waits, though it has not ended: there is something to look at."""
+        if not self.ended:
+            news, self._news = self._news, trio.Event()
+            news.set()
 
     def told_ended(self, exit: Exit) -> None:
         """The guardian has taken its status, and with it its number."""
@@ -78,7 +91,7 @@ class Leader:
         """Nobody waits for it any more: when it ends after all, or has, no zombie stays, and `then` is called."""
         self._abandoned = True
         self._at_end = then or self._at_end
-        if self.ended.is_set():
+        if self.ended:
             self._end()
 
     def close(self) -> None:
@@ -97,7 +110,8 @@ class Leader:
         self._end()
 
     def _end(self) -> None:
-        self.ended.set()
+        self.ended = True
+        self._news.set()
         if self._abandoned:
             self.take_exit(spare_group=False)
             self.close()

@@ -17,9 +17,10 @@ from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.input import InputPipe
-from trio_supervisor.runtimes.process.last_words import LastWords, ports_in
+from trio_supervisor.runtimes.process.last_words import ports_in
+from trio_supervisor.runtimes.process.mouth import Mouth
 from trio_supervisor.runtimes.process.notify import Notifying, NotifySocket
-from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, OutputPipe
+from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, LifePipe
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.runtimes.process.sampling import Ceilings
 from trio_supervisor.runtimes.process.setting import Setting
@@ -65,11 +66,11 @@ class ProcessLife:
         self._newborn: Newborn | None = None
         """A birth that is under way."""
         self._tree: Tree | None = None
-        self._pipes: tuple[OutputPipe, ...] = ()
+        self._pipes: tuple[LifePipe, ...] = ()
         self._killed = False
         self._marker = ""
         self._input: InputPipe | None = None
-        self._last_words = LastWords()
+        self._mouth: Mouth | None = None
         self._cgroup: Cgroup | None = None
         self._ceilings: Ceilings | None = None
 
@@ -179,10 +180,14 @@ class ProcessLife:
         self._input = newborn.input()
         if self._input is not None:
             self._input.taken = partial(self._launch.report, WasActive())
-        self._pipes = (self._pipe(newborn.stdout, Stream.STDOUT),)
-        if newborn.stderr != newborn.stdout:
-            self._pipes += (self._pipe(newborn.stderr, Stream.STDERR),)
+        self._listen(newborn)
         return True
+
+    def _listen(self, newborn: Newborn) -> None:
+        mouth = self._mouth = Mouth(self._launch, self._setting.output)
+        self._pipes = (LifePipe(newborn.stdout, Stream.STDOUT, mouth),)
+        if newborn.stderr != newborn.stdout:
+            self._pipes += (LifePipe(newborn.stderr, Stream.STDERR, mouth),)
 
     async def wait(self) -> Exit:
         """Wait until nothing is left of the process and all that it has started; see `Tree.wait_over`.
@@ -341,9 +346,12 @@ class ProcessLife:
 
     async def _explained(self, exit: Exit) -> Exit:
         """With the holder of the port, where the child says that it could not have it."""
-        if exit.clean or exit.how is not How.EXITED or not self._last_words.tell_of_an_address_in_use:
+        if exit.clean or exit.how is not How.EXITED or self._mouth is None:
             return exit
-        own = self._last_words.port_in_use(self._setting.port)
+        last_words = self._mouth.last_words
+        if not last_words.tell_of_an_address_in_use:
+            return exit
+        own = last_words.port_in_use(self._setting.port)
         ports = ports_in(self._setting.command) if own is None else [own]
         for port in ports:
             if holder := await in_thread(holder_of, port):
@@ -370,15 +378,3 @@ class ProcessLife:
                 nursery.start_soon(watch)
             yield
             nursery.cancel_scope.cancel()
-
-    def _pipe(self, fd: int, stream: Stream) -> OutputPipe:
-        return OutputPipe(fd, self._taker(stream), self._launch.room, partial(self._launch.at_once, stream))
-
-    def _taker(self, stream: Stream) -> Callable[[bytes], None]:
-        output, last_words = self._setting.output, self._last_words
-
-        def take(chunk: bytes) -> None:
-            last_words.add(chunk)
-            output(stream, chunk)
-
-        return take

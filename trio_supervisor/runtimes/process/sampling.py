@@ -28,6 +28,7 @@ NEARLY = 0.9
 """So much of the memory ceiling is worth a warning."""
 
 _KILLED = Exit(How.SIGNALED, signal=SIGKILL)
+_NOTHING: frozenset[str] = frozenset()
 
 
 @record
@@ -44,6 +45,21 @@ class Sample:
 
 class Ceilings:
     """Watches one life, and knows at its end whether it was for want of memory. Made right before the start."""
+
+    __slots__ = (
+        "_cgroup",
+        "_count_tasks",
+        "_kernel_counts",
+        "_kill",
+        "_killed_for",
+        "_kills_before",
+        "_limit_reached",
+        "_limits",
+        "_members",
+        "_memory_matters",
+        "_say",
+        "_told",
+    )
 
     def __init__(
         self,
@@ -63,7 +79,7 @@ class Ceilings:
         self._say = say
         self._limit_reached = limit_reached
         self._kill = kill
-        self._told: frozenset[str] = frozenset()
+        self._told = _NOTHING
         self._killed_for: Exit | None = None
         self._kills_before = MACHINE.at_start()
         self._memory_matters = limits.memory is not None or limits.memory_soft is not None

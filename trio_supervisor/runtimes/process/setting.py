@@ -25,6 +25,8 @@ from trio_supervisor.workspaces import make as make_workspace
 class Setting:
     """What one life is given, and where its output goes."""
 
+    __slots__ = ("_launch", "_lease", "_secrets", "_workspace", "account", "process", "redacted")
+
     def __init__(self, process: ProcessSpec, launch: Launch, lease: PortLease | None) -> None:
         self.process = process
         self.account: Account = NOBODY_ELSE

@@ -39,6 +39,18 @@ _BLIND_PATIENCE = 1.0
 class Tree:
     """A process that leads its session, and all that descends from it."""
 
+    __slots__ = (
+        "_asked",
+        "_cgroup",
+        "_give_up_at",
+        "_killed",
+        "_last_signal",
+        "_marker",
+        "_spawner",
+        "_waiting",
+        "leader",
+    )
+
     def __init__(self, leader: Leader, spawner: Spawner, marker: str, cgroup: Cgroup | None = None) -> None:
         """`marker`: the token of this life (see `system.lineage`), which the leader's environment has. `cgroup`: what
         it was born in; whoever made that removes it.
@@ -50,9 +62,10 @@ class Tree:
         self._asked = False
         self._last_signal = 0
         """What the whole tree was asked with, and only the leader's group has got so far."""
-        self._killed = trio.Event()
+        self._killed = False
         self._give_up_at = math.inf
         self._waiting: trio.CancelScope | None = None
+        """For those that the leader has left behind."""
 
     @property
     def pid(self) -> int | None:
@@ -87,15 +100,16 @@ class Tree:
 
     def kill(self) -> None:
         """SIGKILL to all of it, again and again if need be; what lives `KILL_PATIENCE` after the first is given up."""
-        if not self._killed.is_set():
+        if not self._killed:
             self._spawner.hurry()
-        self._killed.set()
+        self._killed = True
         with suppress(PermissionError):
             self.leader.signal(signal.SIGKILL, group=True)
         self._kill_cgroup()
         self._give_up_at = min(self._give_up_at, trio.current_time() + KILL_PATIENCE)
+        self.leader.stir()
         if self._waiting is not None:
-            self._waiting.deadline = self._give_up_at
+            self._waiting.cancel()
 
     def _kill_cgroup(self) -> None:
         if self._cgroup is not None and not self._cgroup.kill():
@@ -126,9 +140,13 @@ class Tree:
 
     async def wait_leader(self) -> bool:
         """Wait for the leader's end; False if it was killed and did not end within `KILL_PATIENCE`."""
-        with trio.CancelScope(deadline=self._give_up_at) as self._waiting:
-            await self.leader.ended.wait()
-        return self.leader.ended.is_set()
+        while not self.leader.ended and self._give_up_at == math.inf:
+            await self.leader.wait()
+        if not self.leader.ended:
+            with trio.move_on_at(self._give_up_at):
+                while not self.leader.ended:
+                    await self.leader.wait()
+        return self.leader.ended
 
     async def wait_over(self) -> Exit:
         """Wait until nothing is left; returns the leader's exit.
@@ -146,31 +164,31 @@ class Tree:
     async def _all_over(self) -> Exit:
         if not await self.wait_leader():
             rest = await self.members()
-            if not self.leader.ended.is_set():
+            if not self.leader.ended:
                 self.leader.abandon()
                 return self._unkillable(rest)
-        exit = self.leader.take_exit(spare_group=self._asked and not self._killed.is_set())
+        exit = self.leader.take_exit(spare_group=self._asked and not self._killed)
         rest = [] if self._asked and await self._is_rest_gone() else await self._sweep()
         self.leader.close()
         return self._unkillable(rest) if rest else exit
 
     async def _is_rest_gone(self) -> bool:
         """Wait until nobody is left (True), or `kill`."""
-        while not self._killed.is_set():
+        while not self._killed:
             if self._surely_empty():
                 return True
             rest = await self.members()
             if not rest:
                 return True
             self._ask_others(rest)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._wait_fewer, rest, nursery.cancel_scope)
-                await self._killed.wait()
-                nursery.cancel_scope.cancel()
+            with trio.CancelScope() as self._waiting:
+                # During the search it may have come to that.
+                if not self._killed:
+                    await self._wait_fewer(rest)
         return False
 
-    async def _wait_fewer(self, rest: list[Process], over: trio.CancelScope) -> None:
-        """Wait until the cgroup is empty, or else until one of `rest` is gone; then cancel `over`."""
+    async def _wait_fewer(self, rest: list[Process]) -> None:
+        """Wait until the cgroup is empty, or else until one of `rest` is gone."""
         try:
             events = None if self._cgroup is None else self._cgroup.open_events()
         except OSError:  # no descriptors
@@ -180,9 +198,8 @@ class Tree:
                 if events.populated():
                     while events.populated():
                         await trio.lowlevel.wait_readable(events.fileno())
-                    over.cancel()
                     return
-        await _wait_end(rest[0], over)
+        await _wait_end(rest[0])
 
     def _ask_others(self, rest: list[Process]) -> None:
         """Ask, once, those that are in groups of their own: their leader is gone, and nobody else will."""
@@ -236,8 +253,8 @@ class Tree:
         return Exit(How.UNKILLABLE, code=code, detail="pids " + ", ".join(names))
 
 
-async def _wait_end(member: Process, over: trio.CancelScope) -> None:
-    """Wait for the end of a process that is no child of ours, then cancel `over`."""
+async def _wait_end(member: Process) -> None:
+    """Wait for the end of a process that is no child of ours."""
     with suppress(ProcessLookupError):
         try:
             pidfd = os.pidfd_open(member.pid)
@@ -250,7 +267,6 @@ async def _wait_end(member: Process, over: trio.CancelScope) -> None:
                 await trio.lowlevel.wait_readable(pidfd)
             finally:
                 os.close(pidfd)
-    over.cancel()
 
 
 def _group_exists(number: int) -> bool:
