@@ -17,7 +17,6 @@ from attrs import define, field
 from trio_supervisor.cli import exit_codes, leftovers, outcome, style
 from trio_supervisor.cli.console import Console, Format
 from trio_supervisor.cli.consoles import Closing, Consoles
-from trio_supervisor.cli.json_format import JsonFormat
 from trio_supervisor.cli.signals import act_on, received
 from trio_supervisor.cli.text_format import TextFormat
 from trio_supervisor.cli.wording import Tone
@@ -277,7 +276,9 @@ class _Run:
 
         opened = None if self.upstart is None else self.upstart.log_opened
         self.own_log = OwnLog(self.options.log_file, partial(console.say, tone=Tone.WARNING), opened)
-        return Console(self.own_log, JsonFormat() if self.options.log_format == "json" else TimedFormat()), self.own_log
+        return Console(
+            self.own_log, _json_format() if self.options.log_format == "json" else TimedFormat()
+        ), self.own_log
 
     def _reopen(self, hub: Hub) -> None:
         hub.reopen_logs()
@@ -286,10 +287,16 @@ class _Run:
 
     def _format(self) -> Format:
         if self.options.log_format == "json":
-            return JsonFormat()
+            return _json_format()
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         look = style.detect(terminal=os.isatty(_STDOUT), env=os.environ, encoding=encoding)
         return TextFormat(look, self.loaded.agents)
+
+
+def _json_format() -> Format:
+    from trio_supervisor.cli.json_format import JsonFormat  # noqa: PLC0415 -- few runs speak JSON
+
+    return JsonFormat()
 
 
 def _notifier(console: Consoles) -> "Notifier | None":

@@ -124,13 +124,20 @@ def build_supervisor(group: Group, running: dict[str, None]) -> SupervisorSpec:
         spec = draft.spec
         if not ids or spec is None:
             continue
-        exact = {group.own(name): condition for name, condition in spec.depends_on.items()}
-        depends_on = {id: condition for name, condition in exact.items() for id in group.ids_of(name)}
-        spec = attrs.evolve(
-            spec,
-            depends_on={id: exact.get(id, condition) for id, condition in depends_on.items()},
-            binds_to=tuple(dict.fromkeys(id for name in spec.binds_to for id in group.ids_of(name))),
-            run=spec.run if draft.inner is None else build_supervisor(draft.inner, running),
-        )
-        children += [attrs.evolve(spec, id=id) for id in ids]
+        if spec.depends_on or spec.binds_to:
+            spec = _by_ids(spec, group)
+        if draft.inner is not None:
+            spec = attrs.evolve(spec, run=build_supervisor(draft.inner, running))
+        children += [spec if id == spec.id else attrs.evolve(spec, id=id) for id in ids]
     return attrs.evolve(group.spec, children=tuple(children))
+
+
+def _by_ids(spec: ChildSpec, group: Group) -> ChildSpec:
+    """A spec whose siblings are named by their ids: of one with replicas all are meant."""
+    exact = {group.own(name): condition for name, condition in spec.depends_on.items()}
+    depends_on = {id: condition for name, condition in exact.items() for id in group.ids_of(name)}
+    return attrs.evolve(
+        spec,
+        depends_on={id: exact.get(id, condition) for id, condition in depends_on.items()},
+        binds_to=tuple(dict.fromkeys(id for name in spec.binds_to for id in group.ids_of(name))),
+    )

@@ -11,14 +11,16 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from trio_supervisor.output.appender import Appender
 from trio_supervisor.output.backlog import Backlog
-from trio_supervisor.output.looks import Writing
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.spec import LogFile, LogFormat, LogStream
+
+if TYPE_CHECKING:
+    from trio_supervisor.output.appender import Appender
 
 LIMIT_BYTES = 4 << 20
 """So much may wait for the disk."""
@@ -29,7 +31,7 @@ _FLOOD_BYTES = 1 << 14
 _PAUSE = 0.0002
 _TOO_SLOW = "the disk is too slow"
 
-_Job = tuple[Appender, bytes] | tuple[Appender, int] | Callable[[], None] | None
+_Job: TypeAlias = "tuple[Appender, bytes] | tuple[Appender, int] | Callable[[], None] | None"
 """What to write to a file, how much was dropped for it, something else to do, or that this is all."""
 
 _STREAMS = {
@@ -42,7 +44,9 @@ _STREAMS = {
 class Log:
     """What one child says, on its way into one file."""
 
-    def __init__(self, files: "LogFiles", appender: Appender, child: str, spec: LogFile) -> None:
+    def __init__(self, files: "LogFiles", appender: "Appender", child: str, spec: LogFile) -> None:
+        from trio_supervisor.output.looks import Writing  # noqa: PLC0415 -- most runs have no log file
+
         self._files = files
         self._appender = appender
         self._writing = Writing(child, spec.format)
@@ -93,24 +97,25 @@ class LogFiles:
         path = os.path.abspath(name.replace("{id}", child))
         appender = self._appenders.get(path)
         if appender is None:
-            appender = self._appenders[path] = Appender(path, spec, partial(self._tell, child))
+            appender = self._append(path, spec, child)
         self._users[appender] += 1
-        self._begin()
         return Log(self, appender, child, spec)
 
-    def open_raw(self, path: str, spec: LogFile, opened: Callable[[int], None] | None = None) -> Appender:
+    def open_raw(self, path: str, spec: LogFile, opened: Callable[[int], None] | None = None) -> "Appender":
         """A file that takes pieces as they are, for as long as this lasts; `opened`: see `Appender`."""
-        appender = self._appenders[path] = Appender(path, spec, partial(self._tell, ""), opened)
-        self._begin()
-        return appender
+        return self._append(path, spec, "", opened)
 
-    def _begin(self) -> None:
+    def _append(self, path: str, spec: LogFile, child: str, opened: Callable[[int], None] | None = None) -> "Appender":
+        from trio_supervisor.output.appender import Appender  # noqa: PLC0415 -- the same
+
+        appender = self._appenders[path] = Appender(path, spec, partial(self._tell, child), opened)
         if self._token is None:
             self._token = trio.lowlevel.current_trio_token()
             # A daemon: a write to a disk that is stuck can't be interrupted, and must not hold up the end.
             threading.Thread(target=self._run, name="log files", daemon=True).start()
+        return appender
 
-    def release(self, appender: Appender) -> None:
+    def release(self, appender: "Appender") -> None:
         """One child less writes to it; after the last one it is closed."""
         self._users[appender] -= 1
         if not self._users[appender]:
@@ -119,7 +124,7 @@ class LogFiles:
                 self._jobs.put((appender, refused))
             self._jobs.put(appender.finish)
 
-    def lost(self, appender: Appender) -> int:
+    def lost(self, appender: "Appender") -> int:
         """How many bytes for a file could never be written, or will not be."""
         return appender.lost + self._refused.get(appender, 0)
 
@@ -130,7 +135,7 @@ class LogFiles:
         """
         return self._backlog.full
 
-    def put(self, appender: Appender, data: bytes, *, dropped: bool) -> None:
+    def put(self, appender: "Appender", data: bytes, *, dropped: bool) -> None:
         """Have it written, or drop and count it."""
         if self._closed or dropped:
             self._refused[appender] = self._refused.get(appender, 0) + len(data)

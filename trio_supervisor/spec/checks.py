@@ -10,8 +10,8 @@ from attrs import Factory, frozen
 from trio_supervisor.errors import SpecError
 from trio_supervisor.spec.values import check_pattern, expand
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, 5.6.2
+_HEADER_VALUE = r"[\t\x20-\x7e]*"
 
 
 def split_address(text: str, name: str = "tcp") -> tuple[str, int]:
@@ -46,16 +46,16 @@ def check_url(text: str, name: str = "http") -> None:
 
 def check_method(method: str, name: str = "http") -> None:
     """Raise SpecError unless HTTP could have such a method."""
-    if not _TOKEN.fullmatch(method):
+    if not re.fullmatch(_TOKEN, method):
         raise SpecError(f"{name}: {method!r} is not a method")
 
 
 def check_headers(headers: Mapping[str, str], kind: str = "http") -> None:
     """Raise SpecError unless HTTP could have such headers; `kind` begins the message."""
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name):
+        if not re.fullmatch(_TOKEN, name):
             raise SpecError(f"{kind}: headers: {name!r} is not the name of a header")
-        if not _HEADER_VALUE.fullmatch(value):
+        if not re.fullmatch(_HEADER_VALUE, value):
             raise SpecError(f"{kind}: headers: {name}: the value {value!r} must be printable ASCII")
 
 

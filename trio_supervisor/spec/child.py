@@ -41,12 +41,12 @@ FLEET_CODES = ExitCodes(success=(0,), restart=(75,), hold=(78,))
 FLEET_CRASHES = 5
 """So many startup crashes, or ends of the same kind, in a row hold a child in profile fleet."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_ID = r"[A-Za-z0-9][A-Za-z0-9-]{0,63}"
 
 
 def check_id(text: str) -> str:
     """Return `text` if it can be the id of a child; raises SpecError otherwise."""
-    if not _ID.fullmatch(text):
+    if not re.fullmatch(_ID, text):
         raise SpecError(f"id {text!r}: must be 1 to 64 letters, digits and hyphens, starting with a letter or digit")
     return text
 
@@ -57,7 +57,7 @@ def _check_backoff(_: object, __: object, backoff: "Backoff | None") -> None:
 
 
 def _check_account_name(_: object, __: object, name: str | None) -> None:
-    if name is not None and not _ID.fullmatch(name):
+    if name is not None and not re.fullmatch(_ID, name):
         raise SpecError(f"account {name!r}: must be 1 to 64 letters, digits and hyphens")
 
 

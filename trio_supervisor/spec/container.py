@@ -40,7 +40,7 @@ class Mount:
     def __post_init__(self) -> None:
         if not self.target.startswith("/"):
             raise SpecError(f"mounts: {self.target!r} must be an absolute path in the container")
-        if not self.is_path and not _VOLUME.fullmatch(self.source):
+        if not self.is_path and not re.fullmatch(_VOLUME, self.source):
             raise SpecError(f"mounts: {self.source!r} must be an absolute path, or the name of a volume")
 
     @property
@@ -52,7 +52,7 @@ class Mount:
         return f"{self.source}:{self.target}" + (":ro" if self.read_only else "")
 
 
-_VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+")
+_VOLUME = r"[A-Za-z0-9][A-Za-z0-9_.-]+"
 
 
 def parse_mount(text: str, directory: str | None = None) -> Mount:
@@ -85,7 +85,7 @@ class Publish:
         return f"{address}:{self.outer or '{port}'}:{self.inner or '{port}'}{udp}"
 
 
-_PUBLISH = re.compile(r"(?:(\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?([0-9]+|\{port\}):([0-9]+|\{port\})(?:/(tcp|udp))?")
+_PUBLISH = r"(?:(\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?([0-9]+|\{port\}):([0-9]+|\{port\})(?:/(tcp|udp))?"
 
 
 def parse_publish(text: str) -> Publish:
@@ -93,7 +93,7 @@ def parse_publish(text: str) -> Publish:
 
     Raises SpecError.
     """
-    match = _PUBLISH.fullmatch(text)
+    match = re.fullmatch(_PUBLISH, text)
     if match is None:
         raise SpecError(f"ports: {text!r} must be [ADDRESS:]OUTER:INNER, with /udp behind it if it is no TCP")
     address, outer, inner, protocol = match.groups()

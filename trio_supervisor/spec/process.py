@@ -49,12 +49,12 @@ class Inherit(Enum):
     NONE = "none"
 
 
-_PATTERN = re.compile(r"[^=\0*]+\*?")
+_PATTERN = r"[^=\0*]+\*?"
 
 
 def _check_inherit(_: object, __: object, value: "Inherit | tuple[str, ...]") -> None:
     for name in value if isinstance(value, tuple) else ():
-        if not _PATTERN.fullmatch(name):
+        if not re.fullmatch(_PATTERN, name):
             raise SpecError(f"inherit_env: {name!r} must be the name of a variable, or the beginning of names and '*'")
 
 
