@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
+import trio_supervisor
 from tests.cli.running import running
 from trio_supervisor import Supervisor, task
 
@@ -149,3 +150,20 @@ def test_a_plain_run_loads_what_it_needs_and_no_more(tmp_path: Path) -> None:
     assert not ELSEWHERE & loaded
     assert len(ours) < 235
     assert len(loaded) < 500
+
+
+def test_a_guardian_loads_little(tmp_path: Path) -> None:
+    root = Path(trio_supervisor.__file__).parent.parent
+    program = f"import sys; sys.path.insert(0, {str(root)!r}); import trio_supervisor.guardian.guardian"
+    told = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"{program}; print(*sys.modules)"],
+        capture_output=True,
+        timeout=PATIENCE,
+        check=True,
+        text=True,
+    )
+
+    loaded = set(told.stdout.split())
+    assert "trio_supervisor.guardian.quick" in loaded
+    assert not {"typing", "re", "subprocess", "trio", "attrs", "json", "threading"} & loaded
+    assert len(loaded) < 90

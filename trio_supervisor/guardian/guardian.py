@@ -14,7 +14,6 @@ import signal
 import socket
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from trio_supervisor.guardian.quick import CgroupError, QuickBirths
 from trio_supervisor.guardian.wards import Ward, kill_all
@@ -25,6 +24,8 @@ from trio_supervisor.system.cgroup_leaf import leave
 from trio_supervisor.system.lease import Lease
 from trio_supervisor.system.procfs import process
 
+TYPE_CHECKING = False
+"""Type checkers know the name; `typing` itself would be a tenth of what this program takes."""
 if TYPE_CHECKING:
     from trio_supervisor.guardian.engines import Engines
 

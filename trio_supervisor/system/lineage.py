@@ -12,11 +12,15 @@ import binascii
 import os
 import resource
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
 
 from trio_supervisor.system.procfs import NO_ROOM, Process
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+"""Type checkers know the name; the guardian needs nothing else of `typing`, which takes 1 MB."""
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 VARIABLE = "AGENT_LINEAGE"
 """Tokens with spaces between, the outermost supervisor's first."""
@@ -58,7 +62,7 @@ def carriers(processes: Iterable[Process], prefix: str) -> list[Process]:
     ]
 
 
-def owner_finder(owners: Mapping[str, T]) -> Callable[[int], T | None]:
+def owner_finder(owners: "Mapping[str, T]") -> "Callable[[int], T | None]":
     """Whose a process is, by its marks: tells for its number the owner whose token it bears. Costs about 25
     microseconds each; OSError as for `carriers`.
     """
