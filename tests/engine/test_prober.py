@@ -50,6 +50,43 @@ async def test_a_failure_is_void_when_nobody_was_there_to_hear_the_answer_but_no
     assert answers == [(2, False), (4, False)]
 
 
+async def test_a_command_that_was_under_way_while_nobody_ran_for_long_has_not_failed(mock_clock: MockClock) -> None:
+    mock_clock.autojump_threshold = 0.01
+    asked_at: list[float] = []
+    answers: list[tuple[float, bool]] = []
+
+    async def ask() -> Answer:
+        asked_at.append(trio.current_time())
+        await trio.sleep(0.3 if len(asked_at) > 1 else 100)
+        return Answer(True, "exit code 0")
+
+    @asynccontextmanager
+    async def open_probe(check: Check, target: Target, timeout: float) -> AsyncIterator[OpenProbe]:
+        yield OpenProbe(ask, heavy=True)
+
+    def answered(role: Role, answer: Answer) -> None:
+        answers.append((trio.current_time(), answer.ok))
+        nursery.cancel_scope.cancel()
+
+    life = ScriptedRuntime("a", [Script()], lambda child, what: None).life(Heard().launch())
+    async with trio.open_nursery() as nursery:
+        asked = Asked(
+            Role.HEALTH,
+            Health(Tcp("1"), period=1, timeout=0.5, jitter=0),
+            Target("a", None, None),
+            life,
+            answered,
+            lambda _: None,
+        )
+        nursery.start_soon(keep_asking, asked, open_probe)
+        await trio.sleep(1.2)
+        # Longer than a command has to be killed, too: nobody was there to do that.
+        mock_clock.jump(12)
+
+    assert asked_at == [1, pytest.approx(13.2)]
+    assert answers == [(pytest.approx(13.5), True)]
+
+
 class Owned:
     """A life whose port changes hands."""
 

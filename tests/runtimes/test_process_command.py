@@ -49,6 +49,18 @@ async def test_it_runs_in_the_place_of_the_child(tmp_path: os.PathLike[str]) -> 
     assert completed == Completed(0, f"{tmp_path}\nweb {port} 2 small\n".encode())
 
 
+async def test_commands_and_lives_are_numbered_in_one_row_so_that_none_is_taken_for_the_other() -> None:
+    """What is left of one is killed by its number: a command's would be that of a stranger's life."""
+    numbers: list[int] = []
+    for _ in range(3):
+        life, heard = life_of(*shell("echo $AGENT_LINEAGE"))
+        await live(life)
+        command = await life.run(shell("echo $AGENT_LINEAGE"), 10)
+        numbers += [int(said.split()[-1].rpartition(b":")[2]) for said in (heard.said(), command.output)]
+
+    assert numbers == list(range(numbers[0], numbers[0] + 6))
+
+
 async def test_only_the_last_4_kib_are_kept() -> None:
     life, _ = life_of("true")
 

@@ -18,6 +18,7 @@ from trio_supervisor.engine.lateness import time_lost
 from trio_supervisor.engine.tally import Tally
 from trio_supervisor.errors import ProbeError
 from trio_supervisor.probes.base import Answer, OpenProbe, ProbeFactory, Target
+from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import KnowsItsOwn, Life, Ownership, OwnsPorts
 from trio_supervisor.spec import Health, Probe
 
@@ -139,9 +140,9 @@ class _Prober:
             if not answer.ok and self.probe.excused():
                 continue
             took = trio.current_time() - begun
-            lateness = took - self.asked.probe.timeout
-            # A command is killed after that, which takes its time; so it tells itself how late it was seen.
-            unheard = (answer.late if self.probe.heavy else lateness) > LATE
+            # The kill of a command takes its time after that; so whoever runs it tells how late its end was seen.
+            late = answer.late if self.probe.heavy else took - self.asked.probe.timeout
+            unheard = late > LATE
             # Only once: what is as late again is itself so slow.
             self.voided = not self.voided and not answer.ok and (lost or unheard)
             if self.voided:
@@ -178,11 +179,14 @@ class _Prober:
         timeout = self.asked.probe.timeout
         answer = Answer(False, f"no answer within {timeout:g} s")
         # A command is stopped at its time by who runs it, who can then tell what it has said.
+        begun = trio.current_time()
         with trio.move_on_after(timeout + KILL_TIME if self.probe.heavy else timeout) as patience:
             answer = await self.probe.ask()
             if answer.ok:
                 answer = await self._check_owner(answer)
         self.late = patience.cancelled_caught
+        if self.late:
+            answer = changed(answer, late=trio.current_time() - begun - timeout)
         if not answer.ok:
             self.owner_known_until = 0.0
         return answer

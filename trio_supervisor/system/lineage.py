@@ -34,7 +34,8 @@ def new_instance() -> str:
 def token(instance: str, child: str, generation: int, number: int) -> str:
     """The token of one life of a child; it begins with that of the instance, and no other life's contains it.
 
-    `number`: that of the birth, among all of the instance: two trees of it may have children of the same name.
+    `number`: that of the birth, among all of the instance, of lives and commands alike: two trees of it may have
+    children of the same name, and the tag is made of nothing else.
     """
     return f"{instance}:{child}:{generation}:{number}"
 

@@ -5,6 +5,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 import trio
 
@@ -23,6 +24,11 @@ from trio_supervisor.system.cgroup import Cgroup
 from trio_supervisor.system.kill import signal_exactly
 from trio_supervisor.system.lineage import carriers
 from trio_supervisor.system.procfs import Process
+
+numbers = count(1)
+"""Of all births of this process, whatever is born: who is left of one is known by its number (`system.lineage`), so a
+command must never have that of a life.
+"""
 
 _LOST_PATIENCE = 5.0
 """So long (seconds) what was perhaps born is looked for."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import count
 
 import trio
 
@@ -11,7 +10,7 @@ from trio_supervisor.commands import CAPTURED, Captured, Completed
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import ProbeError, StartError
 from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
-from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
+from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, numbers, start_error
 from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.input import InputPipe
 from trio_supervisor.runtimes.process.pipe import OutputPipe
@@ -27,7 +26,6 @@ KEPT = 4096
 CLEANUP = 3 * KILL_PATIENCE
 """The tree gives up after two of them at the latest, one for the leader and one for the rest."""
 
-_numbers = count(1)
 _NAME = "-command"
 """No child has such a name."""
 
@@ -82,7 +80,7 @@ async def _run(
     await trio.lowlevel.checkpoint()
     code: int | None = None
     spawner = current_spawner()
-    number = next(_numbers)
+    number = next(numbers)
     marker = lineage.token(spawner.instance, _NAME, 1, number)
     marked = {**env, lineage.VARIABLE: lineage.extend(env.get(lineage.VARIABLE), marker)}
     cgroup = spawner.cgroups.make(_NAME, number, Limits()) if spawner.always_in_cgroups else None

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from itertools import count
 
 import trio
 
@@ -12,7 +11,7 @@ from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import StartError, StepError
 from trio_supervisor.record import changed
 from trio_supervisor.runtimes.base import Launch, Ownership, Stream, Usage, WasActive
-from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, start_error
+from trio_supervisor.runtimes.process.births import Newborn, begin, kill_lost, numbers, start_error
 from trio_supervisor.runtimes.process.census import in_thread
 from trio_supervisor.runtimes.process.command import run_command
 from trio_supervisor.runtimes.process.current import current_spawner
@@ -44,9 +43,6 @@ from trio_supervisor.system.procfs import Process, command_line
 
 MOST_BIRTHS = 5
 """A start that loses its guardian begins again, at most so often."""
-
-
-_numbers = count(1)
 
 
 class ProcessLife:
@@ -116,7 +112,7 @@ class ProcessLife:
     async def _is_born(self) -> bool:
         """One try; False when the guardian was lost in it."""
         spawner = current_spawner()
-        self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation, next(_numbers))
+        self._marker = lineage.token(spawner.instance, self._launch.child, self._launch.generation, next(numbers))
         self._enter_cgroup(spawner)
         plan = self._setting.plan(self._marker, () if self._cgroup is None else self._cgroup.join_files)
         if self._notify_socket is not None:
