@@ -78,6 +78,21 @@ async def test_nothing_outlives_a_supervisor_that_is_stopped_and_killed(
         await see_nothing_left(it, ground, ALL.name, "SIGSTOP, SIGKILL", record)
 
 
+async def test_a_guardian_that_is_stopped_is_continued_and_keeps_its_promise(
+    tmp_path: Path, ground: Ground, record: Record
+) -> None:
+    async with staged(tmp_path, ground, ALL.agents) as it:
+        await it.see(ALL.sign, ALL.signs)
+        guardian = guardian_of(it)
+
+        kill(guardian, signal.SIGSTOP)
+        await it.see(f"the guardian (pid {guardian}) was stopped by a signal: it was told to go on")
+        kill(guardian, signal.SIGSTOP)
+        await it.see("it was told to go on", 2)
+        it.send(signal.SIGKILL)
+        await see_nothing_left(it, ground, ALL.name, "guardian SIGSTOP, SIGKILL", record)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 async def test_a_guardian_that_is_killed_is_replaced_and_nothing_is_lost(
     number: signal.Signals, tmp_path: Path, ground: Ground, record: Record

@@ -154,6 +154,18 @@ class GuardedSpawner:
         found = None if self.pid is None else process(self.pid)
         return self.pid is None or (found is not None and found.alive and found.state not in "Tt")
 
+    def wake_guardian(self) -> None:
+        """Continue the guardian if somebody has stopped it (SIGSTOP): it could neither spawn nor keep its promise."""
+        if self._guardian is None:
+            return
+        try:
+            stopped = os.waitid(os.P_PIDFD, self._guardian.pidfd, os.WSTOPPED | os.WNOHANG)
+        except ChildProcessError:
+            return
+        if stopped is not None:
+            self.hurry()
+            self._tell(f"the guardian (pid {self._guardian.pid}) was stopped by a signal: it was told to go on")
+
     def waited_for(self) -> set[int]:
         """Children of this process that are waited for here, if they are its children."""
         return self._known.keys() | ({self._guardian.pid} if self._guardian is not None else set())

@@ -9,7 +9,7 @@ from trio_supervisor.guardian.launch import Guard
 from trio_supervisor.runtimes.process.current import current_spawner, set_spawner, settle_environ
 from trio_supervisor.runtimes.process.guarded import GuardedSpawner
 from trio_supervisor.runtimes.process.local import LocalSpawner
-from trio_supervisor.runtimes.process.orphans import become_heir, reap_orphans
+from trio_supervisor.runtimes.process.orphans import become_heir, tend_children
 
 
 @asynccontextmanager
@@ -27,7 +27,7 @@ async def open_guarded(guard: Guard) -> AsyncIterator[GuardedSpawner]:
             settle_environ()
             # In a thread, as it takes some milliseconds and nobody waits for it.
             nursery.start_soon(trio.to_thread.run_sync, become_heir)
-            nursery.start_soon(reap_orphans, spawner.waited_for)
+            nursery.start_soon(tend_children, spawner.waited_for, spawner.wake_guardian)
         try:
             yield spawner
         finally:

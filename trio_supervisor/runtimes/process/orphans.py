@@ -26,21 +26,41 @@ def become_heir() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-async def reap_orphans(known: Callable[[], Collection[int]]) -> None:
-    """Reap zombies until cancelled; `known`: children that are waited for elsewhere. On the main thread only.
+async def tend_children(known: Callable[[], Collection[int]], look: Callable[[], None]) -> None:
+    """Reap zombies until cancelled, and call `look` whenever a child of this process has ended or was stopped.
 
-    Sleeps until a child of this process ends.
+    `known`: children that are waited for elsewhere. On the main thread only. Sleeps until there is something to see.
     """
-    with trio.open_signal_receiver(signal.SIGCHLD) as ends:
-        async for _ in ends:
-            seen = _zombies()
-            while seen - set(known()):
-                await trio.sleep(LEFT_LYING)
-                still = _zombies()
-                for pid in (seen & still) - set(known()):
-                    with suppress(ChildProcessError):
-                        os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 -- for that reason it does not wait
-                seen = still - seen
+    orphanage = _Orphanage(known)
+    # One receiver for both: Trio tells a signal to the last one alone.
+    with trio.open_signal_receiver(signal.SIGCHLD) as seen:
+        look()  # it may have happened before
+        async with trio.open_nursery() as nursery:
+            async for _ in seen:
+                look()
+                if not orphanage.busy:
+                    nursery.start_soon(orphanage.reap)
+
+
+class _Orphanage:
+    """Zombies that nobody has asked for yet."""
+
+    def __init__(self, known: Callable[[], Collection[int]]) -> None:
+        self._known = known
+        self.busy = False
+
+    async def reap(self) -> None:
+        """Wait until those that lie about are reaped, by whoever waits for them or else here."""
+        self.busy = True
+        seen = _zombies()
+        while seen - set(self._known()):
+            await trio.sleep(LEFT_LYING)
+            still = _zombies()
+            for pid in (seen & still) - set(self._known()):
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 -- for that reason it does not wait
+            seen = still - seen
+        self.busy = False
 
 
 def _zombies() -> set[int]:
