@@ -21,7 +21,8 @@
     │   ├── ExpectTimeoutError     what was expected was not said in time; `before` is what was
     │   └── OutputEndedError       the child has ended instead; `exit` says how
     ├── ConflictError          the caller: a command that can't be done as things are, and why
-    │   └── NotKilledError     something of a child is still there although it was killed
+    │   ├── NotKilledError     something of a child is still there although it was killed
+    │   └── NeededError        others depend on what is to be removed; `users` names them
     ├── RequestError           the caller: a command whose own values can't be right
     │   └── UnknownOperationError  a command is asked about that was never given, or is long over
     ├── TooManyRequestsError   the caller: more is asked at a time than is served; again a little later
@@ -218,6 +219,20 @@ class ConflictError(SupervisorError):
 
 class NotKilledError(ConflictError):
     """Something of a child is still there although it was killed; the message names what."""
+
+
+class NeededError(ConflictError):
+    """Others depend on a child that is to be removed, and could not be started again; `users` has their paths."""
+
+    def __init__(self, child: str, users: Sequence[str], message: str = "") -> None:
+        names = ", ".join(users)
+        super().__init__(
+            message
+            or f"{child}: needed by {names}, which could not be started again without it: remove {names} first, "
+            f"or {child} with force"
+        )
+        self.child = child
+        self.users = tuple(users)
 
 
 class RequestError(SupervisorError, ValueError):

@@ -158,7 +158,9 @@ async def open_tree(
             control.read_by(sources)
         if journal is not None:
             Recorder(journal, supervisor, control)
-            control.record_orders(journal.order, journal.path, journal.remember)
+            control.record_orders(journal.order, journal.path, journal.remember, lambda: journal.trouble)
+        elif directory is None and spec.journal is not None:
+            control.keep_nothing("there is no state directory, and so no journal")
         if past is not None:
             control.note_put_down(past.by_hand)
         await nursery.start(hub.run)

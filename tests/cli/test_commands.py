@@ -133,7 +133,7 @@ def test_a_word_that_is_no_command_is_exit_code_2(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as caught:
         main(["fly"])
     assert caught.value.code == 2
-    assert "invalid choice: 'fly'" in capsys.readouterr().err
+    assert "there is no command 'fly'" in capsys.readouterr().err
 
 
 def complete_in_bash(script: str, *words: str) -> list[str]:

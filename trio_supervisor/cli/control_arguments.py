@@ -26,7 +26,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", metavar="DIR", help="its state directory, if it was given one")
     parser.add_argument("--socket", metavar="PATH", help="its control socket, instead of FILE and DIR")
     add_url(parser)
-    parser.add_argument("--json", action="store_true", help="for programs: JSON, an object per line")
+    parser.add_argument("--json", action="store_true", help="for programs: JSON, an object per line, errors too")
 
 
 def add_url(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +154,7 @@ def _attach(parser: argparse.ArgumentParser) -> None:
 def _remove(parser: argparse.ArgumentParser) -> None:
     _order_with_reason(parser)
     parser.add_argument("--purge", action="store_true", help="with their workspaces in the state directory")
+    parser.add_argument("--force", action="store_true", help="also if others depend on them, and can't start any more")
 
 
 def _add(parser: argparse.ArgumentParser) -> None:

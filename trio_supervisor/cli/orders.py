@@ -4,13 +4,13 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
 
-from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli import exit_codes, faults
 from trio_supervisor.control.api import Heard, Operation, Phase, Verb
 from trio_supervisor.control.client import Client, as_json
-from trio_supervisor.errors import RequestError, SupervisorError
+from trio_supervisor.errors import NeededError, RequestError, SupervisorError
 
 LAST_MOMENTS = 10.0
 """So many seconds a supervisor whose agents are all down has to end."""
@@ -34,18 +34,31 @@ def order(options: argparse.Namespace, client: Client) -> int:
             results[name] = error
 
     names = list(dict.fromkeys(names))
-    if len(names) == 1:
-        one(names[0])
-    else:
-        threads = [Thread(target=one, args=(name,), daemon=True) for name in names]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    _each(names, one)
+    while again := _needed_no_more(results):
+        _each(again, one)
     code = _tell([results[name] for name in names], options)
     if options.command == "shutdown" and code == exit_codes.DONE and not options.no_wait:
         _wait_end(options)
     return code
+
+
+def _each(names: Sequence[str], call: Callable[[str], None]) -> None:
+    """For all of them at once."""
+    if len(names) == 1:
+        call(names[0])
+        return
+    threads = [Thread(target=call, args=(name,), daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _needed_no_more(results: Mapping[str, Operation | SupervisorError]) -> list[str]:
+    """Who was refused only because of others that go as well, and have gone by now: nobody has to know an order."""
+    gone = {name for name, result in results.items() if isinstance(result, Operation)}
+    return [name for name, error in results.items() if isinstance(error, NeededError) and gone.issuperset(error.users)]
 
 
 def _wait_end(options: argparse.Namespace) -> None:
@@ -80,7 +93,8 @@ def _give(options: argparse.Namespace, client: Client) -> Give:
         case Verb.RESET:
             return client.reset
         case Verb.REMOVE:
-            return lambda name: client.remove(name, reason=reason, purge=options.purge, wait=wait)
+            purge, force = options.purge, options.force
+            return lambda name: client.remove(name, reason=reason, purge=purge, force=force, wait=wait)
         case Verb.SIGNAL:
             number = _signal(options.signal)
             return lambda name: client.signal(name, number, group=options.to == "group")
@@ -136,9 +150,11 @@ def _tell(results: list[Operation | SupervisorError], options: argparse.Namespac
     worst = exit_codes.DONE
     for result in results:
         if isinstance(result, SupervisorError):
-            sys.stderr.write(f"{result}\n")
-            worst = max(worst, exit_codes.code_of(result))
+            worst = max(worst, faults.tell(result, options))
             continue
+        if not options.json:
+            for warning in result.warnings:
+                faults.warn(f"{result.agent}: {warning}" if result.agent else warning, options)
         if options.json:
             sys.stdout.write(f"{as_json(result)}\n")
         elif result.heard is not None:

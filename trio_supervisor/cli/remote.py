@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
-from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli import exit_codes, faults
 from trio_supervisor.cli.control_arguments import DEFAULT_FILE
 from trio_supervisor.control.client import Client
 from trio_supervisor.control.places import UrlPlace
@@ -66,16 +67,14 @@ def _token(options: argparse.Namespace) -> str:
     from trio_supervisor.control.tokens import read_token  # noqa: PLC0415 -- over the socket nobody needs one
 
     path = options.token_file or os.environ.get("TRIO_SUPERVISOR_TOKEN_FILE")
-    token = read_token(path, _warn) if path else os.environ.get("TRIO_SUPERVISOR_TOKEN", "")
+    token = (
+        read_token(path, partial(faults.warn, options=options)) if path else os.environ.get("TRIO_SUPERVISOR_TOKEN", "")
+    )
     if not token or not token.isascii() or not token.isprintable():
         raise RequestError(
             "a token is needed for a URL: --token-file FILE, $TRIO_SUPERVISOR_TOKEN_FILE or $TRIO_SUPERVISOR_TOKEN"
         )
     return token
-
-
-def _warn(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 def _command(name: str) -> Command:
