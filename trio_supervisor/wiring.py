@@ -3,7 +3,7 @@
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from trio_supervisor.journal.orders import ADDED, DOWN, HELD, Order
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import (
     container_faults,
+    engine_troubles,
     guardian_lives,
     open_guarded,
     open_probe,
@@ -60,6 +61,7 @@ __all__ = [
     "Written",
     "check_containers",
     "claimed",
+    "engine_warnings",
     "guardian_lives",
     "make_supervisor",
     "open_tree",
@@ -128,6 +130,15 @@ def check_containers(spec: SupervisorSpec, directory: Path | None) -> None:
     """
     if faults := list(container_faults(spec, spec.containers, _private(directory))):
         raise ConfigError("\n".join(faults))
+
+
+def engine_warnings(spec: SupervisorSpec) -> Iterator[str]:
+    """Container engines of a tree that do not answer just now, a line each, and who would wait for them."""
+    waiting: dict[str, list[str]] = {}
+    for agent, trouble in engine_troubles(spec, os.environ):
+        waiting.setdefault(trouble, []).append(agent)
+    for trouble, agents in waiting.items():
+        yield f"{', '.join(agents)}: would wait for a container engine now: {trouble}"
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ it is over is what the engine shows when it is looked at: events, and the end of
 """
 
 import math
+import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import ProbeError, StartError, StepError
 from trio_supervisor.runtimes.base import Stream, Usage, WasActive
-from trio_supervisor.runtimes.container.address import NoEngineError
+from trio_supervisor.runtimes.container.address import NoEngineError, remedy
 from trio_supervisor.runtimes.container.engine import (
     Attach,
     ContainerEngine,
@@ -144,7 +145,7 @@ class ContainerLife:
 
     async def _find_engine(self) -> Listener:
         """Wait for one that answers: that it is away is no fault of what is to be started."""
-        waited, pause = "", FIRST_PAUSE
+        waited, pause = False, FIRST_PAUSE
         while True:
             self._check_wanted()
             try:
@@ -156,14 +157,12 @@ class ContainerLife:
                 if not error.away:
                     # The first that is asked of it tells what is wrong.
                     return found
-                why = str(error)
+                why = f"{error}; {remedy(self._setting.spec.engine, os.environ)}"
             else:
                 if waited:
                     self._setting.waits_for("")
                 return found
-            if not waited:
-                self._setting.say(f"it waits for its container engine: {why}")
-            waited = why
+            waited = True
             self._setting.waits_for(f"its container engine: {why}")
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
