@@ -167,7 +167,7 @@ async def test_ctrl_c_while_an_image_is_fetched(real: RealEngine, tmp_path: Path
         image = f"127.0.0.1:{silent.getsockname()[1]}/agent:1"
         box: dict[str, object] = {"container": {"image": image, "pull": "always", "command": ["true"]}}
         async with running(tmp_path, file_of(real, box=box)) as it:
-            await it.see("is being fetched")
+            await it.see("fetches image")
             it.send(signal.SIGINT)
             assert await it.end() == 0
             assert "cannot be killed" not in it.output
