@@ -188,12 +188,17 @@ class WriteTimeoutError(SessionError, TimeoutError):
         self.size = size
 
 
+def _last_said(before: bytes) -> str:
+    return (
+        f"; the last it said: {before[-80:].decode('utf-8', 'backslashreplace')!r}" if before else "; it said nothing"
+    )
+
+
 class ExpectTimeoutError(SessionError, TimeoutError):
     """What was expected was not said in time. `before` is what was said; it can be read, or expected, again."""
 
     def __init__(self, child: str, before: bytes, seconds: float) -> None:
-        said = f"; the last it said: {before[-80:]!r}" if before else "; it said nothing"
-        super().__init__(f"{child} did not say what was expected within {seconds:g} s{said}")
+        super().__init__(f"{child} did not say what was expected within {seconds:g} s{_last_said(before)}")
         self.child = child
         self.before = before
 
@@ -202,8 +207,7 @@ class OutputEndedError(SessionError):
     """The child ended before it said what was expected. `before` is what it said, `exit` how it ended, if known."""
 
     def __init__(self, child: str, before: bytes, exit: "Exit | None") -> None:
-        said = f"; the last it said: {before[-80:]!r}" if before else "; it said nothing"
-        super().__init__(f"{child} has ended ({exit or 'gone'}){said}")
+        super().__init__(f"{child} has ended ({exit or 'gone'}){_last_said(before)}")
         self.child = child
         self.before = before
         self.exit = exit

@@ -9,7 +9,7 @@ from functools import partial
 from trio_supervisor.cli import exit_codes, faults
 from trio_supervisor.cli.control_arguments import DEFAULT_FILE
 from trio_supervisor.control.client import Client
-from trio_supervisor.control.places import UrlPlace
+from trio_supervisor.control.places import UrlPlace, check_url
 from trio_supervisor.errors import NoSupervisorError, RequestError
 from trio_supervisor.state.directory import control_socket, find
 
@@ -38,6 +38,7 @@ def find_client(options: argparse.Namespace) -> Client:
         return Client(options.socket)
     url = url_of(options)
     if url is not None:
+        check_url(url)
         return Client(UrlPlace(url, _token(options)))
     directory = find(os.path.realpath(options.file), options.state_dir, os.environ)
     path = control_socket(directory, os.environ)
