@@ -36,7 +36,7 @@ def up(options: argparse.Namespace, run: Callable[[], int]) -> int:
     if isinstance(found, Ended):
         return found.code
     client, holder = found
-    sys.stdout.write(f"pid     {holder.pid}\n")
+    sys.stdout.write(f"pid     {holder.pid}\nsocket  {client.place}\n")
     sys.stdout.flush()
     if not options.wait:
         return exit_codes.DONE
