@@ -144,7 +144,7 @@ def test_up_says_who_is_not_ready_and_leaves_the_others_running(place: Place) ->
     waiting = place.begin("up", "--wait", "supervisor.yaml", "b", "c", "d")
     (place.directory / "go").touch()
     out, err = waiting.communicate(timeout=TIMEOUT)
-    assert (waiting.returncode, out.splitlines()[1:], err) == (0, ["ready   b, c, d"], "")
+    assert (waiting.returncode, out.splitlines()[2:], err) == (0, ["ready   b, c, d"], "")
 
 
 @pytest.mark.parametrize(("program", "code"), [("true", 0), ("false", 1)])

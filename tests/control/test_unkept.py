@@ -1,12 +1,17 @@
 """Who gives an order that the next run should know of is told when it can't be kept."""
 
+from collections.abc import Mapping
+
 import trio
 
 from tests.control.conftest import Open
 from tests.control.test_metrics import parsed, values
-from tests.control.trees import forever
+from tests.control.trees import forever, open_control
 from trio_supervisor import task
 from trio_supervisor.control.local import LocalControl
+from trio_supervisor.control.sources import Sources, Written
+from trio_supervisor.embedding.specs import supervisor_spec
+from trio_supervisor.errors import ConfigError
 from trio_supervisor.journal.orders import Order
 
 TROUBLE = "journal /full/journal.sqlite: database or disk is full"
@@ -37,6 +42,24 @@ async def test_orders_that_outlast_the_run_tell_that_they_do_not(opened: Open) -
         assert (await control.call("outcome", given.id)).warnings == (warning,)
         disk.trouble = ""
         assert (await control.call("reset", "a")).warnings == ()
+
+
+async def test_who_adds_an_agent_is_told_that_it_will_not_come_back() -> None:
+    async def read_agents(texts: Mapping[str, str]) -> dict[str, Written | ConfigError]:
+        return {agent: Written(supervisor_spec([task(agent, forever)])) for agent in texts}
+
+    async def read() -> Written:
+        raise AssertionError("nobody asks for the file")
+
+    async with open_control(task("a", forever)) as control:
+        control.read_by(Sources(read, read_agents))
+        disk = Disk(control)
+        disk.trouble = TROUBLE
+        assert (await control.register("new", "{}")).warnings[0].endswith(TROUBLE)
+        assert (await control.restart("a")).warnings == ()
+        # That it has gone is forgotten as well.
+        assert (await control.remove("new")).warnings[0].endswith(TROUBLE)
+        assert (await control.remove("a")).warnings == ()
 
 
 async def test_whoever_looks_is_told_as_long_as_it_is_so(opened: Open) -> None:
