@@ -15,28 +15,38 @@ from trio_supervisor.errors import NeededError, RequestError, SupervisorError
 LAST_MOMENTS = 10.0
 """So many seconds a supervisor whose agents are all down has to end."""
 _PAUSE = 0.02
+SILENCE = 3.0
+"""So many seconds somebody at a terminal waits before it is said what for."""
 ANSWER = 30.0
 """So many seconds an answer is waited for, unless said otherwise."""
 
 Give = Callable[[str], Operation]
+_WAITED_FOR = frozenset(
+    {Verb.START, Verb.STOP, Verb.RESTART, Verb.HOLD, Verb.RESUME, Verb.REMOVE, Verb.SCALE, Verb.ADD}
+)
+"""What may take as long as somebody else needs."""
 
 
 def order(options: argparse.Namespace, client: Client) -> int:
     """Give the command for every agent that is named, at once; returns the worst exit code."""
-    give = _give(options, client)
+    wait = _patience(options)
+    first = _first_wait(options, wait)
+    give = _give(options, client, first)
     names = [""] if options.command == "shutdown" else getattr(options, "agents", None) or [options.agent]
     results: dict[str, Operation | SupervisorError] = {}
 
     def one(name: str) -> None:
         try:
-            results[name] = give(name)
+            results[name] = done = give(name)
+            if done.phase is Phase.PENDING and first is not wait:
+                results[name] = _waited(done, client, wait if wait is True else wait - first)
         except SupervisorError as error:
             results[name] = error
 
     names = list(dict.fromkeys(names))
     _each(names, one)
-    while again := _needed_no_more(results):
-        _each(again, one)
+    for _ in names:
+        _each(_needed_no_more(results), one)
     code = _tell([results[name] for name in names], options)
     if options.command == "shutdown" and code == exit_codes.DONE and not options.no_wait:
         _wait_end(options)
@@ -45,8 +55,9 @@ def order(options: argparse.Namespace, client: Client) -> int:
 
 def _each(names: Sequence[str], call: Callable[[str], None]) -> None:
     """For all of them at once."""
-    if len(names) == 1:
-        call(names[0])
+    if len(names) < 2:
+        for name in names:
+            call(name)
         return
     threads = [Thread(target=call, args=(name,), daemon=True) for name in names]
     for thread in threads:
@@ -59,6 +70,26 @@ def _needed_no_more(results: Mapping[str, Operation | SupervisorError]) -> list[
     """Who was refused only because of others that go as well, and have gone by now: nobody has to know an order."""
     gone = {name for name, result in results.items() if isinstance(result, Operation)}
     return [name for name, error in results.items() if isinstance(error, NeededError) and gone.issuperset(error.users)]
+
+
+def _first_wait(options: argparse.Namespace, wait: bool | float) -> bool | float:
+    """So long somebody at a terminal is kept waiting without a word."""
+    quiet = options.json or not sys.stderr.isatty() or Verb(options.command) not in _WAITED_FOR
+    return wait if quiet or wait is False or (wait is not True and wait <= SILENCE) else SILENCE
+
+
+def _waited(given: Operation, client: Client, wait: bool | float) -> Operation:
+    """The same at its end, of which the command itself takes care; `wait`: so long from now on."""
+    awaits = f": {given.awaits}" if given.awaits else ""
+    sys.stderr.write(f"{given.verb.value} is under way (operation {given.id}){awaits}; Ctrl-C ends only the waiting\n")
+    return client.outcome(given.id, wait=wait)
+
+
+def _patience(options: argparse.Namespace) -> bool | float:
+    wait: bool | float = not getattr(options, "no_wait", False)
+    if wait and getattr(options, "timeout", None) is not None:
+        wait = options.timeout
+    return wait
 
 
 def _wait_end(options: argparse.Namespace) -> None:
@@ -74,10 +105,7 @@ def _wait_end(options: argparse.Namespace) -> None:
         time.sleep(_PAUSE)
 
 
-def _give(options: argparse.Namespace, client: Client) -> Give:
-    wait: bool | float = not getattr(options, "no_wait", False)
-    if wait and getattr(options, "timeout", None) is not None:
-        wait = options.timeout
+def _give(options: argparse.Namespace, client: Client, wait: bool | float) -> Give:
     reason = getattr(options, "reason", None)
     match Verb(options.command):
         case Verb.START:

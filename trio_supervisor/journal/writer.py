@@ -130,8 +130,10 @@ class Writer:
             except UnicodeEncodeError:
                 batch.make_unicode()
                 store.write(batch.rows, batch.values, durable=bool(batch.told))
-            self._waiting.done()
+        # Before anybody is told that it is written, who may look then whether all is well.
         self._well()
+        if batch:
+            self._waiting.done()
         self._more = store.prune()
 
     def _open(self) -> "Store":
