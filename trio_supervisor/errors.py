@@ -21,7 +21,8 @@
     │   ├── ExpectTimeoutError     what was expected was not said in time; `before` is what was
     │   └── OutputEndedError       the child has ended instead; `exit` says how
     ├── ConflictError          the caller: a command that can't be done as things are, and why
-    │   └── NotKilledError     something of a child is still there although it was killed
+    │   ├── NotKilledError     something of a child is still there although it was killed
+    │   └── NeededError        others depend on what is to be removed; `users` names them
     ├── RequestError           the caller: a command whose own values can't be right
     │   └── UnknownOperationError  a command is asked about that was never given, or is long over
     ├── TooManyRequestsError   the caller: more is asked at a time than is served; again a little later
@@ -187,12 +188,17 @@ class WriteTimeoutError(SessionError, TimeoutError):
         self.size = size
 
 
+def _last_said(before: bytes) -> str:
+    return (
+        f"; the last it said: {before[-80:].decode('utf-8', 'backslashreplace')!r}" if before else "; it said nothing"
+    )
+
+
 class ExpectTimeoutError(SessionError, TimeoutError):
     """What was expected was not said in time. `before` is what was said; it can be read, or expected, again."""
 
     def __init__(self, child: str, before: bytes, seconds: float) -> None:
-        said = f"; the last it said: {before[-80:]!r}" if before else "; it said nothing"
-        super().__init__(f"{child} did not say what was expected within {seconds:g} s{said}")
+        super().__init__(f"{child} did not say what was expected within {seconds:g} s{_last_said(before)}")
         self.child = child
         self.before = before
 
@@ -201,8 +207,7 @@ class OutputEndedError(SessionError):
     """The child ended before it said what was expected. `before` is what it said, `exit` how it ended, if known."""
 
     def __init__(self, child: str, before: bytes, exit: "Exit | None") -> None:
-        said = f"; the last it said: {before[-80:]!r}" if before else "; it said nothing"
-        super().__init__(f"{child} has ended ({exit or 'gone'}){said}")
+        super().__init__(f"{child} has ended ({exit or 'gone'}){_last_said(before)}")
         self.child = child
         self.before = before
         self.exit = exit
@@ -218,6 +223,20 @@ class ConflictError(SupervisorError):
 
 class NotKilledError(ConflictError):
     """Something of a child is still there although it was killed; the message names what."""
+
+
+class NeededError(ConflictError):
+    """Others depend on a child that is to be removed, and could not be started again; `users` has their paths."""
+
+    def __init__(self, child: str, users: Sequence[str], message: str = "") -> None:
+        names = ", ".join(users)
+        super().__init__(
+            message
+            or f"{child}: needed by {names}, which could not be started again without it: remove {names} first, "
+            f"or {child} with force"
+        )
+        self.child = child
+        self.users = tuple(users)
 
 
 class RequestError(SupervisorError, ValueError):

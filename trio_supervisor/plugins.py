@@ -66,6 +66,7 @@ STOP_REQUEST = "trio_supervisor.probes.stop_request:send"
 GUARDED = "trio_supervisor.runtimes.process.guarding:open_guarded"
 GUARDIAN_LIVES = "trio_supervisor.runtimes.process.guarding:guardian_lives"
 PRIVATE = "trio_supervisor.runtimes.container.runtime:private_of"
+ENGINE_TROUBLE = "trio_supervisor.runtimes.container.address:trouble"
 PRINTS = "trio_supervisor.runtimes.task_print:prints_taken_in"
 
 _OfContainers = Callable[[ChildSpec, ContainerPolicy, Mapping[str, str]], Runtime]
@@ -108,6 +109,23 @@ def container_faults(
                 look = cast(Callable[[ContainerSpec, Mapping[str, str]], dict[str, str]], _load(PRIVATE))
                 faults = policy.faults(child.run, look(child.run, private))
                 yield from (f"{way}{child.id}: {fault}" for _, fault in faults)
+
+
+def engine_troubles(
+    spec: SupervisorSpec, environ: Mapping[str, str], way: str = "", known: dict[str | None, str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Whose container engine does not answer just now: the path of each, and why. Each engine is asked once."""
+    known = {} if known is None else known
+    for child in (*spec.children, *filter(None, (spec.template,))):
+        match child.run:
+            case SupervisorSpec():
+                yield from engine_troubles(child.run, environ, f"{way}{child.id}/", known)
+            case ContainerSpec(engine=engine):
+                if engine not in known:
+                    look = cast(Callable[[str | None, Mapping[str, str]], str], _load(ENGINE_TROUBLE))
+                    known[engine] = look(engine, environ)
+                if known[engine]:
+                    yield f"{way}{child.id}", known[engine]
 
 
 def open_guarded(guard: Guard) -> AbstractAsyncContextManager[object]:

@@ -3,7 +3,7 @@
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from trio_supervisor.journal.orders import ADDED, DOWN, HELD, Order
 from trio_supervisor.output.hub import Hub
 from trio_supervisor.plugins import (
     container_faults,
+    engine_troubles,
     guardian_lives,
     open_guarded,
     open_probe,
@@ -60,6 +61,7 @@ __all__ = [
     "Written",
     "check_containers",
     "claimed",
+    "engine_warnings",
     "guardian_lives",
     "make_supervisor",
     "open_tree",
@@ -130,6 +132,15 @@ def check_containers(spec: SupervisorSpec, directory: Path | None) -> None:
         raise ConfigError("\n".join(faults))
 
 
+def engine_warnings(spec: SupervisorSpec) -> Iterator[str]:
+    """Container engines of a tree that do not answer just now, a line each, and who would wait for them."""
+    waiting: dict[str, list[str]] = {}
+    for agent, trouble in engine_troubles(spec, os.environ):
+        waiting.setdefault(trouble, []).append(agent)
+    for trouble, agents in waiting.items():
+        yield f"{', '.join(agents)}: would wait for a container engine now: {trouble}"
+
+
 @asynccontextmanager
 async def open_tree(
     spec: SupervisorSpec,
@@ -158,7 +169,9 @@ async def open_tree(
             control.read_by(sources)
         if journal is not None:
             Recorder(journal, supervisor, control)
-            control.record_orders(journal.order, journal.path, journal.remember)
+            control.record_orders(journal.order, journal.path, journal.remember, lambda: journal.trouble)
+        elif directory is None and spec.journal is not None:
+            control.keep_nothing("there is no state directory, and so no journal")
         if past is not None:
             control.note_put_down(past.by_hand)
         await nursery.start(hub.run)

@@ -133,7 +133,7 @@ def test_a_word_that_is_no_command_is_exit_code_2(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit) as caught:
         main(["fly"])
     assert caught.value.code == 2
-    assert "invalid choice: 'fly'" in capsys.readouterr().err
+    assert "there is no command 'fly'" in capsys.readouterr().err
 
 
 def complete_in_bash(script: str, *words: str) -> list[str]:
@@ -246,3 +246,19 @@ def test_the_other_scripts_name_every_command_and_option_and_are_read_by_their_s
     assert all(word in script for word in words.split())
     if program := shutil.which(shell):
         subprocess.run([program, "-n"], input=script, text=True, check=True, timeout=20)
+
+
+def test_check_tells_of_engines_that_do_not_answer_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, engine = tmp_path / "supervisor.yaml", f"unix://{tmp_path}/engine.sock"
+    file.write_text(f"""
+agents:
+  a: {{container: {{image: x, engine: "{engine}"}}}}
+  team: {{supervisor: {{}}, agents: {{b: {{container: {{image: x, engine: "{engine}"}}}}}}}}
+  far: {{container: {{image: x, engine: "tcp://engine.example:2375"}}}}
+""")
+
+    assert main(["check", str(file)]) == 0
+    assert capsys.readouterr().err == (
+        f"{file}: a, team/b: would wait for a container engine now: {engine}: no engine answers: No such file or "
+        "directory; start that engine, or correct `container: {engine: ...}`\n"
+    )

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from tests.cli.running import TIMEOUT, Running, running
+from tests.cli.seats import seated
 from tests.control.trees import short_directory
 
 pytestmark = pytest.mark.slow
@@ -299,3 +300,23 @@ async def test_who_was_stopped_by_hand_can_be_started_in_the_next_run_also_where
             assert await terminal.state("keep") == "ready"
             await terminal("shutdown")
             assert await second.end() == 0
+
+
+async def test_who_waits_for_long_at_a_terminal_is_told_what_for_and_ctrl_c_ends_only_that() -> None:
+    yaml = """
+agents:
+  db: {command: [sleep, "600"]}
+  api: {command: [sleep, "600"], depends_on: [db]}
+"""
+    async with two_terminals(yaml) as (_, terminal):
+        place = ("--socket", str(terminal.directory / "state" / "control.sock"))
+        assert (await terminal("stop", "db")).returncode == 0
+        async with seated("restart", "api", *place, columns=200) as seat:
+            await seat.see(b"restart is under way (operation 2): api, now waiting: ")
+            assert b"waiting for 'db' to be ready; Ctrl-C ends only the waiting" in seat.shown
+            seat.send(signal.SIGINT)
+            assert await seat.end() == 130
+        async with seated("operation", "2", *place) as seat:
+            assert (await terminal("start", "db")).returncode == 0
+            await seat.see(b"restart api: done")
+            assert await seat.end() == 0

@@ -110,7 +110,11 @@ def test_a_second_one_is_refused_and_up_is_not(place: Place) -> None:
     code, out, err = place.command("run", "--detach")
     assert (code, out) == (3, "")
     assert f"the supervisor with pid {pid}" in err
-    assert place.command("up", "--wait") == (0, f"pid     {pid}\nready   a, b\n", "")
+    assert place.command("up", "--wait") == (
+        0,
+        f"pid     {pid}\nsocket  {place.state}/control.sock\nready   a, b\n",
+        "",
+    )
     assert place.pid == pid
 
 
@@ -121,7 +125,7 @@ def test_two_at_once_are_one_supervisor(place: Place) -> None:
     outs = [each.communicate(timeout=TIMEOUT)[0] for each in both]
 
     assert [each.returncode for each in both] == [0, 0, 0]
-    assert set(outs) == {f"pid     {place.pid}\nready   a, b\n"}
+    assert set(outs) == {f"pid     {place.pid}\nsocket  {place.state}/control.sock\nready   a, b\n"}
 
 
 def test_up_says_who_is_not_ready_and_leaves_the_others_running(place: Place) -> None:
@@ -140,7 +144,7 @@ def test_up_says_who_is_not_ready_and_leaves_the_others_running(place: Place) ->
     waiting = place.begin("up", "--wait", "supervisor.yaml", "b", "c", "d")
     (place.directory / "go").touch()
     out, err = waiting.communicate(timeout=TIMEOUT)
-    assert (waiting.returncode, out.splitlines()[1:], err) == (0, ["ready   b, c, d"], "")
+    assert (waiting.returncode, out.splitlines()[2:], err) == (0, ["ready   b, c, d"], "")
 
 
 @pytest.mark.parametrize(("program", "code"), [("true", 0), ("false", 1)])

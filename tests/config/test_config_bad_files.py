@@ -228,3 +228,13 @@ def test_thousands_of_mistakes_are_counted_not_shown(files: Files) -> None:
 
     assert report.endswith("... and 19500 more mistakes")
     assert len(report) < 300_000
+
+
+def test_who_is_new_here_is_told_how_to_begin(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files.directory)
+    assert (
+        _message("supervisor.yaml") == "supervisor.yaml: no such file; `trio-supervisor init` writes one to start from"
+    )
+    files.write("supervisor.yaml", "")
+    assert _message("web") == "web: no such file; agents are named after the file: supervisor.yaml web"
+    assert _message("web.yaml") == "web.yaml: no such file"

@@ -105,23 +105,26 @@ async def test_a_start_waits_for_an_engine_that_is_away(engine: ScriptedEngine, 
         nursery.start_soon(life.start)
         await trio.sleep(1000)
         assert not engine.asked["create"]
-        assert told[-1]["STATUS"] == "waits for its container engine: unix:///scripted: no engine answers"
+        status = "waits for its container engine: unix:///scripted: no engine answers; start that engine, or correct"
+        assert {each["STATUS"] for each in told} == {f"{status} `container: {{engine: ...}}`"}
         engine.failing.clear()
 
     assert (await life.wait()).clean
-    words = b"it waits for its container engine: unix:///scripted: no engine answers\n"
-    assert heard.said(Stream.SUPERVISOR) == words
+    # A status is told to people by itself, and once.
+    assert heard.said(Stream.SUPERVISOR) == b""
     assert told[-1]["STATUS"] == ""
 
 
 async def test_who_waits_for_an_engine_can_be_stopped(autojump_clock: MockClock) -> None:
-    life, heard = life_of(ContainerSpec("bb:1", engine="unix:///no/such/engine.sock"))
+    told: list[Mapping[str, str]] = []
+    launch = changed(Heard().launch(), notified=told.append)
+    life, _ = life_of(ContainerSpec("bb:1", engine="unix:///no/such/engine.sock"), launch=launch)
 
     with trio.move_on_after(30):
         await life.start()
 
     assert await ended(life) == Exit(How.CANCELLED)
-    assert b"unix:///no/such/engine.sock: no engine answers: No such file" in heard.said(Stream.SUPERVISOR)
+    assert "unix:///no/such/engine.sock: no engine answers: No such file" in told[-1]["STATUS"]
 
 
 async def test_where_no_engine_is_found_one_is_waited_for(
@@ -163,18 +166,21 @@ async def test_without_any_engine_a_start_says_how_to_name_one(monkeypatch: pyte
 )
 async def test_an_image_is_fetched_when_it_is_to_be(pull: Pull, there: bool, fetched: int) -> None:
     engine = ScriptedEngine(images=("bb:1",) if there else (), registry=("bb:1",))
-    life, heard = life_of(scripted_spec("true", pull=pull), engine)
+    heard = Heard()
+    told: list[Mapping[str, str]] = []
+    life, _ = life_of(scripted_spec("true", pull=pull), engine, launch=changed(heard.launch(), notified=told.append))
 
     assert (await live(life)).clean
 
     assert engine.asked["Fetch"] == fetched
-    assert (b"bb:1 is being fetched" in heard.said(Stream.SUPERVISOR)) == bool(fetched)
+    assert [each["STATUS"] for each in told] == ["fetches image bb:1", ""] * fetched
+    assert (b"image bb:1 was fetched in " in heard.said(Stream.SUPERVISOR)) == bool(fetched)
 
 
 async def test_an_image_that_is_not_there_and_not_to_be_fetched_says_what_would_help() -> None:
     life, _ = life_of(scripted_spec("true", pull=Pull.NEVER), ScriptedEngine(images=()))
 
-    with pytest.raises(StartError, match="no such image: bb:1; with pull: missing, or always, it is fetched"):
+    with pytest.raises(StartError, match="no such image: bb:1; `pull: never` keeps it from being fetched"):
         await life.start()
 
 
@@ -182,7 +188,7 @@ async def test_an_image_that_can_not_be_fetched_fails_the_start(engine: Scripted
     engine.images.clear()
     life, _ = life_of(scripted_spec("true"), engine)
 
-    with pytest.raises(StartError, match="pull access denied for bb:1"):
+    with pytest.raises(StartError, match="image bb:1 can't be fetched: pull access denied for bb:1"):
         await life.start()
 
 
@@ -466,6 +472,21 @@ async def test_an_end_that_no_event_tells_is_seen_by_the_end_of_what_is_said(eng
 
     with trio.fail_after(5):
         assert (await life.wait()).clean
+
+
+@pytest.mark.parametrize(("init", "advised"), [(False, True), (True, False)])
+async def test_who_can_not_hear_the_signal_of_its_stop_is_told_what_would_help(
+    engine: ScriptedEngine, sleeper: "subprocess.Popen[bytes]", init: bool, advised: bool
+) -> None:
+    engine.process = (sleeper.pid, Path(f"/proc/{sleeper.pid}/cgroup").read_text())
+    life, heard = life_of(scripted_spec("sleep", init=init), engine)
+    await started(life)
+    await life.ask(SignalStep())
+    said = b"SIGTERM can't end it: it has no handler for that"
+    assert (said in heard.said(Stream.SUPERVISOR)) == advised
+    assert (b"write `init: true`" in heard.said(Stream.SUPERVISOR)) == advised
+    sleeper.kill()
+    await ended(life)
 
 
 async def test_an_end_that_the_engine_never_notices_is_an_end(

@@ -167,7 +167,7 @@ async def test_ctrl_c_while_an_image_is_fetched(real: RealEngine, tmp_path: Path
         image = f"127.0.0.1:{silent.getsockname()[1]}/agent:1"
         box: dict[str, object] = {"container": {"image": image, "pull": "always", "command": ["true"]}}
         async with running(tmp_path, file_of(real, box=box)) as it:
-            await it.see("is being fetched")
+            await it.see("fetches image")
             it.send(signal.SIGINT)
             assert await it.end() == 0
             assert "cannot be killed" not in it.output
@@ -215,7 +215,7 @@ async def test_a_start_before_its_engine_waits_for_it(podman: RealEngine, tmp_pa
     try:
         box = {"container": {"command": ["sleep", "600"]}, "startup": {"deadline": "1s", "exec": ["true"]}}
         async with running(tmp_path, file_of(podman, box=box)) as it:
-            await it.see(f"it waits for its container engine: unix://{podman.socket}: no engine answers")
+            await it.see(f"status: waits for its container engine: unix://{podman.socket}: no engine answers")
             await trio.sleep(2)
             assert "waits for its container engine" in await command(tmp_path, "status")
             assert "held" not in it.output
@@ -225,7 +225,7 @@ async def test_a_start_before_its_engine_waits_for_it(podman: RealEngine, tmp_pa
             assert await it.end() == 0
         podman.kill()
         async with running(tmp_path, file_of(podman, box=box)) as it:
-            await it.see("it waits for its container engine")
+            await it.see("status: waits for its container engine")
             it.send(signal.SIGINT)
             assert await it.end() == 0
             assert "could not be killed" not in it.output

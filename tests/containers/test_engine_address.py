@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trio_supervisor.errors import StartError
-from trio_supervisor.runtimes.container.address import engine_address, is_local, shares_files
+from trio_supervisor.runtimes.container.address import engine_address, is_local, shares_files, trouble
 from trio_supervisor.system.engine_tls import host_of
 
 TCP = "tcp://engine.example:2376"
@@ -47,6 +47,21 @@ def test_what_is_written_comes_before_variables_and_these_before_sockets(tmp_pat
     assert engine_address(None, environ) == "unix:///a"
     del environ["DOCKER_HOST"]
     assert engine_address(None, environ) == "unix:///b"
+
+
+def test_an_engine_that_does_not_answer_is_told_with_what_to_do(tmp_path: Path) -> None:
+    path = str(tmp_path / "engine.sock")
+    address = f"unix://{path}"
+    away = f"{address}: no engine answers: No such file or directory; start that engine, or correct "
+    assert trouble(address, {"DOCKER_HOST": "unix:///x"}) == f"{away}`container: {{engine: ...}}`"
+    assert trouble(None, {"CONTAINER_HOST": address}) == f"{away}$CONTAINER_HOST"
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(path)
+        assert "no engine answers: Connection refused" in trouble(address, {})
+        engine.listen()
+        assert trouble(address, {}) == ""
+    assert trouble("tcp://engine.example:2375", {}) == ""
+    assert "only unix:///path" in trouble(None, {"DOCKER_HOST": "ssh://x"})
 
 
 def test_what_is_not_supported_is_said() -> None:

@@ -3,12 +3,13 @@ faults there: numbers as in its description. Whole trees, an engine that does wh
 """
 
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 import trio
+from attrs import evolve
 from trio.testing import MockClock
 
 from tests.containers.scripted import ScriptedEngine
@@ -31,6 +32,7 @@ from trio_supervisor import (
     Supervisor,
     container,
 )
+from trio_supervisor.engine.changing import Change
 from trio_supervisor.runtimes.base import RuntimeFactory, Stream
 from trio_supervisor.runtimes.container import ContainerRuntime
 from trio_supervisor.runtimes.container.engine import EngineError, Phase
@@ -261,6 +263,25 @@ async def test_w9_a_new_life_never_begins_beside_the_old_one(engine: ScriptedEng
         assert tree["box"].snapshot().generation == 2
 
 
+async def test_what_is_left_of_a_life_keeps_one_by_another_spec_from_starting(
+    engine: ScriptedEngine, autojump_clock: MockClock
+) -> None:
+    async with tree_of(box(), engine=engine) as tree:
+        first, other = engine.only, box("box", "sleep", "longer")
+        tree.engine.change(Change(evolve(tree.engine.spec, children=(other,)), later=(other,)))
+        engine.failing["remove"] = BROKEN
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_try_to, tree["box"].restart)
+            await trio.sleep(100)
+            # Another runtime makes the lives by now; what the one before has left is its, too.
+            assert list(engine.containers.values()) == [first]
+            assert "of a life before can't be removed yet" in tree["box"].snapshot().reason
+            engine.failing.clear()
+        await tree["box"].reset()
+        await tree["box"].restart()
+        assert engine.only.command == ("sleep", "longer")
+
+
 async def test_w10_why_a_start_failed_is_kept_and_how_long_a_stop_may_take_is_the_specs(
     engine: ScriptedEngine, autojump_clock: MockClock
 ) -> None:
@@ -295,6 +316,11 @@ async def test_a_start_that_fails_after_it_was_made_leaves_nothing_and_is_tried_
             assert engine.containers == {}
             engine.failing.clear()
         await until(tree, "box", State.READY)
+
+
+async def _try_to(restart: Callable[[], Awaitable[None]]) -> None:
+    with suppress(ChildStartError):
+        await restart()
 
 
 async def _try(tree: Supervisor) -> None:

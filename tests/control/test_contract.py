@@ -15,6 +15,7 @@ from trio_supervisor.errors import (
     CallError,
     ChildStartError,
     ConflictError,
+    NeededError,
     RequestError,
     UnknownAgentError,
     UnknownOperationError,
@@ -172,6 +173,32 @@ class TestCommands:
             with pytest.raises(UnknownAgentError):
                 await control.call("start", "cat")
 
+    async def test_who_is_needed_is_not_removed_without_force(self, opened: Open) -> None:
+        user, bound = task("user", forever, depends_on=["db"]), task("bound", forever, binds_to=["db"])
+        async with opened(task("db", forever), user, bound) as (local, control):
+            with pytest.raises(NeededError, match="db: needed by user, bound, which could not be started") as caught:
+                await control.call("remove", "db")
+            assert caught.value.users == ("user", "bound")
+            assert [one.agent for one in local.snapshot()] == ["db", "user", "bound"]
+
+            done = await control.call("remove", "db", force=True)
+            assert done.warnings == (
+                "user depends on db: it runs on if it is up, and can't be started until db is back",
+                "bound is bound to db: it goes down with it, and can't be started until db is back",
+            )
+            assert local.agent("user").state is State.READY
+            with pytest.raises(ChildStartError, match="dependency 'db' is removed"):
+                await control.call("restart", "user")
+            with pytest.raises(ChildStartError, match="dependency 'db' is removed"):
+                await control.call("start", "bound")
+
+    async def test_who_goes_itself_needs_nobody(self, opened: Open) -> None:
+        async with opened(task("db", forever), task("user", stubborn, depends_on=["db"])) as (local, control):
+            assert (await control.call("remove", "user", wait=False)).phase is Phase.PENDING
+            assert (await control.call("remove", "db")).warnings == ()
+            await control.call("remove", "user") if local.snapshot() else None
+            assert local.snapshot() == ()
+
     async def test_a_start_that_fails_says_how(self, opened: Open) -> None:
         async with opened(process("p", ["/no/such/program"], restart="temporary")) as (_, control):
             with pytest.raises(ChildStartError, match=r"p: failed: cannot be started: .*/no/such/program") as caught:
@@ -254,6 +281,21 @@ class TestCommands:
             with pytest.raises(UnknownAgentError, match="there is no agent 'x' with replicas"):
                 await control.call("scale", "x", 2)
 
+    async def test_who_depends_on_replicas_depends_on_those_that_are_left(self, opened: Open) -> None:
+        user = task("user", forever, depends_on={"w-1": "ready", "w-2": "ready"}, binds_to=["w-2"])
+        last = task("last", forever, depends_on=["w-3"])
+        async with opened(*(task(f"w-{n}", forever) for n in (1, 2, 3)), user, last) as (local, control):
+            with pytest.raises(NeededError, match="w-3: needed by last"):
+                await control.call("scale", "w", 1)
+            assert [one.agent for one in local.snapshot()] == ["w-1", "w-2", "w-3", "user", "last"]
+            await control.call("remove", "last")
+            await control.call("scale", "w", 1)
+
+            assert local.agent("user").generation == 1
+            await control.call("restart", "user")
+            found = {one.agent: (one.state, one.generation) for one in local.snapshot()}
+            assert found == {"w-1": (State.READY, 1), "user": (State.READY, 2)}
+
     async def test_scale_instances_of_a_template(self, opened: Open) -> None:
         pool = supervisor("pool", strategy="simple_one_for_one", template=task("w", forever))
         async with opened(pool) as (local, control):
@@ -282,7 +324,10 @@ class TestCommands:
             with pytest.raises(ConflictError, match="team/x: its supervisor team does not run: start that"):
                 await control.call("start", "team/x")
             await control.call("start", "team")
-            assert local.agent("team/x").state is State.READY
+            # It is up as soon as it runs; those in it come up then.
+            with trio.fail_after(20):
+                while local.agent("team/x").state is not State.READY:
+                    await trio.sleep(0.01)
 
 
 class TestOperations:

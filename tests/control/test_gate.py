@@ -178,8 +178,9 @@ async def test_a_greedy_client_has_nothing_left_and_others_have(autojump_clock: 
 async def test_an_order_is_given_by_who_has_the_token() -> None:
     orders: list[Order] = []
 
-    async def record(order: Order) -> None:
+    async def record(order: Order) -> bool:
         orders.append(order)
+        return True
 
     async with open_control(*some()) as control, serving_tcp(control) as port:
         control.record_orders(record)
@@ -196,8 +197,9 @@ async def test_an_order_is_given_by_who_has_the_token() -> None:
 async def test_who_applies_and_who_adds_is_written_down_too() -> None:
     orders: list[Order] = []
 
-    async def record(order: Order) -> None:
+    async def record(order: Order) -> bool:
         orders.append(order)
+        return True
 
     async def read() -> Written:
         return Written(supervisor_spec(some()))
@@ -223,8 +225,9 @@ async def test_who_applies_and_who_adds_is_written_down_too() -> None:
 async def test_who_joins_a_command_is_written_down_too() -> None:
     orders: list[Order] = []
 
-    async def record(order: Order) -> None:
+    async def record(order: Order) -> bool:
         orders.append(order)
+        return True
 
     async with open_control(*some()) as control:
         control.record_orders(record)

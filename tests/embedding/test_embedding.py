@@ -29,6 +29,7 @@ from trio_supervisor import (
     Inherit,
     LifeEnded,
     Limits,
+    NeededError,
     Port,
     ProcessSpec,
     Quota,
@@ -72,7 +73,7 @@ async def slow(*, task_status: trio.TaskStatus[str]) -> None:
 def test_the_public_names_are_these_and_all_are_there() -> None:
     assert all(getattr(trio_supervisor, name) is not None for name in trio_supervisor.__all__)
     assert set(dir(trio_supervisor)) == set(trio_supervisor.__all__)
-    assert len(trio_supervisor.__all__) == 141
+    assert len(trio_supervisor.__all__) == 143
     with pytest.raises(AttributeError):
         trio_supervisor.nothing_of_this_name  # noqa: B018
 
@@ -343,6 +344,16 @@ class TestHandles:
             await tree["db"].restart()
             await tree["api"].wait_ready()
             assert tree["api"].snapshot().generation == 2
+
+    async def test_who_is_needed_is_not_removed_without_force(self, autojump_clock: MockClock) -> None:
+        async with Supervisor(task("db", forever), task("api", forever, depends_on=["db"])) as tree:
+            db = tree["db"]
+            await tree["api"].wait_ready()
+            with pytest.raises(NeededError, match="db: needed by api"):
+                await db.remove()
+            assert db.state is State.READY
+            await db.remove(force=True)
+            assert (db.state, tree["api"].state) == (State.REMOVED, State.READY)
 
 
 async def test_events_tell_everything_in_order_and_end_with_the_tree(autojump_clock: MockClock) -> None:

@@ -328,6 +328,24 @@ async def test_on_a_full_disk_things_go_on_and_all_is_written_when_there_is_room
         assert len(said) == 2
 
 
+async def test_an_order_that_is_not_kept_is_told_so_and_tries_again_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "RETRY_AFTER", GRACE)
+    said, place = Said(), tmp_path / "gone"
+    path = str(place / "journal.sqlite")
+    async with journal(path, said) as it:
+        it.note(entry(1))
+        await said.see("nothing is written until that works again")
+        assert not await it.order(Order("hold", "a"))
+        assert it.trouble == f"journal {path}: No such file or directory"
+        place.mkdir()
+        with trio.fail_after(GRACE / 2):
+            assert await it.order(Order("stop", "b"))
+        assert it.trouble == ""
+    assert kinds(path) == [BEGUN, (Kind.STATE, 1), (Kind.ORDER, "hold"), (Kind.ORDER, "stop"), ENDED]
+
+
 async def test_a_read_only_directory_is_said_once(tmp_path: Path) -> None:
     place = tmp_path / "read-only"
     async with mounted(place):

@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from tests.runtimes.process_helpers import ended, life_of, python, run
 from trio_supervisor.runtimes.process import census as sharing
 from trio_supervisor.runtimes.process.census import Census, census
-from trio_supervisor.system.procfs import Process, command_line, process, processes
+from trio_supervisor.system.procfs import Process, command_line, heeds, process, processes
 
 
 def test_a_process_is_known_by_its_numbers() -> None:
@@ -46,6 +46,22 @@ print(own, own.parent == os.getppid(), own.session == os.getsid(0))
 
     assert exit.clean
     assert heard.said().decode().split(" ", 1)[1] == "(a) R (b 1 2) True True\n"
+
+
+async def test_what_a_process_does_with_a_signal() -> None:
+    code = """
+import os, signal
+from trio_supervisor.system.procfs import heeds
+signal.signal(signal.SIGTERM, lambda *_: None)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+print([heeds(os.getpid(), each) for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)])
+"""
+    exit, heard = await run(*python(code))
+
+    assert exit.clean
+    assert heard.said() == b"[True, False, True, False]\n"
+    assert heeds(2**22 + 1, 15) is None
 
 
 def test_a_zombie_is_not_alive_unless_it_has_threads() -> None:

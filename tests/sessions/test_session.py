@@ -106,7 +106,7 @@ async def test_a_time_that_is_over_moves_nothing() -> None:
     async with running(python("print('so far', end=''); input()")) as child:
         with child.attach() as session:
             await session.expect("so")
-            with pytest.raises(ExpectTimeoutError, match=r"within 0.2 s; the last it said: b' far'") as late:
+            with pytest.raises(ExpectTimeoutError, match=r"within 0.2 s; the last it said: ' far'") as late:
                 await session.expect("further", timeout=0.2)
             assert late.value.before == b" far"
             assert isinstance(late.value, TimeoutError)

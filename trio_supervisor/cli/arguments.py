@@ -1,12 +1,35 @@
 """The words of the command line."""
 
 import argparse
+import itertools
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
+from trio_supervisor.cli import exit_codes
 from trio_supervisor.cli.control_arguments import CONTROL, Commands, add_control, add_url, seconds
 
 DEFAULT_FILE = "supervisor.yaml"
+_HIDDEN = "names"
+"""Not for people."""
+
+
+class _UsageError(Exception):
+    """The command line is wrong; `parser` knows how it would be right."""
+
+    def __init__(self, parser: argparse.ArgumentParser, message: str) -> None:
+        super().__init__(message)
+        self.parser = parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says nothing itself."""
+
+    commands: "Commands[argparse.ArgumentParser] | None" = None
+
+    def error(self, message: str) -> NoReturn:
+        """Raises _UsageError."""
+        raise _UsageError(self, message)
 
 
 class _Version(argparse.Action):
@@ -21,7 +44,26 @@ class _Version(argparse.Action):
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """What a command line asks for; exits with 2 and a message if it is wrong."""
+    try:
+        return _parse(words)
+    except _UsageError as error:
+        if "--json" in itertools.takewhile(lambda word: word != "--", words):
+            from trio_supervisor.cli.faults import tell_usage  # noqa: PLC0415 -- only for mistakes
+
+            tell_usage(str(error), exit_codes.USAGE)
+            sys.exit(exit_codes.USAGE)
+        error.parser.print_usage(sys.stderr)
+        error.parser.exit(exit_codes.USAGE, f"{error.parser.prog}: error: {error}\n")
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = make_parser(words[:1])
+    assert parser.commands is not None
+    if words and not words[0].startswith("-") and words[0] not in parser.commands.choices:
+        from trio_supervisor.config.mistakes import did_you_mean  # noqa: PLC0415 -- only for this
+
+        hint = did_you_mean(words[0], sorted({*_COMMANDS, *CONTROL} - {_HIDDEN}))
+        parser.error(f"there is no command {words[0]!r}{hint} (all: {parser.prog} --help)")
     command: list[str] = []
     if words[:1] == ["add"] and "--" in words:
         # What follows is another program's, whatever it looks like.
@@ -32,19 +74,19 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         options.words = command
     # argparse takes a list of words only in one piece: those after an option are left over.
     if rest and (not hasattr(options, "agents") or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        parser.commands.choices[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         options.agents += rest
     return options
 
 
-def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+def make_parser(words: Sequence[str] = ()) -> _Parser:
     """The parser of all commands; the chosen one is in `command`.
 
     `words`: the command, if it is known already: then there are no others, as to make them takes longer than all else.
     """
     chosen = words[0] if words and words[0] in {*_COMMANDS, *CONTROL} else None
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="trio-supervisor",
         description="One supervision tree for every agent you run.",
         epilog="Exit codes: 0 done, 1 gave up or not done, 2 usage or configuration, 3 no supervisor answers, "
@@ -52,7 +94,10 @@ def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     # With `prog` given it need not be formatted, which would import a dozen modules.
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=parser.prog)
+    commands: Commands[argparse.ArgumentParser] = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, prog=parser.prog, parser_class=_Parser
+    )
+    parser.commands = commands
     for name, add in _COMMANDS.items():
         if chosen in (None, name):
             add(commands)
@@ -121,7 +166,7 @@ def _add_what(run: argparse.ArgumentParser) -> None:
 
 
 def _add_names(commands: "Commands[argparse.ArgumentParser]") -> None:
-    names = commands.add_parser("names")  # without help: for the scripts of `completion` only
+    names = commands.add_parser(_HIDDEN)  # without help: for the scripts of `completion` only
     names.add_argument("--file", default=DEFAULT_FILE)
     names.add_argument("--state-dir")
     names.add_argument("--socket")

@@ -26,7 +26,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-dir", metavar="DIR", help="its state directory, if it was given one")
     parser.add_argument("--socket", metavar="PATH", help="its control socket, instead of FILE and DIR")
     add_url(parser)
-    parser.add_argument("--json", action="store_true", help="for programs: JSON, an object per line")
+    parser.add_argument("--json", action="store_true", help="for programs: JSON, an object per line, errors too")
 
 
 def add_url(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +97,7 @@ def _signal(parser: argparse.ArgumentParser) -> None:
 
 def _scale(parser: argparse.ArgumentParser) -> None:
     _agent(parser)
-    parser.add_argument("replicas", type=int, metavar="NUMBER")
+    parser.add_argument("replicas", type=number, metavar="NUMBER")
     _patience(parser)
 
 
@@ -108,7 +108,7 @@ def _wait(parser: argparse.ArgumentParser) -> None:
 
 
 def _operation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("number", type=int, metavar="NUMBER", help="as the command with --no-wait has said it")
+    parser.add_argument("number", type=number, metavar="NUMBER", help="as the command with --no-wait has said it")
     _patience(parser)
 
 
@@ -116,7 +116,7 @@ def _logs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("agents", nargs="*", metavar="AGENT", help="of these, and all in them; default: of all")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is said from now on")
     parser.add_argument("--since", metavar="TIME", help="only what is not older: a time, or a duration such as 2h")
-    parser.add_argument("--tail", type=int, metavar="NUMBER", help="only the last so many lines of each agent")
+    parser.add_argument("--tail", type=number, metavar="NUMBER", help="only the last so many lines of each agent")
     parser.add_argument("--level", metavar="LEVEL", help="lines at least this bad: debug, info, warning, error")
     parser.add_argument(
         "--field",
@@ -154,6 +154,7 @@ def _attach(parser: argparse.ArgumentParser) -> None:
 def _remove(parser: argparse.ArgumentParser) -> None:
     _order_with_reason(parser)
     parser.add_argument("--purge", action="store_true", help="with their workspaces in the state directory")
+    parser.add_argument("--force", action="store_true", help="also if others depend on them, and can't start any more")
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -214,6 +215,14 @@ CONTROL: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "shutdown": ("stop everything", _shutdown),
 }
 """Those for a supervisor that runs: what each does, and its options."""
+
+
+def number(text: str) -> int:
+    """A whole number on the command line."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
 
 
 def seconds(text: str) -> float:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli import exit_codes, faults
 from trio_supervisor.cli.status import COLOURS, looks
 from trio_supervisor.cli.style import Style
 from trio_supervisor.cli.table import printable
@@ -34,8 +34,7 @@ def explain(options: argparse.Namespace, client: Client) -> int:
         try:
             found = client.explain(name)
         except UnknownAgentError as error:
-            sys.stderr.write(f"{error}\n")
-            worst = exit_codes.code_of(error)
+            worst = faults.tell(error, options)
             continue
         if options.json:
             sys.stdout.write(f"{as_json(found)}\n")

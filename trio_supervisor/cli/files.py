@@ -18,6 +18,10 @@ def check(options: argparse.Namespace) -> int:
     loaded = load(options.file, environ=os.environ)
     for warning in loaded.warnings:
         sys.stderr.write(f"{warning}\n")
+    if loaded.has_containers:
+        from trio_supervisor.wiring import engine_warnings  # noqa: PLC0415 -- most files have none
+
+        sys.stderr.writelines(f"{options.file}: {warning}\n" for warning in engine_warnings(loaded.spec))
     if options.explain:
         sys.stdout.writelines(f"{line}\n" for line in explained(options.file, environ=os.environ))
         return exit_codes.DONE

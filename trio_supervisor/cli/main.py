@@ -76,10 +76,9 @@ def _told(options: "argparse.Namespace") -> int:
     try:
         return _run(options)
     except SupervisorError as error:
-        sys.stderr.write(f"{error}\n")
-        from trio_supervisor.cli.exit_codes import code_of  # noqa: PLC0415
+        from trio_supervisor.cli.faults import tell  # noqa: PLC0415
 
-        return code_of(error)
+        return tell(error, options)
 
 
 def _run(options: "argparse.Namespace") -> int:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli import exit_codes, faults
 from trio_supervisor.control.api import Operation, Phase
 from trio_supervisor.control.client import Client, as_json
 from trio_supervisor.words import one_line
@@ -16,6 +16,9 @@ def operation(options: argparse.Namespace, client: Client) -> int:
         wait = options.timeout
     done = client.outcome(options.number, wait=wait)
     sys.stdout.write(f"{as_json(done) if options.json else _words(done)}\n")
+    if not options.json:
+        for warning in done.warnings:
+            faults.warn(f"{done.agent}: {warning}", options)
     return exit_codes.GAVE_UP if done.phase is Phase.PENDING and not options.no_wait else exit_codes.DONE
 
 

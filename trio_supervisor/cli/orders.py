@@ -4,48 +4,92 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
 
-from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli import exit_codes, faults
 from trio_supervisor.control.api import Heard, Operation, Phase, Verb
 from trio_supervisor.control.client import Client, as_json
-from trio_supervisor.errors import RequestError, SupervisorError
+from trio_supervisor.errors import NeededError, RequestError, SupervisorError
 
 LAST_MOMENTS = 10.0
 """So many seconds a supervisor whose agents are all down has to end."""
 _PAUSE = 0.02
+SILENCE = 3.0
+"""So many seconds somebody at a terminal waits before it is said what for."""
 ANSWER = 30.0
 """So many seconds an answer is waited for, unless said otherwise."""
 
 Give = Callable[[str], Operation]
+_WAITED_FOR = frozenset(
+    {Verb.START, Verb.STOP, Verb.RESTART, Verb.HOLD, Verb.RESUME, Verb.REMOVE, Verb.SCALE, Verb.ADD}
+)
+"""What may take as long as somebody else needs."""
 
 
 def order(options: argparse.Namespace, client: Client) -> int:
     """Give the command for every agent that is named, at once; returns the worst exit code."""
-    give = _give(options, client)
+    wait = _patience(options)
+    first = _first_wait(options, wait)
+    give = _give(options, client, first)
     names = [""] if options.command == "shutdown" else getattr(options, "agents", None) or [options.agent]
     results: dict[str, Operation | SupervisorError] = {}
 
     def one(name: str) -> None:
         try:
-            results[name] = give(name)
+            results[name] = done = give(name)
+            if done.phase is Phase.PENDING and first is not wait:
+                results[name] = _waited(done, client, wait if wait is True else wait - first)
         except SupervisorError as error:
             results[name] = error
 
     names = list(dict.fromkeys(names))
-    if len(names) == 1:
-        one(names[0])
-    else:
-        threads = [Thread(target=one, args=(name,), daemon=True) for name in names]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    _each(names, one)
+    for _ in names:
+        _each(_needed_no_more(results), one)
     code = _tell([results[name] for name in names], options)
     if options.command == "shutdown" and code == exit_codes.DONE and not options.no_wait:
         _wait_end(options)
     return code
+
+
+def _each(names: Sequence[str], call: Callable[[str], None]) -> None:
+    """For all of them at once."""
+    if len(names) < 2:
+        for name in names:
+            call(name)
+        return
+    threads = [Thread(target=call, args=(name,), daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _needed_no_more(results: Mapping[str, Operation | SupervisorError]) -> list[str]:
+    """Who was refused only because of others that go as well, and have gone by now: nobody has to know an order."""
+    gone = {name for name, result in results.items() if isinstance(result, Operation)}
+    return [name for name, error in results.items() if isinstance(error, NeededError) and gone.issuperset(error.users)]
+
+
+def _first_wait(options: argparse.Namespace, wait: bool | float) -> bool | float:
+    """So long somebody at a terminal is kept waiting without a word."""
+    quiet = options.json or not sys.stderr.isatty() or Verb(options.command) not in _WAITED_FOR
+    return wait if quiet or wait is False or (wait is not True and wait <= SILENCE) else SILENCE
+
+
+def _waited(given: Operation, client: Client, wait: bool | float) -> Operation:
+    """The same at its end, of which the command itself takes care; `wait`: so long from now on."""
+    awaits = f": {given.awaits}" if given.awaits else ""
+    sys.stderr.write(f"{given.verb.value} is under way (operation {given.id}){awaits}; Ctrl-C ends only the waiting\n")
+    return client.outcome(given.id, wait=wait)
+
+
+def _patience(options: argparse.Namespace) -> bool | float:
+    wait: bool | float = not getattr(options, "no_wait", False)
+    if wait and getattr(options, "timeout", None) is not None:
+        wait = options.timeout
+    return wait
 
 
 def _wait_end(options: argparse.Namespace) -> None:
@@ -61,10 +105,7 @@ def _wait_end(options: argparse.Namespace) -> None:
         time.sleep(_PAUSE)
 
 
-def _give(options: argparse.Namespace, client: Client) -> Give:
-    wait: bool | float = not getattr(options, "no_wait", False)
-    if wait and getattr(options, "timeout", None) is not None:
-        wait = options.timeout
+def _give(options: argparse.Namespace, client: Client, wait: bool | float) -> Give:
     reason = getattr(options, "reason", None)
     match Verb(options.command):
         case Verb.START:
@@ -80,7 +121,8 @@ def _give(options: argparse.Namespace, client: Client) -> Give:
         case Verb.RESET:
             return client.reset
         case Verb.REMOVE:
-            return lambda name: client.remove(name, reason=reason, purge=options.purge, wait=wait)
+            purge, force = options.purge, options.force
+            return lambda name: client.remove(name, reason=reason, purge=purge, force=force, wait=wait)
         case Verb.SIGNAL:
             number = _signal(options.signal)
             return lambda name: client.signal(name, number, group=options.to == "group")
@@ -136,9 +178,11 @@ def _tell(results: list[Operation | SupervisorError], options: argparse.Namespac
     worst = exit_codes.DONE
     for result in results:
         if isinstance(result, SupervisorError):
-            sys.stderr.write(f"{result}\n")
-            worst = max(worst, exit_codes.code_of(result))
+            worst = max(worst, faults.tell(result, options))
             continue
+        if not options.json:
+            for warning in result.warnings:
+                faults.warn(f"{result.agent}: {warning}" if result.agent else warning, options)
         if options.json:
             sys.stdout.write(f"{as_json(result)}\n")
         elif result.heard is not None:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli import exit_codes, faults
 from trio_supervisor.cli.status import looks
 from trio_supervisor.cli.table import lines, printable
 from trio_supervisor.cli.wording import duration
@@ -24,8 +24,7 @@ def probe(options: argparse.Namespace, client: Client) -> int:
         try:
             found += client.probe(name, role)
         except (ConflictError, UnknownAgentError) as error:
-            sys.stderr.write(f"{error}\n")
-            worst = max(worst, exit_codes.code_of(error))
+            worst = max(worst, faults.tell(error, options))
     if options.json:
         sys.stdout.writelines(f"{as_json(one)}\n" for one in found)
     elif found:

@@ -4,11 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
-from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli import exit_codes, faults
 from trio_supervisor.cli.control_arguments import DEFAULT_FILE
 from trio_supervisor.control.client import Client
-from trio_supervisor.control.places import UrlPlace
+from trio_supervisor.control.places import UrlPlace, check_url
 from trio_supervisor.errors import NoSupervisorError, RequestError
 from trio_supervisor.state.directory import control_socket, find
 
@@ -37,6 +38,7 @@ def find_client(options: argparse.Namespace) -> Client:
         return Client(options.socket)
     url = url_of(options)
     if url is not None:
+        check_url(url)
         return Client(UrlPlace(url, _token(options)))
     directory = find(os.path.realpath(options.file), options.state_dir, os.environ)
     path = control_socket(directory, os.environ)
@@ -66,16 +68,14 @@ def _token(options: argparse.Namespace) -> str:
     from trio_supervisor.control.tokens import read_token  # noqa: PLC0415 -- over the socket nobody needs one
 
     path = options.token_file or os.environ.get("TRIO_SUPERVISOR_TOKEN_FILE")
-    token = read_token(path, _warn) if path else os.environ.get("TRIO_SUPERVISOR_TOKEN", "")
+    token = (
+        read_token(path, partial(faults.warn, options=options)) if path else os.environ.get("TRIO_SUPERVISOR_TOKEN", "")
+    )
     if not token or not token.isascii() or not token.isprintable():
         raise RequestError(
             "a token is needed for a URL: --token-file FILE, $TRIO_SUPERVISOR_TOKEN_FILE or $TRIO_SUPERVISOR_TOKEN"
         )
     return token
-
-
-def _warn(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 def _command(name: str) -> Command:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
-from trio_supervisor.cli import exit_codes, style
+from trio_supervisor.cli import exit_codes, faults, style
 from trio_supervisor.cli.style import Style
 from trio_supervisor.cli.table import ago, lines, printable, size
 from trio_supervisor.control.api import Snapshot, State
@@ -34,15 +34,18 @@ _OPTIONAL = ("PORT", "PID", "CPU", "MEMORY", "RESTARTS", "NEXT")
 def status(options: argparse.Namespace, client: Client) -> int:
     """Show them."""
     plain = options.names or options.no_usage
-    chosen = tuple(_chosen(client.snapshot() if plain else client.measured(), options.agents))
+    found, warnings = client.overview(usage=not plain)
+    chosen = tuple(_chosen(found, options.agents))
     if options.json:
         sys.stdout.writelines(f"{as_json(one)}\n" for one in chosen)
-        return exit_codes.DONE
-    if options.names:
+    elif options.names:
         sys.stdout.writelines(f"{one.agent}\n" for one in chosen)
-        return exit_codes.DONE
-    look, width = looks()
-    sys.stdout.writelines(f"{line}\n" for line in table(chosen, time.time(), look, width))
+    else:
+        look, width = looks()
+        sys.stdout.writelines(f"{line}\n" for line in table(chosen, time.time(), look, width))
+    sys.stdout.flush()
+    for warning in warnings:
+        faults.warn(warning, options)
     return exit_codes.DONE
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from trio_supervisor.cli import exit_codes
 from trio_supervisor.cli.detach import Ended, be_interruptible, start
+from trio_supervisor.cli.wording import standing
 from trio_supervisor.control.api import Desired, Gap, Snapshot, State
 from trio_supervisor.control.client import Client
 from trio_supervisor.errors import NoSupervisorError, UnknownAgentError
@@ -35,7 +36,7 @@ def up(options: argparse.Namespace, run: Callable[[], int]) -> int:
     if isinstance(found, Ended):
         return found.code
     client, holder = found
-    sys.stdout.write(f"pid     {holder.pid}\n")
+    sys.stdout.write(f"pid     {holder.pid}\nsocket  {client.place}\n")
     sys.stdout.flush()
     if not options.wait:
         return exit_codes.DONE
@@ -95,7 +96,7 @@ def _wait(client: Client, options: argparse.Namespace, seconds: float | None, ho
 
 def _say_no(agents: list[Snapshot], when: str = "") -> int:
     for one in agents:
-        sys.stderr.write(f"{one.agent} is not ready{when}: {one.state.value}: {one.reason}\n")
+        sys.stderr.write(f"{one.agent} is not ready{when}: {standing(one)}\n")
     if not agents:
         sys.stderr.write(f"the supervisor has not answered{when}\n")
     return exit_codes.GAVE_UP

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 
 from trio_supervisor.cli import exit_codes
+from trio_supervisor.cli.wording import standing
 from trio_supervisor.control.api import Gap, Snapshot, State
 from trio_supervisor.control.client import Client, as_json
-from trio_supervisor.errors import NoSupervisorError
+from trio_supervisor.errors import ConflictError, NoSupervisorError
 
 
 class _TooLate(Exception):  # noqa: N818 -- no error
@@ -16,7 +17,7 @@ class _TooLate(Exception):  # noqa: N818 -- no error
 
 
 def wait(options: argparse.Namespace, client: Client) -> int:
-    """Wait; exit code 1 if it will not be, as far as can be told, or not in time."""
+    """Wait. Raises ConflictError if it will not be, as far as can be told, or not in time."""
     last: Snapshot | None = None
     try:
         _set_alarm(options.timeout)
@@ -24,12 +25,10 @@ def wait(options: argparse.Namespace, client: Client) -> int:
             if _is_so(last.state, options.until):
                 return _tell(last, options)
             if options.until == "ready" and (last.state.resting or last.state is State.REMOVED):
-                sys.stderr.write(f"{options.agent} is {last.state.value}: {last.reason}\n")
-                return exit_codes.GAVE_UP
+                raise ConflictError(f"{options.agent} is {standing(last)}")
     except _TooLate:
-        how = "" if last is None else f"; it is {last.state.value}: {last.reason}"
-        sys.stderr.write(f"{options.agent} is not {options.until} after {options.timeout:g} s{how}\n")
-        return exit_codes.GAVE_UP
+        how = "" if last is None else f"; it is {standing(last)}"
+        raise ConflictError(f"{options.agent} is not {options.until} after {options.timeout:g} s{how}") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     if options.until == "stopped":
@@ -70,7 +69,7 @@ def _states(client: Client, agent: str) -> Iterator[Snapshot]:
 def _after(one: Snapshot, state: State, reason: str) -> Snapshot:
     from trio_supervisor.record import changed  # noqa: PLC0415
 
-    return changed(one, state=state, reason=reason)
+    return changed(one, state=state, reason=reason, status="")
 
 
 def _tell(one: Snapshot, options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 import math
 from enum import Enum
 
-from trio_supervisor.control.api import Judged, Judgement, Remark, State, StateChanged
+from trio_supervisor.control.api import Judged, Judgement, Remark, Snapshot, State, StateChanged
 from trio_supervisor.record import record
 
 
@@ -139,6 +139,11 @@ def name_of(remark: Remark) -> str:
 def kind_of(tone: Tone) -> str:
     """What kind of event a free text is, for programs."""
     return "message" if tone in (Tone.QUIET, Tone.GOOD) else "warning"
+
+
+def standing(one: Snapshot) -> str:
+    """How an agent is, and what is known of why; what it says it is doing where nothing else is."""
+    return f"{one.state.value}: {one.reason or one.status}" if one.reason or one.status else one.state.value
 
 
 def duration(seconds: float) -> str:

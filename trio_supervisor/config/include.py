@@ -18,6 +18,8 @@ from trio_supervisor.config.structure import reader
 from trio_supervisor.errors import ConfigError
 
 MAX_FILES = 100
+USUAL = "supervisor.yaml"
+"""What a file is called that nobody names."""
 
 
 @define
@@ -60,7 +62,7 @@ class Files:
         try:
             data = read_bytes(path)
         except ReadError as error:
-            meant = _near_file(path) if isinstance(error, MissingError) else ""
+            meant = _near_file(path) or _first_steps(path) if isinstance(error, MissingError) else ""
             raise ConfigError(f"{path}: {error}{meant}") from None
         with self.mistakes.collected():
             self._file(self._source(data, path, path), os.path.realpath(path), None)
@@ -187,6 +189,15 @@ def _read(reference: Reference) -> bytes:
         if isinstance(error, MissingError) and not reference.required:
             raise
         raise MistakeError(Mistake(reference.place, f"can't read {reference.shown}: {error}")) from None
+
+
+def _first_steps(path: str) -> str:
+    """What somebody may have to know who is new here."""
+    if path == USUAL:
+        return "; `trio-supervisor init` writes one to start from"
+    if not any(each in path for each in "./") and os.path.exists(USUAL):
+        return f"; agents are named after the file: {USUAL} {path}"
+    return ""
 
 
 def _near_file(path: str) -> str:

@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from trio_supervisor.spec import SupervisorSpec
+from trio_supervisor.spec import ContainerSpec, SupervisorSpec
 
 
 @frozen
@@ -21,3 +21,15 @@ class Loaded:
     """The paths of the agents that are to run, of all supervisors, without these themselves."""
     files: tuple[str, ...] = ()
     """The absolute paths of all files that were read."""
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether an agent is to live in a container."""
+        return _has_containers(self.spec)
+
+
+def _has_containers(spec: SupervisorSpec) -> bool:
+    runs = (child.run for child in (*spec.children, *filter(None, (spec.template,))))
+    return any(
+        _has_containers(run) if isinstance(run, SupervisorSpec) else isinstance(run, ContainerSpec) for run in runs
+    )

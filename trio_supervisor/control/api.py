@@ -274,6 +274,8 @@ class Operation:
     """DONE, where an answer was expected: that."""
     changes: tuple[AgentChange, ...] = ()
     """Of APPLY: what was to become of each child."""
+    warnings: tuple[str, ...] = ()
+    """What else should be known: what others lose by it, that the next run will not know of it."""
 
 
 class Control(Protocol):
@@ -293,6 +295,9 @@ class Control(Protocol):
 
     def agent(self, agent: str) -> Snapshot:
         """One child as it is now. Raises UnknownAgentError."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the supervisor itself just now, for people, a line each: its journal can't be written."""
 
     async def measured(self) -> tuple[Snapshot, ...]:
         """The same with what each uses, which takes a look at all processes of the machine."""
@@ -376,8 +381,12 @@ class Control(Protocol):
     async def reset(self, agent: str) -> Operation:
         """Forget how often it has failed: restarts, delay and limit begin anew."""
 
-    async def remove(self, agent: str, *, reason: str = ..., purge: bool = False, wait: Wait = True) -> Operation:
-        """Stop it and forget it; `purge`: with its workspace, if that is in the state directory."""
+    async def remove(
+        self, agent: str, *, reason: str = ..., purge: bool = False, force: bool = False, wait: Wait = True
+    ) -> Operation:
+        """Stop it and forget it; `purge`: with its workspace, if that is in the state directory. `force`: also if
+        others depend on it, of which the warnings of the answer tell. Raises NeededError: others depend on it.
+        """
 
     async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end, to its group or to the leader alone."""

@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode
 from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Plan, Snapshot, Verb, Wait, patience
 from trio_supervisor.control.places import Place, SocketPlace
 from trio_supervisor.control.wire import forms, sse
-from trio_supervisor.control.wire.problems import error_of
-from trio_supervisor.errors import NoSupervisorError, RequestError
+from trio_supervisor.control.wire.problems import error_of, fault_of
+from trio_supervisor.errors import NoSupervisorError, RequestError, SupervisorError
 
 if TYPE_CHECKING:
     from trio_supervisor.control.api import Explanation
@@ -54,6 +54,11 @@ def as_json(one: "Snapshot | Event | Gap | LogLine | Operation | Plan | Insight"
     return forms.dumps(form).decode()
 
 
+def error_form(error: SupervisorError) -> Mapping[str, object]:
+    """An error as the API tells it."""
+    return fault_of(error)
+
+
 class Client:
     """Commands a supervisor in another process; see `Control`, whose errors it raises, and NoSupervisorError.
 
@@ -76,7 +81,16 @@ class Client:
 
     def measured(self) -> tuple[Snapshot, ...]:
         """The same with what each uses."""
-        return forms.agents_of(self._get("/v1/agents?usage=true"))
+        return self.overview(usage=True)[0]
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the supervisor itself just now."""
+        return self.overview()[1]
+
+    def overview(self, *, usage: bool = False) -> tuple[tuple[Snapshot, ...], tuple[str, ...]]:
+        """Both at once; `usage`: measured."""
+        found = self._get("/v1/agents?usage=true" if usage else "/v1/agents")
+        return forms.agents_of(found), forms.warnings_of(found)
 
     def explain(self, agent: str) -> "Explanation":
         """Why it is as it is, and what comes next. Raises UnknownAgentError."""
@@ -204,9 +218,13 @@ class Client:
         """Forget how often it has failed."""
         return self._order(agent, Verb.RESET, None)
 
-    def remove(self, agent: str, *, reason: str | None = None, purge: bool = False, wait: Wait = True) -> Operation:
-        """Stop it and forget it; `purge`: with its workspace."""
-        return self._order(agent, Verb.REMOVE, wait, reason=reason, purge=purge or None)
+    def remove(
+        self, agent: str, *, reason: str | None = None, purge: bool = False, force: bool = False, wait: Wait = True
+    ) -> Operation:
+        """Stop it and forget it; `purge`: with its workspace, `force`: also if others depend on it. Raises NeededError:
+        others do.
+        """
+        return self._order(agent, Verb.REMOVE, wait, reason=reason, purge=purge or None, force=force or None)
 
     def register(
         self, agent: str, text: str | Mapping[str, object], *, start: bool = True, wait: Wait = True

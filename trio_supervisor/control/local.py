@@ -17,6 +17,7 @@ from trio_supervisor.control.api import (
     patience,
 )
 from trio_supervisor.control.callers import caller
+from trio_supervisor.control.dependents import check_unneeded, losses
 from trio_supervisor.control.looking import Looking
 from trio_supervisor.control.looks import find, locate, supervisors
 from trio_supervisor.control.operations import Looks, Operations, Order
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from trio_supervisor.sessions.session import Session
 
 _BY_HAND = frozenset({State.STOPPED, State.HELD})
+_ENDING_THAT = frozenset({Verb.START, Verb.RESTART, Verb.RESUME, Verb.RESET, Verb.REMOVE})
 
 
 class LocalControl(Looking):
@@ -55,7 +57,7 @@ class LocalControl(Looking):
         super().__init__(supervisor)
         self._operations = Operations(nursery)
         self._shutdown_listeners: list[Callable[[], None]] = []
-        self._record: Callable[[Recorded], Awaitable[object]] | None = None
+        self._record: Callable[[Recorded], Awaitable[bool]] | None = None
         self._written_in: Sources | None = None
         self._applying: tuple[Order, Written] | None = None
         """The last one."""
@@ -106,10 +108,18 @@ class LocalControl(Looking):
         return await self._order(Verb.RESET, agent, asking.reset, wait=True)
 
     async def remove(
-        self, agent: str, *, reason: str = "removed by hand", purge: bool = False, wait: Wait = True
+        self,
+        agent: str,
+        *,
+        reason: str = "removed by hand",
+        purge: bool = False,
+        force: bool = False,
+        wait: Wait = True,
     ) -> Operation:
-        """Stop it and forget it; `purge`: with its workspace, if that is in the state directory."""
-        locate(self._supervisor, agent)
+        """Stop it and forget it; `purge`: with its workspace, if that is in the state directory; `force`: also if
+        others depend on it. Raises NeededError: others do.
+        """
+        lost = self._check_unneeded(agent, force=force)
         if purge:
             # Also where somebody else's removal is under way that this one joins.
             self._to_purge.add(agent)
@@ -120,7 +130,17 @@ class LocalControl(Looking):
                 self._to_purge.discard(agent)
                 await _purge(agent)
 
-        return await self._order(Verb.REMOVE, agent, remove, wait, reason)
+        return await self._order(Verb.REMOVE, agent, remove, wait, reason, warnings=lost)
+
+    def _check_unneeded(self, agent: str, *, force: bool) -> Sequence[str]:
+        """What others lose by its end."""
+        engine, child = locate(self._supervisor, agent)
+        if self._operations.is_pending(Verb.REMOVE, agent):
+            return ()
+        going = {id for id in engine.children if self._operations.is_pending(Verb.REMOVE, engine.path_of(id))}
+        if not force:
+            check_unneeded(engine, child.id, going)
+        return losses(engine, child.id, going)
 
     async def signal(self, agent: str, number: int, *, group: bool = True) -> Operation:
         """Send a signal that is no request to end, to its group or to the leader alone."""
@@ -183,9 +203,11 @@ class LocalControl(Looking):
             added = Added(text, start, specs)
             effect = partial(self._add_all, agent, partial(adding.add_all, engine, specs, start=start))
             self._note_added(agent, added)
-        recorded = partial(self._write_down, Verb.ADD.value, agent, "", added.value)
-        effect = partial(self._recorded, recorded, effect)
-        return await _wait(self._operations.begin(Verb.ADD, agent, partial(self._look_at, agent), effect), until)
+        recorded = partial(self._write_down, Verb.ADD.value, agent, "", added.value, lasts=True)
+        warnings: list[str] = []
+        effect = partial(self._recorded, recorded, effect, warnings)
+        look = partial(self._look_at, agent)
+        return await _wait(self._operations.begin(Verb.ADD, agent, look, effect, warnings=warnings), until)
 
     async def _add_all(self, agent: str, add: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -246,7 +268,7 @@ class LocalControl(Looking):
         # Before any checkpoint: as planned, so done.
         work.begin()
         recorded = partial(self._write_down, Verb.APPLY.value, "", work.words)
-        effect = partial(self._recorded, recorded, work.run)
+        effect = partial(self._recorded, recorded, work.run, [])
         order = self._operations.begin(Verb.APPLY, "", lambda: Looks(0, work.awaits), effect)
         order.changes = tuple(planned.changes)
         self._applying = order, written
@@ -309,6 +331,7 @@ class LocalControl(Looking):
         wait: Wait,
         reason: str = "",
         heard: Sequence[Heard] = (),
+        warnings: Sequence[str] = (),
     ) -> Operation:
         engine, child = locate(self._supervisor, agent)
         _check_ending(engine, verb, agent)
@@ -318,7 +341,10 @@ class LocalControl(Looking):
             if verb in (Verb.STOP, Verb.HOLD, Verb.REMOVE):
                 asking.check_killed(engine, child)
 
-        return await self._begin(verb, agent, partial(_look, child), take_effect, wait, reason, heard)
+        by_hand = child.state in _BY_HAND or child.hold or agent in self._register.paths
+        lasts = verb in (Verb.STOP, Verb.HOLD) or (verb in _ENDING_THAT and bool(by_hand))
+        look = partial(_look, child)
+        return await self._begin(verb, agent, look, take_effect, wait, reason, heard, warnings, lasts=lasts)
 
     async def _begin(
         self,
@@ -329,12 +355,17 @@ class LocalControl(Looking):
         wait: Wait,
         reason: str = "",
         heard: Sequence[Heard] = (),
+        warnings: Sequence[str] = (),
+        *,
+        lasts: bool = False,
     ) -> Operation:
         until = _seconds(wait)
         # What a reason says by itself, without anybody, is in the verb already.
-        recorded = partial(self._write_down, verb.value, agent, "" if reason.endswith(" by hand") else reason)
+        reason = "" if reason.endswith(" by hand") else reason
+        recorded = partial(self._write_down, verb.value, agent, reason, lasts=lasts)
         latest = self._operations.latest
-        order = self._operations.begin(verb, agent, look, partial(self._recorded, recorded, effect), heard)
+        told = list(warnings)
+        order = self._operations.begin(verb, agent, look, partial(self._recorded, recorded, effect, told), heard, told)
         if verb in (Verb.STOP, Verb.HOLD):
             self._put_down.add(agent)
         elif verb in (Verb.START, Verb.RESTART, Verb.RESUME, Verb.REMOVE):
@@ -346,28 +377,43 @@ class LocalControl(Looking):
             await recorded()
         return await _wait(order, until)
 
-    async def _recorded(self, recorded: Callable[[], Awaitable[None]], effect: Callable[[], Awaitable[None]]) -> None:
-        await recorded()
+    async def _recorded(
+        self, recorded: Callable[[], Awaitable[str]], effect: Callable[[], Awaitable[None]], warnings: list[str]
+    ) -> None:
+        if warning := await recorded():
+            warnings.append(warning)
         await effect()
 
-    async def _write_down(self, verb: str, agent: str, reason: str, added: Plain = None) -> None:
-        if self._record is not None:
-            somebody = caller()
-            await self._record(Recorded(verb, agent, reason, somebody.who, somebody.origin, added))
+    async def _write_down(self, verb: str, agent: str, reason: str, added: Plain = None, *, lasts: bool = False) -> str:
+        """Have it in the journal; returns what should be known of that. `lasts`: the next run is to know of it, too."""
+        somebody = caller()
+        order = Recorded(verb, agent, reason, somebody.who, somebody.origin, added)
+        is_kept = self._record is not None and await self._record(order)
+        trouble = self._trouble() or ("" if self._record is None else "the disk has not taken it yet")
+        if is_kept or not trouble or not lasts:
+            return ""
+        return f"not kept for the next run, unless it can be written before the end of this one: {trouble}"
 
     def record_orders(
         self,
-        record: Callable[[Recorded], Awaitable[object]],
+        record: Callable[[Recorded], Awaitable[bool]],
         journal: str | None = None,
         remember: Callable[[str, str, Plain], None] | None = None,
+        trouble: Callable[[], str] = str,
     ) -> None:
-        """Have `record` awaited with every command before its effect begins; it must not raise, and is bounded.
-        `journal`: the path of the file in which all of it can be read; `remember` keeps a value for the next run.
+        """Have `record` awaited with every command before its effect begins, which tells whether it is kept; it must
+        not raise, and is bounded. `journal`: the path of the file in which all of it can be read; `remember` keeps a
+        value for the next run; `trouble` tells why nothing is kept just now, if so.
         """
+        self._trouble = trouble
         self._record = record
         self._journal = journal
         if remember is not None:
             self._register.remember = remember
+
+    def keep_nothing(self, trouble: str) -> None:
+        """Have it told with every command that the next run will not know of it; `trouble`: why."""
+        self._trouble = lambda: trouble
 
     # The end
 

@@ -39,6 +39,7 @@ class Looking:
         self._decisions = Decisions()
         self._readers_of_endpoints: set[EndpointFollower] = set()
         self._journal: str | None = None
+        self._trouble: Callable[[], str] = str
         supervisor.listen(self._tell)
         supervisor.at_end(self._close)
 
@@ -54,6 +55,11 @@ class Looking:
     def agent(self, agent: str) -> Snapshot:
         """One child as it is now. Raises UnknownAgentError."""
         return snapshot_of(*locate(self._supervisor, agent), _to_wall())
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the supervisor itself just now, for people, a line each."""
+        trouble = self._trouble()
+        return (f"{trouble}; the next run will not know who was held, stopped or added meanwhile",) if trouble else ()
 
     async def measured(self) -> tuple[Snapshot, ...]:
         """The same with what each uses."""
@@ -99,7 +105,8 @@ class Looking:
         """All figures as Prometheus reads them."""
         from trio_supervisor.control.metrics import scrape  # noqa: PLC0415 -- most runs are never asked
 
-        return await scrape(self._supervisor, await self.measured(), openmetrics=openmetrics)
+        up = None if self._journal is None else not self._trouble()
+        return await scrape(self._supervisor, await self.measured(), up, openmetrics=openmetrics)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every event from now on, in order; it must not raise or block."""

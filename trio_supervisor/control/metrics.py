@@ -62,8 +62,12 @@ class _Lag:
             self.seen.set()
 
 
-async def scrape(top: Supervisor, snapshots: Sequence[Snapshot], *, openmetrics: bool) -> bytes:
-    """All figures. Between two families everybody else has a turn."""
+async def scrape(
+    top: Supervisor, snapshots: Sequence[Snapshot], journal: bool | None = None, *, openmetrics: bool
+) -> bytes:
+    """All figures. Between two families everybody else has a turn. `journal`: whether it can be written to; None: there
+    is none.
+    """
     begun = time.perf_counter()
     seen = list(_seen(top, snapshots))
     out = Exposition(openmetrics=openmetrics)
@@ -82,6 +86,12 @@ async def scrape(top: Supervisor, snapshots: Sequence[Snapshot], *, openmetrics:
         "How late a task that was due came to its turn, at the worst, while this was collected.",
         [({}, lag.worst)],
     )
+    if journal is not None:
+        out.gauge(
+            f"{PREFIX}journal_up",
+            "1 if what happens is written to the journal, 0 if that can't be done just now.",
+            [({}, float(journal))],
+        )
     taken = time.perf_counter() - begun
     out.gauge(f"{PREFIX}scrape_duration_seconds", "How long it took to collect this.", [({}, taken)])
     return out.text()

@@ -42,7 +42,13 @@ class Order:
     """Of APPLY."""
 
     def __init__(
-        self, number: int, verb: Verb, agent: str, look: Callable[[], Looks], heard: Sequence[Heard] = ()
+        self,
+        number: int,
+        verb: Verb,
+        agent: str,
+        look: Callable[[], Looks],
+        heard: Sequence[Heard] = (),
+        warnings: Sequence[str] = (),
     ) -> None:
         self.number = number
         self.verb = verb
@@ -53,6 +59,7 @@ class Order:
         self.error: SupervisorError | None = None
         self._look = look
         self._heard = heard
+        self._warnings = warnings
         self._scope = trio.CancelScope()
 
     @property
@@ -67,7 +74,14 @@ class Order:
         if not self.over.is_set():
             words = looks.words if self.verb is Verb.APPLY else f"{who}, now {looks.words}"
             return Operation(
-                self.number, self.verb, self.agent, Phase.PENDING, looks.generation, words, changes=self.changes
+                self.number,
+                self.verb,
+                self.agent,
+                Phase.PENDING,
+                looks.generation,
+                words,
+                changes=self.changes,
+                warnings=tuple(self._warnings),
             )
         phase = Phase.DONE if self.error is None else Phase.FAILED
         error = "" if self.error is None else str(self.error)
@@ -81,6 +95,7 @@ class Order:
             error=error,
             heard=heard,
             changes=self.changes,
+            warnings=tuple(self._warnings),
         )
 
     def give_way(self, to: "Order") -> None:
@@ -127,10 +142,11 @@ class Operations:
         look: Callable[[], Looks],
         effect: Callable[[], Awaitable[None]],
         heard: Sequence[Heard] = (),
+        warnings: Sequence[str] = (),
     ) -> Order:
         """Give a command, or join the same one that is under way. One that wants something else gives way.
 
-        `heard` gets what is heard by it.
+        `heard` gets what is heard by it, `warnings` what else is to be told of it.
 
         Raises:
             ConflictError: the child is being removed.
@@ -144,7 +160,7 @@ class Operations:
                 raise ConflictError(f"{agent} is being removed (operation {other.number}); wait until it is gone")
         if sum(map(len, self._pending.values())) >= MOST_PENDING:
             raise TooManyRequestsError(f"{MOST_PENDING} commands are under way; wait until some of them are done")
-        order = Order(next(self._numbers), verb, agent, look, heard)
+        order = Order(next(self._numbers), verb, agent, look, heard, warnings)
         for other in others:
             opposed = verb in _GOALS and other.verb in _GOALS and _GOALS[verb] != _GOALS[other.verb]
             if opposed or verb is other.verb is Verb.APPLY:
@@ -167,6 +183,10 @@ class Operations:
         if number not in self._orders:
             raise UnknownOperationError(f"there is no operation {number}, or it is long over")
         return self._orders[number]
+
+    def is_pending(self, verb: Verb, agent: str) -> bool:
+        """Whether this is being done."""
+        return any(each.verb is verb for each in self._still_pending(agent))
 
     def _still_pending(self, agent: str) -> list[Order]:
         return [each for each in self._pending.get(agent, ()) if not each.over.is_set()]

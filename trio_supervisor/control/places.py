@@ -4,7 +4,7 @@ import http.client
 import socket
 from abc import abstractmethod
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from trio_supervisor.errors import RequestError
 
@@ -38,23 +38,30 @@ class SocketPlace(Place):
         return _SocketConnection(self._path, timeout)
 
 
+def check_url(url: str) -> SplitResult:
+    """The parts of a URL. Raises RequestError: it is none that a supervisor can have."""
+    try:
+        found = urlsplit(url)
+        _ = found.port
+    except ValueError:
+        raise RequestError(f"--url: {url!r} is no URL") from None
+    if found.scheme not in ("http", "https") or not found.hostname or found.path.strip("/") or found.query:
+        raise RequestError(f"--url must be http://HOST:PORT or https://HOST:PORT, not {url!r}")
+    if found.username is not None:
+        raise RequestError("--url: no name and no password belong there; the token is given by --token-file")
+    return found
+
+
 class UrlPlace(Place):
     """A URL, http or https, with a token."""
 
     def __init__(self, url: str, token: str) -> None:
         """Raises RequestError: it is none that a supervisor can have."""
-        try:
-            found = urlsplit(url)
-            port = found.port
-        except ValueError:
-            raise RequestError(f"--url: {url!r} is no URL") from None
-        if found.scheme not in ("http", "https") or not found.hostname or found.path.strip("/") or found.query:
-            raise RequestError(f"--url must be http://HOST:PORT or https://HOST:PORT, not {url!r}")
-        if found.username is not None:
-            raise RequestError("--url: no name and no password belong there; the token is given by --token-file")
+        found = check_url(url)
+        assert found.hostname is not None
         self._url = url
         self._secure = found.scheme == "https"
-        self._address = found.hostname, port
+        self._address = found.hostname, found.port
         self.host = found.netloc
         self.headers = {"Authorization": f"Bearer {token}"}
 

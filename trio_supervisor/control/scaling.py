@@ -3,6 +3,7 @@
 from attrs import evolve
 
 from trio_supervisor.control import asking
+from trio_supervisor.control.dependents import do_without
 from trio_supervisor.engine.supervisor import Supervisor
 from trio_supervisor.errors import ConflictError, RequestError, UnknownAgentError
 from trio_supervisor.spec import ChildSpec
@@ -27,7 +28,10 @@ async def scale_instances(engine: Supervisor, count: int) -> None:
 
 
 async def scale_replicas(engine: Supervisor, name: str, count: int) -> None:
-    """Have so many replicas of an agent. Raises as `add`, UnknownAgentError, ConflictError, RequestError."""
+    """Have so many replicas of an agent; who depends on it depends on those that are left.
+
+    Raises as `add`, UnknownAgentError, ConflictError, RequestError, NeededError.
+    """
     numbers = _numbers(engine, name)
     if not numbers:
         raise UnknownAgentError(f"there is no agent {engine.path_of(name)!r} with replicas, and no such template")
@@ -38,9 +42,11 @@ async def scale_replicas(engine: Supervisor, name: str, count: int) -> None:
     for number in range(1, count + 1):
         if f"{name}-{number}" not in engine.children:
             await add(engine, evolve(kept.spec, id=f"{name}-{number}"))
-    for number in reversed(_numbers(engine, name)):
-        child = engine.children.get(f"{name}-{number}")
-        if number > count and child is not None:
+    going = {number: f"{name}-{number}" for number in _numbers(engine, name) if number > count}
+    do_without(engine, going.values(), (f"{name}-{number}" for number in range(1, count + 1)))
+    for number in reversed(going):
+        child = engine.children.get(going[number])
+        if child is not None:
             await asking.remove(engine, child, "scaled down by hand")
 
 

@@ -9,6 +9,7 @@ import trio
 
 from trio_supervisor.control import asking
 from trio_supervisor.control.api import Snapshot
+from trio_supervisor.control.dependents import check_unneeded
 from trio_supervisor.control.endpoints import endpoint_of, endpoints
 from trio_supervisor.control.insights import Endpoint
 from trio_supervisor.control.looks import find, snapshot_of, snapshots
@@ -327,8 +328,14 @@ class Handle:
         """Forget how often it has failed: restarts, delay and its own limits begin anew."""
         await asking.reset(self._engine, self._child)
 
-    async def remove(self) -> None:
-        """Stop it and forget it; returns when it is gone."""
+    async def remove(self, *, force: bool = False) -> None:
+        """Stop it and forget it; returns when it is gone.
+
+        Raises:
+            NeededError: others depend on it; with `force` it goes all the same, and they can't be started again.
+        """
+        if not force:
+            check_unneeded(self._engine, self.id)
         await asking.remove(self._engine, self._child)
 
     def _check_going(self) -> None:

@@ -20,6 +20,8 @@ ORDER_PATIENCE = 1.0
 """So long an order waits for its record; then it is carried out without: a stuck disk must not keep anybody from
 stopping anything.
 """
+SECOND_TRY = 0.2
+"""So long, where the journal did not work a moment ago: it is tried once more."""
 RESTORE_PATIENCE = 2.0
 """So long a run waits for what earlier ones have left."""
 
@@ -71,7 +73,7 @@ class Journal:
         """Write down what somebody has asked for, with what is to be restored of it, before it is done; returns whether
         it is on the disk. To be awaited before the effect begins.
 
-        Takes a few milliseconds, at most `ORDER_PATIENCE`; no time at all where the journal does not work (it is
+        Takes a few milliseconds, at most `ORDER_PATIENCE`; at most `SECOND_TRY` where the journal does not work (it is
         written later then, if it does again).
         """
         written = trio.Event()
@@ -80,9 +82,14 @@ class Journal:
         if self._closed:
             return False
         self._waiting.put_urgent(order.entry(time.time()), values, lambda: self._in_trio(written.set))
-        with trio.move_on_after(ORDER_PATIENCE if self._writer.working else 0):
+        with trio.move_on_after(ORDER_PATIENCE if self._writer.working else SECOND_TRY):
             await written.wait()
         return written.is_set()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written just now, in words with the file's path; empty if it can."""
+        return self._writer.trouble
 
     # What is remembered
 

@@ -48,6 +48,8 @@ class Waiting:
         self._items: deque[_Item] = deque()
         self._something = threading.Event()
         self._urgent = threading.Event()
+        self._ordered = threading.Event()
+        """Set until the next try, where what was tried last has failed."""
         self._dropped = 0  # Written by Trio only.
         self._dropped_told = 0  # Written by the thread only.
         self._overflow: dict[Key, tuple[Plain, float]] = {}
@@ -73,10 +75,12 @@ class Waiting:
         """The same at once, and never dropped; `told` is called when it is on the disk."""
         self._add((entry, _stamped(values), told))
         self._urgent.set()
+        self._ordered.set()
 
     def hurry(self) -> None:
         """Have what waits written at once."""
         self._urgent.set()
+        self._ordered.set()
         self._something.set()
 
     def _add(self, item: _Item) -> None:
@@ -90,6 +94,11 @@ class Waiting:
         """Wait until there is something, at most `timeout`, and then for what comes with it."""
         if self._something.wait(timeout):
             self._urgent.wait(linger)
+
+    def wait_ordered(self, timeout: float) -> None:
+        """Wait until somebody waits for what is to be written, at most `timeout`; what waits already does not count."""
+        self._ordered.wait(timeout)
+        self._ordered.clear()
 
     def take(self) -> Batch:
         """The next batch, in order; that of the last time again unless it is `done`."""

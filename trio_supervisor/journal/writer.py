@@ -77,6 +77,8 @@ class Writer:
         self._given_up = False
         self.working = True
         """Whether what is given is written soon, as far as is known."""
+        self.trouble = ""
+        """Why it is not, with the file's path."""
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
@@ -113,7 +115,7 @@ class Writer:
 
     def _pause(self) -> None:
         if not self.working:
-            self._closing.wait(self._retry_after)
+            self._waiting.wait_ordered(self._retry_after)
         elif self._more:
             self._waiting.wait(0.0, _PAUSE)
         else:
@@ -128,8 +130,10 @@ class Writer:
             except UnicodeEncodeError:
                 batch.make_unicode()
                 store.write(batch.rows, batch.values, durable=bool(batch.told))
-            self._waiting.done()
+        # Before anybody is told that it is written, who may look then whether all is well.
         self._well()
+        if batch:
+            self._waiting.done()
         self._more = store.prune()
 
     def _open(self) -> "Store":
@@ -179,7 +183,7 @@ class Writer:
     def _well(self) -> None:
         if not self.working:
             self._listeners.say(f"journal {self._path}: written to again")
-        self.working = True
+        self.working, self.trouble = True, ""
         self._retry_after = RETRY_AFTER
 
     def _try(self, step: Callable[[], object]) -> None:
@@ -240,7 +244,7 @@ class Writer:
         """Wait until it works again, if ever; said once for each reason."""
         self._close()
         self._tell_remembered({})
-        text = f"journal {self._path}: {reason}"
+        text = self.trouble = f"journal {self._path}: {reason}"
         if not for_ever:
             text += ": nothing is written until that works again; supervision goes on"
         if self.working and text != self._said:

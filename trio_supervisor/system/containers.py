@@ -82,8 +82,17 @@ def _remove(address: str, id: str, running: bool, *, force: bool) -> str:
     if not running or force:
         status, body = _ask(address, "DELETE", f"/containers/{id}?v=1&force={int(force)}")
         if status >= 400 and status not in (404, 409):
-            return f"{address}: {body.decode(errors='replace').strip()[:200]}"
+            return f"{address}: {_words(body)}"
     return ""
+
+
+def _words(body: bytes) -> str:
+    """Why it has refused."""
+    text = body.decode(errors="replace").strip()
+    with suppress(ValueError):
+        found = json.loads(text)
+        text = str(found.get("message") or text) if isinstance(found, dict) else text
+    return " ".join(text.split())[:200]
 
 
 def _ask(address: str, method: str, path: str) -> tuple[int, bytes]:

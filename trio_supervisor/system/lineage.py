@@ -70,7 +70,7 @@ def owner_finder(owners: "Mapping[str, T]") -> "Callable[[int], T | None]":
     by_token = {token.encode(): owner for token, owner in owners.items()}
     by_tag = {_tags(token).start: owner for token, owner in owners.items()}
 
-    def find(pid: int) -> T | None:
+    def find(pid: int) -> "T | None":
         tokens = _tokens(pid)
         for each in tokens:
             if each in by_token:

@@ -91,6 +91,18 @@ def cpu_ticks(pid: int) -> int:
     return sum(map(int, fields[11:15])) if len(fields) >= 20 else 0
 
 
+def heeds(pid: int, number: int) -> bool | None:
+    """Whether a process does something with a signal, or keeps it for later; None for what is gone."""
+    try:
+        lines = _read(f"/proc/{pid}/status").splitlines()
+    except OSError:
+        return None
+    masks = {name: value for name, _, value in (line.partition(b":") for line in lines)}
+    if b"SigCgt" not in masks or b"SigBlk" not in masks:
+        return None
+    return bool((int(masks[b"SigCgt"], 16) | int(masks[b"SigBlk"], 16)) >> (number - 1) & 1)
+
+
 def command_line(pid: int) -> str:
     """Program and arguments, at most 80 characters of them; the bare name for what has none; "" for what is gone."""
     try:

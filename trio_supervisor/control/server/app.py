@@ -134,7 +134,8 @@ class _Service:
     async def agents(self, request: Request) -> Response:
         fields = requests.query(request.query_params.multi_items(), requests.AGENTS)
         with_usage = fields.truth("usage", default=False)
-        return _json(forms.agents_form(await self._control.measured() if with_usage else self._control.snapshot()))
+        found = await self._control.measured() if with_usage else self._control.snapshot()
+        return _json(forms.overview_form(found, self._control.warnings()))
 
     async def agent(self, request: Request) -> Response:
         return _json(forms.snapshot_form(self._control.agent(request.path_params["agent"])))
@@ -272,7 +273,8 @@ class _Service:
             case Verb.RESET:
                 return control.reset(agent)
             case Verb.REMOVE:
-                return control.remove(agent, purge=fields.truth("purge", default=False), wait=fields.wait(), **reason)
+                purge, force = (fields.truth(name, default=False) for name in ("purge", "force"))
+                return control.remove(agent, purge=purge, force=force, wait=fields.wait(), **reason)
             case Verb.SIGNAL:
                 group = fields.choice("to", ("group", "leader")) == "group"
                 return control.signal(agent, fields.signal("signal"), group=group)

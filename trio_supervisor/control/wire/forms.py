@@ -82,6 +82,11 @@ def agents_form(agents: tuple[Snapshot, ...]) -> Form:
     return {"agents": [snapshot_form(one) for one in agents]}
 
 
+def overview_form(agents: tuple[Snapshot, ...], warnings: tuple[str, ...]) -> Form:
+    """All children, and what is wrong with the supervisor itself."""
+    return {**agents_form(agents), "warnings": list(warnings)}
+
+
 def exit_form(exit: Exit | None) -> Form | None:
     """How a life ended, also in words."""
     if exit is None:
@@ -138,6 +143,7 @@ def operation_form(operation: Operation) -> Form:
         "awaits": operation.awaits,
         "error": operation.error,
         "heard": None if operation.heard is None else _heard_form(operation.heard),
+        "warnings": list(operation.warnings),
     }
     if operation.verb is Verb.APPLY:
         form["changes"] = [change_form(change) for change in operation.changes]
@@ -284,6 +290,12 @@ def agents_of(data: object) -> tuple[Snapshot, ...]:
     return Reader(data).each("agents", snapshot_of)
 
 
+def warnings_of(data: object) -> tuple[str, ...]:
+    """What is wrong with the supervisor itself."""
+    form = Reader(data)
+    return form.each("warnings", str) if form.maybe("warnings", list) is not None else ()
+
+
 def exit_of(data: object) -> Exit:
     """How a life ended."""
     form = Reader(data)
@@ -345,6 +357,7 @@ def operation_of(data: object) -> Operation:
         form.get("error", str),
         None if form.maybe("heard", dict) is None else _heard_of(form.get("heard", dict)),
         form.each("changes", change_of) if form.maybe("changes", list) is not None else (),
+        warnings_of(data),
     )
 
 

@@ -9,6 +9,7 @@ from trio_supervisor.errors import (
     ConfigError,
     ConflictError,
     JournalError,
+    NeededError,
     NoSupervisorError,
     NotKilledError,
     RequestError,
@@ -28,6 +29,7 @@ _STATUS: dict[type[SupervisorError], int] = {
     SpecError: 400,
     ConfigError: 400,
     ConflictError: 409,
+    NeededError: 409,
     NotKilledError: 409,
     ChildStartError: 409,
     CallError: 409,
@@ -66,12 +68,19 @@ def problem_of(error: SupervisorError) -> Problem:
     """An error as an answer."""
     if isinstance(error, TooLargeError):
         return request_problem(413, str(error))
+    return Problem(_STATUS.get(type(error), 409), {"error": fault_of(error)})
+
+
+def fault_of(error: SupervisorError) -> Form:
+    """What is said of an error."""
     form: dict[str, object] = {"kind": type(error).__name__, "message": str(error)}
     if isinstance(error, ChildStartError):
         form |= {"agent": error.child, "exit": exit_form(error.exit)}
     if isinstance(error, CallError):
         form |= {"agent": error.child, "answer": error.answer.value}
-    return Problem(_STATUS.get(type(error), 409), {"error": form})
+    if isinstance(error, NeededError):
+        form |= {"agent": error.child, "users": list(error.users)}
+    return form
 
 
 def request_problem(status: int, message: str) -> Problem:
@@ -93,5 +102,7 @@ def error_of(data: object) -> SupervisorError:
         return ChildStartError(child, None if exit is None else exit_of(exit), message.removeprefix(f"{child}: "))
     if kind == CallError.__name__:
         return CallError(form.get("agent", str), form.word("answer", Answer))
+    if kind == NeededError.__name__:
+        return NeededError(form.get("agent", str), form.each("users", str), message)
     made = next((each for each in _STATUS if each.__name__ == kind), SupervisorError)
     return made(message)

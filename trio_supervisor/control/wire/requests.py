@@ -61,6 +61,7 @@ COMMANDS: Mapping[Verb, Known] = {
             "default": False,
             "description": "with its workspace, if that is in the state directory",
         },
+        "force": {"type": "boolean", "default": False, "description": "also if others depend on it"},
         **_WITH_REASON,
     },
     Verb.SIGNAL: {

@@ -80,6 +80,7 @@ _OPERATION = whole(
         "awaits": WORDS,
         "error": WORDS,
         "heard": or_null(ref("Heard")),
+        "warnings": _SOME_WORDS,
         "changes": list_of("Change"),
     },
     ["changes"],
@@ -126,8 +127,9 @@ _ERROR = whole(
         "agent": WORDS,
         "exit": or_null(ref("Exit")),
         "answer": WORDS,
+        "users": _SOME_WORDS,
     },
-    ["agent", "exit", "answer"],
+    ["agent", "exit", "answer", "users"],
 )
 
 
@@ -150,7 +152,7 @@ def schemas() -> Mapping[str, Form]:
         "Exit": _EXIT,
         "Agent": _AGENT,
         **insight_schemas.schemas(),
-        "Agents": whole({"agents": list_of("Agent")}),
+        "Agents": whole({"agents": list_of("Agent"), "warnings": _SOME_WORDS}),
         "Event": _EVENT,
         "SentEvent": _SENT_EVENT,
         "Gap": whole({"seq": NUMBER, "agents": list_of("Agent")}),

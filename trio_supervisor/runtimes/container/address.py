@@ -51,6 +51,30 @@ def _plain_address(written: str | None, environ: Mapping[str, str]) -> str:
     )
 
 
+def remedy(written: str | None, environ: Mapping[str, str]) -> str:
+    """What to do about an engine that does not answer where `engine_address` has found it."""
+    variable = next((f"${name}" for name in _VARIABLES if environ.get(name)), "")
+    wrong = "`container: {engine: ...}`" if written is not None else variable
+    return "start that engine" + (f", or correct {wrong}" if wrong else "")
+
+
+def trouble(written: str | None, environ: Mapping[str, str]) -> str:
+    """Why an engine does not answer just now, and what to do; empty: it does, or is elsewhere. Blocks for a moment."""
+    try:
+        address = engine_address(written, environ)
+    except StartError as error:
+        return str(error)
+    if not is_local(address):
+        return ""
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(_CONNECT)
+            asking.connect(address.removeprefix("unix://"))
+    except OSError as error:
+        return f"{address}: no engine answers: {error.strerror or error}; {remedy(written, environ)}"
+    return ""
+
+
 def is_local(address: str) -> bool:
     """Whether the processes of this engine's containers can be processes of this machine."""
     return address.startswith("unix://")

@@ -22,6 +22,7 @@ from trio_supervisor.runtimes.container.engine import (
 )
 from trio_supervisor.runtimes.container.frames import Frames
 from trio_supervisor.runtimes.container.http import Connection, EngineHttp, Query, Reply
+from trio_supervisor.runtimes.container.words import engine_words
 from trio_supervisor.words import one_line
 
 NEWEST = (1, 51)
@@ -196,7 +197,7 @@ class DockerTalk:
         if isinstance(self._request, Watch):
             return str(_mapping(_mapping(found.get("Actor")).get("Attributes")).get("name", "")).encode()
         if (error := found.get("error")) is not None:
-            raise EngineError(one_line(str(error), 300), 500)
+            raise EngineError(engine_words(str(error)), 500)
         return one_line(str(found.get("status") or found.get("stream") or "")).encode()
 
 
@@ -229,7 +230,7 @@ def _seen(found: Mapping[str, object], tells_memory: bool) -> Seen:
         code=code if isinstance(code, int) else 0,
         out_of_memory=state.get("OOMKilled") is True,
         tells_memory=tells_memory,
-        error=one_line(str(state.get("Error") or ""), 300),
+        error=engine_words(str(state.get("Error") or "")),
         stop_signal=str(config.get("StopSignal") or ""),
         health=str(health.get("Status") or "").replace("none", ""),
         health_detail=one_line(str(last.get("Output") or "")),

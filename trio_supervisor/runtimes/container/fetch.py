@@ -11,7 +11,6 @@ from trio_supervisor.runtimes.process.command import capture_command
 
 async def fetch(engine: ContainerEngine, image: str, say: Callable[[str], None]) -> None:
     """Have an image fetched, which takes as long as it takes. Raises EngineError."""
-    say(f"image {image} is being fetched")
     credentials = await credentials_for(image, os.environ, _ask, say)
     async with engine.open(Fetch(image, credentials)) as talk:
         while await talk.heard() is not None:

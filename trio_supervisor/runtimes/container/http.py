@@ -20,6 +20,7 @@ import trio
 from trio_supervisor.record import record
 from trio_supervisor.runtimes.container.engine import EngineError
 from trio_supervisor.runtimes.container.sealed import SealedInput, broke_off
+from trio_supervisor.runtimes.container.words import engine_words
 from trio_supervisor.system import engine_tls
 from trio_supervisor.words import one_line
 
@@ -61,7 +62,7 @@ class Reply:
         """Why it has refused."""
         found = self.json()
         message = found.get("message") if isinstance(found, dict) else None
-        return one_line(str(message or self.body.decode(errors="replace") or f"HTTP {self.status}"), 300)
+        return engine_words(str(message or self.body.decode(errors="replace") or f"HTTP {self.status}"))
 
 
 class EngineHttp:

@@ -6,6 +6,7 @@ it is over is what the engine shows when it is looked at: events, and the end of
 """
 
 import math
+import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from trio_supervisor.commands import Completed
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.errors import ProbeError, StartError, StepError
 from trio_supervisor.runtimes.base import Stream, Usage, WasActive
-from trio_supervisor.runtimes.container.address import NoEngineError
+from trio_supervisor.runtimes.container.address import NoEngineError, remedy
 from trio_supervisor.runtimes.container.engine import (
     Attach,
     ContainerEngine,
@@ -38,6 +39,8 @@ from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE
 from trio_supervisor.runtimes.process.ports import PortLease
 from trio_supervisor.spec import AskStep, CloseStdinStep, Pull, SendStep, SignalStep, Stdin, expand
+from trio_supervisor.system import procfs
+from trio_supervisor.words import took
 
 UNKILLABLE_AFTER = 9.0
 """So long after a kill a container is called unkillable: before the engine of the tree does so for us."""
@@ -144,7 +147,7 @@ class ContainerLife:
 
     async def _find_engine(self) -> Listener:
         """Wait for one that answers: that it is away is no fault of what is to be started."""
-        waited, pause = "", FIRST_PAUSE
+        waited, pause = False, FIRST_PAUSE
         while True:
             self._check_wanted()
             try:
@@ -156,14 +159,12 @@ class ContainerLife:
                 if not error.away:
                     # The first that is asked of it tells what is wrong.
                     return found
-                why = str(error)
+                why = f"{error}; {remedy(self._setting.spec.engine, os.environ)}"
             else:
                 if waited:
                     self._setting.waits_for("")
                 return found
-            if not waited:
-                self._setting.say(f"it waits for its container engine: {why}")
-            waited = why
+            waited = True
             self._setting.waits_for(f"its container engine: {why}")
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -202,7 +203,7 @@ class ContainerLife:
             if error.status != 404 or "image" not in str(error).lower():
                 raise
             if pull is Pull.NEVER:
-                raise EngineError(f"{error}; with pull: missing, or always, it is fetched", 404) from error
+                raise EngineError(f"{error}; `pull: never` keeps it from being fetched", 404) from error
             if pull is Pull.ALWAYS:
                 raise
             await self._fetch(image)
@@ -220,10 +221,18 @@ class ContainerLife:
     async def _fetch(self, image: str) -> None:
         from trio_supervisor.runtimes.container.fetch import fetch  # noqa: PLC0415 -- most images are there
 
-        with trio.CancelScope() as self._fetching:
-            self._check_alive()
-            await fetch(self._engine, image, self._setting.say)
-        self._fetching = None
+        self._check_alive()
+        begun = trio.current_time()
+        self._setting.tells(f"fetches image {image}")
+        try:
+            with trio.CancelScope() as self._fetching:
+                await fetch(self._engine, image, self._setting.say)
+                self._setting.say(f"image {image} was fetched in {took(trio.current_time() - begun)}")
+        except EngineError as error:
+            raise EngineError(f"image {image} can't be fetched: {error}", error.status) from error
+        finally:
+            self._fetching = None
+            self._setting.tells("")
 
     def _check_alive(self) -> None:
         if self._killed_at is not None:
@@ -505,6 +514,7 @@ class ContainerLife:
             case SignalStep():
                 wanted = self._stop_signal if step.signal is signal.SIGTERM else step.signal
                 await self._signal(wanted)
+                self._advise(wanted)
             case CloseStdinStep():
                 await self._reads().end()
             case SendStep():
@@ -527,6 +537,15 @@ class ContainerLife:
             await self._engine.signal(self.name, number)
         except EngineError as error:
             raise StepError(str(error)) from error
+
+    def _advise(self, asked: int) -> None:
+        if self._setting.spec.init or self.pid is None:
+            return
+        if not self._first_ended() and procfs.heeds(self.pid, asked) is False:
+            self._setting.say(
+                f"{signal.Signals(asked).name} can't end it: it has no handler for that, and without one the first "
+                "process of a container takes no notice of it; write `init: true`"
+            )
 
     def _reads(self) -> ContainerInput:
         if self._input is None:

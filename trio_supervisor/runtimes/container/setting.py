@@ -115,6 +115,10 @@ class Setting:
             told["EXTEND_TIMEOUT_USEC"] = str(math.ceil(self._deadline * 1e6))
         self.launch.notified(told)
 
+    def tells(self, what: str) -> None:
+        """Tell what it is doing, as its status; empty: nothing."""
+        self.launch.notified({"STATUS": what})
+
     def say(self, text: str) -> None:
         """Tell its owner something."""
         self.output(Stream.SUPERVISOR, text.encode(errors="backslashreplace") + b"\n")
