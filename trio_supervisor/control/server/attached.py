@@ -20,7 +20,8 @@ from trio_supervisor.control.wire import forms, requests
 from trio_supervisor.control.wire.attaching import STDERR, STDOUT, WINDOW
 from trio_supervisor.errors import RequestError, SessionError, WriterBusyError
 from trio_supervisor.runtimes.base import Stream
-from trio_supervisor.sessions.session import Said, Session
+from trio_supervisor.sessions.said import Said
+from trio_supervisor.sessions.session import Session
 
 WRONG = 1008
 _PART = 64 * 1024
