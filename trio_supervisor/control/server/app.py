@@ -19,9 +19,9 @@ from trio_supervisor.control.insights import EndpointChange, Role
 from trio_supervisor.control.server.pace import Pace, Paces
 from trio_supervisor.control.server.streams import Stream, send_lines
 from trio_supervisor.control.wire import forms, insights, requests, sse
+from trio_supervisor.control.wire.fields import Fields, Known, loads, pairs, query
 from trio_supervisor.control.wire.openapi import document
 from trio_supervisor.control.wire.problems import Problem, TooLargeError, problem_of, request_problem
-from trio_supervisor.control.wire.requests import Fields
 from trio_supervisor.errors import AccessError, RequestError, SupervisorError
 from trio_supervisor.output.selection import Selection
 from trio_supervisor.runtimes.base import Stream as Source
@@ -109,7 +109,7 @@ class _Service:
         return opened
 
     async def attach(self, websocket: WebSocket) -> None:
-        fields = requests.query(websocket.query_params.multi_items(), requests.ATTACH)
+        fields = query(websocket.query_params.multi_items(), requests.ATTACH)
         write = fields.truth("write", default=True)
         force, replay = fields.truth("force", default=False), fields.truth("replay", default=True)
         if write and not caller().operates:
@@ -132,7 +132,7 @@ class _Service:
             await send_lines(websocket, lines, self._closing, _encode_line)
 
     async def agents(self, request: Request) -> Response:
-        fields = requests.query(request.query_params.multi_items(), requests.AGENTS)
+        fields = query(request.query_params.multi_items(), requests.AGENTS)
         with_usage = fields.truth("usage", default=False)
         found = await self._control.measured() if with_usage else self._control.snapshot()
         return _json(forms.overview_form(found, self._control.warnings()))
@@ -154,7 +154,7 @@ class _Service:
         return _json(insights.nodes_form(self._control.tree()))
 
     async def endpoints(self, request: Request) -> Response:
-        fields = requests.query(request.query_params.multi_items(), requests.ENDPOINTS)
+        fields = query(request.query_params.multi_items(), requests.ENDPOINTS)
         if not fields.truth("follow", default=False):
             return _json(insights.endpoints_form(self._control.endpoints()))
         source = self._control.endpoint_changes()
@@ -167,7 +167,7 @@ class _Service:
         return Response(text, headers={"content-type": OPENMETRICS if openmetrics else PLAIN})
 
     async def events(self, request: Request) -> Response:
-        fields = requests.query(request.query_params.multi_items(), requests.EVENTS)
+        fields = query(request.query_params.multi_items(), requests.EVENTS)
         after = fields.maybe_number("after")
         last = request.headers.get("last-event-id", "")
         if after is None and last.isascii() and last.isdecimal():
@@ -194,7 +194,7 @@ class _Service:
     def _lines(self, asked: HTTPConnection, *, follow: bool) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
         agent = asked.path_params.get("agent")
         known = requests.LOGS if agent is not None else requests.MERGED_LOGS
-        fields = requests.query(asked.query_params.multi_items(), known)
+        fields = query(asked.query_params.multi_items(), known)
         return self._control.logs(
             fields.texts("agent") if agent is None else (agent,),
             since=fields.number("since", 0) if agent is not None else 0,
@@ -205,7 +205,7 @@ class _Service:
         )
 
     async def journal(self, request: Request) -> Response:
-        fields = requests.query(request.query_params.multi_items(), requests.JOURNAL)
+        fields = query(request.query_params.multi_items(), requests.JOURNAL)
         agent = fields.text("agent", "", longest=None)
         tail = fields.maybe_number("tail")
         if tail is not None and tail > requests.MOST_ENTRIES:
@@ -218,7 +218,7 @@ class _Service:
         text = request.path_params["id"]
         if not (text.isascii() and text.isdecimal() and len(text) <= 18):
             raise RequestError(f"the number of an operation must be a whole number, not {text[:80]!r}")
-        fields = requests.query(request.query_params.multi_items(), requests.OPERATION)
+        fields = query(request.query_params.multi_items(), requests.OPERATION)
         if not fields.has("wait"):
             return _told(self._control.operation(int(text)))
         return await self._waited(request, self._control.outcome(int(text), wait=fields.wait()))
@@ -282,9 +282,8 @@ class _Service:
                 data, wait = fields.data("text"), fields.wait()
                 if not fields.has("expect"):
                     return control.send(agent, data, wait=wait)
-                return control.send(
-                    agent, data, expect=fields.text("expect"), timeout=fields.seconds("timeout", 30.0), wait=wait
-                )
+                timeout = fields.seconds("timeout", 30.0, requests.LONGEST_EXPECTED)
+                return control.send(agent, data, expect=fields.text("expect"), timeout=timeout, wait=wait)
             case Verb.SCALE:
                 return control.scale(agent, fields.number("replicas"), wait=fields.wait())
             case Verb.ADD | Verb.APPLY | Verb.SHUTDOWN:
@@ -334,11 +333,11 @@ def _encode_change(change: EndpointChange) -> bytes:
     return b"event: endpoint\ndata: %s\n\n" % data
 
 
-def _file(fields: requests.Fields) -> str | None:
+def _file(fields: Fields) -> str | None:
     return fields.text("file") if fields.has("file") else None
 
 
-async def _body(request: Request, known: requests.Known) -> Fields:
+async def _body(request: Request, known: Known) -> Fields:
     data = bytearray()
     async with aclosing(request.stream()) as chunks:
         async for chunk in chunks:
@@ -347,18 +346,18 @@ async def _body(request: Request, known: requests.Known) -> Fields:
                 raise TooLargeError(f"the body must have at most {requests.MOST_BODY} bytes")
     if not data:
         return Fields({}, known)
-    return Fields(requests.loads(bytes(data)), known)
+    return Fields(loads(bytes(data)), known)
 
 
 def _selection(fields: Fields) -> Selection | None:
     level = fields.text("level") if fields.has("level") else None
     grep = fields.text("grep") if fields.has("grep") else None
     stream = fields.choice("stream", [each.value for each in Source]) if fields.has("stream") else None
-    pairs = requests.pairs(fields, "field")
-    if level is None and grep is None and stream is None and not pairs:
+    wanted = pairs(fields, "field")
+    if level is None and grep is None and stream is None and not wanted:
         return None
     try:
-        return Selection(level, pairs, grep, None if stream is None else Source(stream))
+        return Selection(level, wanted, grep, None if stream is None else Source(stream))
     except ValueError as error:
         raise RequestError(str(error)) from None
 

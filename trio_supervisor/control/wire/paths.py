@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from trio_supervisor.control.api import Verb
 from trio_supervisor.control.wire import requests
+from trio_supervisor.control.wire.fields import Known
 from trio_supervisor.control.wire.forms import Form
 from trio_supervisor.control.wire.parts import WORDS, object_of, ref
 from trio_supervisor.control.wire.problems import STATUSES
@@ -26,7 +27,7 @@ _TITLES: Mapping[Verb, str] = {
     Verb.SCALE: "Have so many replicas of it, or instances of its template",
 }
 
-_NO_QUERY: requests.Known = MappingProxyType({})
+_NO_QUERY: Known = MappingProxyType({})
 
 
 @record
@@ -39,7 +40,7 @@ class _Method:
     answers: Form
     refusals: tuple[int, ...] = ()
     """The statuses, beside those that every path has, and every body."""
-    query: requests.Known = _NO_QUERY
+    query: Known = _NO_QUERY
     body: Form | None = None
 
 
@@ -80,7 +81,7 @@ _DONE = {
 }
 
 
-def _get(path: str, title: str, answers: Form, *refusals: int, query: requests.Known = _NO_QUERY) -> _Method:
+def _get(path: str, title: str, answers: Form, *refusals: int, query: Known = _NO_QUERY) -> _Method:
     return _Method("get", path, title, answers, refusals, query=query)
 
 
