@@ -47,6 +47,10 @@ class Fields:
             raise RequestError(f"{name} must have at most {longest} characters, not {len(value)}")
         return value
 
+    def maybe_text(self, name: str) -> str | None:
+        """Some text, if it is given. Raises RequestError."""
+        return self.text(name) if self.has(name) else None
+
     def data(self, name: str) -> bytes:
         """Some text of any length, as UTF-8. Raises RequestError."""
         try:
