@@ -593,6 +593,22 @@ async def test_a_stop_sends_what_the_spec_has_for_term(
     assert exit == Exit(How.SIGNALED, code=128 + sent, signal=sent)
 
 
+async def test_a_stop_sends_what_the_spec_has_although_the_engine_stumbled_at_the_start(engine: ScriptedEngine) -> None:
+    engine.hanging.add("start")
+    life, _ = life_of(scripted_spec("sleep", stop_signal=signal.SIGQUIT), engine)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(started, life)
+        await wait_all_tasks_blocked()
+        engine.failing["look"] = BROKEN
+        engine.release()
+    engine.failing.clear()
+
+    await life.ask(SignalStep(wait=1))
+
+    assert engine.only.signals == [signal.SIGQUIT]
+    await ended(life)
+
+
 async def test_a_step_that_can_not_be_taken_says_why(engine: ScriptedEngine) -> None:
     life, _ = await asleep(engine)
     engine.failing["signal"] = BROKEN

@@ -43,7 +43,7 @@ class Container:
         self.local = listener.local
         """Its processes can be seen from here."""
         self.started = False
-        self.stop_signal = signal.SIGTERM
+        self.stop_signal = setting.spec.stop_signal or signal.SIGTERM
         """What asks it to end."""
         self._setting = setting
         self._name = setting.name
