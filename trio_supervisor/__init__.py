@@ -77,8 +77,9 @@ if TYPE_CHECKING:
     from trio_supervisor.output.ring import Entry, Page, Ring
     from trio_supervisor.output.selection import Selection
     from trio_supervisor.sessions.cursor import Cursor
+    from trio_supervisor.sessions.said import Said
     from trio_supervisor.sessions.search import EOF, Match
-    from trio_supervisor.sessions.session import Said, Session
+    from trio_supervisor.sessions.session import Session
     from trio_supervisor.spec import (
         A2A,
         UNLIMITED,
@@ -178,7 +179,8 @@ _HOMES = {
     "output.selection": ("Selection",),
     "sessions.cursor": ("Cursor",),
     "sessions.search": ("EOF", "Match"),
-    "sessions.session": ("Said", "Session"),
+    "sessions.said": ("Said",),
+    "sessions.session": ("Session",),
     "spec": (
         "A2A", "Account", "AgentCore", "AtBudget", "Budget", "Call", "CallHook", "ChildSpec", "CloseStdinStep",
         "CommandHook", "CommandStep", "ContainerPolicy", "ContainerSpec", "EngineHealth", "Exec", "ExitCodes", "File",

@@ -135,6 +135,12 @@ class ScriptedEngine:
         for talk in self.talks:
             talk.put(EngineError("the connection was lost"))
 
+    def go_away(self, words: str) -> None:
+        """Nobody answers any more, and all streams break off; it is back once `failing` is cleared."""
+        for verb in ("look", "signal", "Attach", "Watch", "Missed"):
+            self.failing[verb] = EngineError(words, reached=False)
+        self.lose()
+
     def release(self) -> None:
         """What hangs goes on."""
         self.hanging.clear()

@@ -1,8 +1,10 @@
 """One life in a container, with an engine that does what the test says: faults, losses, slowness."""
 
+import math
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -53,15 +55,31 @@ async def started(life: ContainerLife) -> ContainerLife:
     return life
 
 
-class WaitingFor:
-    """Waits for the end of a life while the block lasts, as the engine of a tree does."""
+async def asleep(engine: ScriptedEngine, **more: object) -> tuple[ContainerLife, Heard]:
+    """The life of one that sleeps, started."""
+    life, heard = life_of(scripted_spec("sleep", **more), engine)
+    return await started(life), heard
 
-    def __init__(self, nursery: trio.Nursery, life: ContainerLife) -> None:
+
+class Awaited:
+    """A life whose end is waited for, as the engine of a tree does."""
+
+    def __init__(self, life: ContainerLife) -> None:
         self.exit: Exit | None = None
-        nursery.start_soon(self._wait, life)
+        self._life = life
 
-    async def _wait(self, life: ContainerLife) -> None:
-        self.exit = await life.wait()
+    async def wait(self) -> None:
+        self.exit = await self._life.wait()
+
+
+@asynccontextmanager
+async def awaited(life: ContainerLife, within: float = math.inf) -> AsyncIterator[Awaited]:
+    """Its end is waited for from the beginning of the block on; at most `within` seconds after the block."""
+    one = Awaited(life)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one.wait)
+        yield one
+        nursery.cancel_scope.deadline = trio.current_time() + within
 
 
 # Starting
@@ -220,8 +238,7 @@ async def test_one_that_is_made_while_its_start_is_cancelled_is_found_and_remove
         await life.start()
     life.kill()
 
-    async with trio.open_nursery() as nursery:
-        waiting = WaitingFor(nursery, life)
+    async with awaited(life) as waiting:
         await trio.sleep(1)
         # The engine has done it after all.
         engine.release()
@@ -256,8 +273,7 @@ async def test_one_that_is_made_while_its_start_is_cancelled_is_found_and_remove
 async def test_the_exit_has_code_signal_and_memory(
     engine: ScriptedEngine, code: int, out_of_memory: bool, expected: Exit
 ) -> None:
-    life, _ = life_of(scripted_spec("sleep", memory=64 << 20), engine)
-    await started(life)
+    life, _ = await asleep(engine, memory=64 << 20)
 
     engine.end(life.name, code, out_of_memory=out_of_memory)
 
@@ -266,16 +282,14 @@ async def test_the_exit_has_code_signal_and_memory(
 
 
 async def test_a_kill_of_ours_is_no_lack_of_memory(engine: ScriptedEngine) -> None:
-    life, _ = life_of(scripted_spec("sleep", memory=64 << 20), engine)
-    await started(life)
+    life, _ = await asleep(engine, memory=64 << 20)
 
     assert (await ended(life)).how is How.SIGNALED
 
 
 @pytest.mark.parametrize("way", ["signal", "step"])
 async def test_a_kill_that_somebody_asked_for_is_no_lack_of_memory(engine: ScriptedEngine, way: str) -> None:
-    life, _ = life_of(scripted_spec("sleep", memory=64 << 20), engine)
-    await started(life)
+    life, _ = await asleep(engine, memory=64 << 20)
 
     if way == "signal":
         await life.signal(signal.SIGKILL)
@@ -287,8 +301,7 @@ async def test_a_kill_that_somebody_asked_for_is_no_lack_of_memory(engine: Scrip
 
 async def test_an_engine_that_knows_when_memory_ran_out_is_believed(engine: ScriptedEngine) -> None:
     engine.tells_memory = True
-    life, _ = life_of(scripted_spec("sleep", memory=64 << 20), engine)
-    await started(life)
+    life, _ = await asleep(engine, memory=64 << 20)
 
     engine.end(life.name, 137)
 
@@ -296,10 +309,8 @@ async def test_an_engine_that_knows_when_memory_ran_out_is_believed(engine: Scri
 
 
 async def test_who_removes_it_ends_it(engine: ScriptedEngine) -> None:
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
-    async with trio.open_nursery() as nursery:
-        waiting = WaitingFor(nursery, life)
+    life, _ = await asleep(engine)
+    async with awaited(life) as waiting:
         await wait_all_tasks_blocked()
         del engine.containers[life.name]
         engine.lose()
@@ -356,10 +367,8 @@ async def live_slowly(life: ContainerLife) -> Exit:
 
 
 async def test_lost_streams_are_opened_again_and_end_nothing(engine: ScriptedEngine, autojump_clock: MockClock) -> None:
-    life, heard = life_of(scripted_spec("sleep"), engine)
-    await started(life)
-    async with trio.open_nursery() as nursery:
-        waiting = WaitingFor(nursery, life)
+    life, heard = await asleep(engine)
+    async with awaited(life) as waiting:
         for round in range(3):
             engine.lose()
             await trio.sleep(10)
@@ -376,15 +385,11 @@ async def test_lost_streams_are_opened_again_and_end_nothing(engine: ScriptedEng
 async def test_an_end_during_a_restart_of_the_engine_is_found_afterwards(
     engine: ScriptedEngine, autojump_clock: MockClock
 ) -> None:
-    life, heard = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, heard = await asleep(engine)
     engine.say(life.name, Stream.STDOUT, b"begin\n")
-    async with trio.open_nursery() as nursery:
-        waiting = WaitingFor(nursery, life)
-        for verb in ("look", "Attach", "Watch", "Missed"):
-            engine.failing[verb] = EngineError("connection refused", reached=False)
+    async with awaited(life) as waiting:
         engine.quiet = True
-        engine.lose()
+        engine.go_away("connection refused")
         await trio.sleep(30)
         assert waiting.exit is None
         engine.say(life.name, Stream.STDOUT, b"last words\n")
@@ -403,11 +408,9 @@ async def test_an_end_during_a_restart_of_the_engine_is_found_afterwards(
 async def test_what_is_said_around_lost_connections_is_heard_once_and_in_order(
     engine: ScriptedEngine, autojump_clock: MockClock, stdin: Stdin
 ) -> None:
-    life, heard = life_of(scripted_spec("sleep", stdin=stdin), engine)
-    await started(life)
+    life, heard = await asleep(engine, stdin=stdin)
     said = b""
-    async with trio.open_nursery() as nursery:
-        WaitingFor(nursery, life)
+    async with awaited(life):
         for number in range(400):
             if number % 100 == 50:
                 engine.lose()
@@ -427,11 +430,9 @@ async def test_what_is_said_around_lost_connections_is_heard_once_and_in_order(
 async def test_a_log_that_began_anew_is_heard_from_what_was_heard_last(
     engine: ScriptedEngine, autojump_clock: MockClock
 ) -> None:
-    life, heard = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, heard = await asleep(engine)
     one = engine.only
-    async with trio.open_nursery() as nursery:
-        WaitingFor(nursery, life)
+    async with awaited(life):
         for number in range(100):
             engine.say(life.name, Stream.STDOUT, b"line %d\n" % number)
         await trio.sleep(1)
@@ -449,11 +450,9 @@ async def test_a_log_that_began_anew_is_heard_from_what_was_heard_last(
 async def test_last_words_over_a_connection_that_fell_silent_are_read_from_the_log(
     engine: ScriptedEngine, autojump_clock: MockClock
 ) -> None:
-    life, heard = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, heard = await asleep(engine)
     engine.say(life.name, Stream.STDOUT, b"begin\n")
-    async with trio.open_nursery() as nursery:
-        waiting = WaitingFor(nursery, life)
+    async with awaited(life) as waiting:
         await trio.sleep(1)
         engine.only.ears.clear()
         engine.say(life.name, Stream.STDOUT, b"last words\n")
@@ -465,8 +464,7 @@ async def test_last_words_over_a_connection_that_fell_silent_are_read_from_the_l
 
 async def test_an_end_that_no_event_tells_is_seen_by_the_end_of_what_is_said(engine: ScriptedEngine) -> None:
     engine.quiet = True
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, _ = await asleep(engine)
 
     engine.end(life.name, 0)
 
@@ -493,18 +491,14 @@ async def test_an_end_that_the_engine_never_notices_is_an_end(
     engine: ScriptedEngine, autojump_clock: MockClock, sleeper: "subprocess.Popen[bytes]"
 ) -> None:
     engine.process = (sleeper.pid, Path(f"/proc/{sleeper.pid}/cgroup").read_text())
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, _ = await asleep(engine)
     assert life.pid == sleeper.pid
     await wait_all_tasks_blocked()
     sleeper.kill()
     sleeper.wait()
-    async with trio.open_nursery() as nursery:
-        waiting = WaitingFor(nursery, life)
+    async with awaited(life, within=10) as waiting:
         await trio.sleep(2)
         assert waiting.exit is None
-        await trio.sleep(10)
-        nursery.cancel_scope.cancel()
 
     assert waiting.exit == Exit(How.KILLED, detail="its first process has ended, and its engine can't say how")
     assert engine.containers == {}
@@ -515,15 +509,12 @@ async def test_over_a_network_it_is_looked_at_although_nothing_is_heard(
 ) -> None:
     life, heard = life_of(ContainerSpec("bb:1", ("sleep",), engine="tcp://scripted:2375"), engine)
     await started(life)
-    async with trio.open_nursery() as nursery:
-        waiting = WaitingFor(nursery, life)
+    async with awaited(life, within=15) as waiting:
         await trio.sleep(100)
         engine.quiet = True
         engine.only.ears.clear()
         engine.say(life.name, Stream.STDOUT, b"last words\n")
         engine.end(life.name, 3)
-        await trio.sleep(15)
-        nursery.cancel_scope.cancel()
 
     assert waiting.exit == Exit(How.EXITED, code=3)
     assert heard.said() == b"last words\n"
@@ -532,13 +523,9 @@ async def test_over_a_network_it_is_looked_at_although_nothing_is_heard(
 async def test_a_kill_that_no_engine_hears_is_told_before_the_tree_gives_up(
     engine: ScriptedEngine, autojump_clock: MockClock
 ) -> None:
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
-    for verb in ("look", "signal", "Attach", "Watch", "Missed"):
-        engine.failing[verb] = EngineError("no engine answers", reached=False)
-    async with trio.open_nursery() as nursery:
-        waiting = WaitingFor(nursery, life)
-        engine.lose()
+    life, _ = await asleep(engine)
+    async with awaited(life) as waiting:
+        engine.go_away("no engine answers")
         await trio.sleep(60)
         life.kill()
         await trio.sleep(9.5)
@@ -547,10 +534,8 @@ async def test_a_kill_that_no_engine_hears_is_told_before_the_tree_gives_up(
 
 
 async def test_nothing_is_asked_while_nothing_happens(engine: ScriptedEngine, autojump_clock: MockClock) -> None:
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
-    async with trio.open_nursery() as nursery:
-        WaitingFor(nursery, life)
+    life, _ = await asleep(engine)
+    async with awaited(life):
         await trio.sleep(1)
         before = engine.asked.total()
         await trio.sleep(3600)
@@ -598,8 +583,7 @@ async def test_one_stream_of_events_serves_all_lives_and_ends_with_the_last(engi
 async def test_a_stop_sends_what_the_spec_has_for_term(
     engine: ScriptedEngine, stop_signal: signal.Signals | None, step: SignalStep, sent: int
 ) -> None:
-    life, _ = life_of(scripted_spec("sleep", stop_signal=stop_signal), engine)
-    await started(life)
+    life, _ = await asleep(engine, stop_signal=stop_signal)
     one = engine.only
 
     await life.ask(step)
@@ -609,9 +593,24 @@ async def test_a_stop_sends_what_the_spec_has_for_term(
     assert exit == Exit(How.SIGNALED, code=128 + sent, signal=sent)
 
 
+async def test_a_stop_sends_what_the_spec_has_although_the_engine_stumbled_at_the_start(engine: ScriptedEngine) -> None:
+    engine.hanging.add("start")
+    life, _ = life_of(scripted_spec("sleep", stop_signal=signal.SIGQUIT), engine)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(started, life)
+        await wait_all_tasks_blocked()
+        engine.failing["look"] = BROKEN
+        engine.release()
+    engine.failing.clear()
+
+    await life.ask(SignalStep(wait=1))
+
+    assert engine.only.signals == [signal.SIGQUIT]
+    await ended(life)
+
+
 async def test_a_step_that_can_not_be_taken_says_why(engine: ScriptedEngine) -> None:
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, _ = await asleep(engine)
     engine.failing["signal"] = BROKEN
 
     with pytest.raises(StepError, match="stumbled"):
@@ -624,8 +623,7 @@ async def test_a_step_that_can_not_be_taken_says_why(engine: ScriptedEngine) -> 
 
 
 async def test_what_is_written_reaches_it_and_so_does_the_end(engine: ScriptedEngine) -> None:
-    life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PIPE), engine)
-    await started(life)
+    life, _ = await asleep(engine, stdin=Stdin.PIPE)
     (talk,) = engine.only.ears
 
     await life.ask(SendStep("quit {id}\n", wait=1))
@@ -643,8 +641,7 @@ async def test_what_is_written_reaches_it_and_so_does_the_end(engine: ScriptedEn
 async def test_what_can_not_be_written_while_the_engine_is_away_is_not_blamed_on_it_alone(
     engine: ScriptedEngine, pending: bytes
 ) -> None:
-    life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PIPE), engine)
-    await started(life)
+    life, _ = await asleep(engine, stdin=Stdin.PIPE)
     (talk,) = engine.only.ears
     assert life.input is not None
     await life.input.write(pending)
@@ -657,8 +654,7 @@ async def test_what_can_not_be_written_while_the_engine_is_away_is_not_blamed_on
 
 
 async def test_a_terminal_has_its_size_its_keys_and_its_end(engine: ScriptedEngine) -> None:
-    life, _ = life_of(scripted_spec("sleep", stdin=Stdin.PTY), engine)
-    await started(life)
+    life, _ = await asleep(engine, stdin=Stdin.PTY)
     (talk,) = engine.only.ears
     await wait_all_tasks_blocked()
     assert talk.size == (80, 24)
@@ -682,8 +678,7 @@ async def test_a_terminal_has_its_size_its_keys_and_its_end(engine: ScriptedEngi
 async def test_secrets_are_in_its_environment_and_not_in_what_it_says(engine: ScriptedEngine, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("correct-horse-battery\n")
     secrets = {"KEY": SecretFile(str(tmp_path / "key"))}
-    life, heard = life_of(scripted_spec("sleep", secrets=secrets), engine)
-    await started(life)
+    life, heard = await asleep(engine, secrets=secrets)
     env = engine.only.plan.form["Env"]
     assert isinstance(env, list)
     assert "KEY=correct-horse-battery" in env
@@ -699,8 +694,7 @@ async def test_secrets_are_in_its_environment_and_not_in_what_it_says(engine: Sc
 
 async def test_limits_of_its_processes_are_told_to_the_engine(engine: ScriptedEngine) -> None:
     limits = Limits(rlimits={"nofile": 1024, "core": 0, "memlock": UNLIMITED})
-    life, _ = life_of(scripted_spec("sleep", limits=limits), engine)
-    await started(life)
+    life, _ = await asleep(engine, limits=limits)
     host = engine.only.plan.form["HostConfig"]
     assert isinstance(host, dict)
 
@@ -740,8 +734,7 @@ async def test_a_link_that_leads_elsewhere_by_now_is_seen_at_the_start(engine: S
 async def test_what_is_mounted_is_where_the_link_leads(engine: ScriptedEngine, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "work")
-    life, _ = life_of(scripted_spec("sleep", mounts=(f"{tmp_path}/link:/place:ro", "cache:/cache")), engine)
-    await started(life)
+    life, _ = await asleep(engine, mounts=(f"{tmp_path}/link:/place:ro", "cache:/cache"))
     host = engine.only.plan.form["HostConfig"]
     assert isinstance(host, dict)
 
@@ -793,8 +786,7 @@ async def test_a_link_to_what_is_private_is_seen_at_the_start(engine: ScriptedEn
 
 
 async def test_a_command_in_it_has_output_and_a_code(engine: ScriptedEngine) -> None:
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, _ = await asleep(engine)
 
     completed = await life.run(("exit", "3"), 5)
 
@@ -803,8 +795,7 @@ async def test_a_command_in_it_has_output_and_a_code(engine: ScriptedEngine) -> 
 
 
 async def test_a_command_that_takes_too_long_has_no_code(engine: ScriptedEngine) -> None:
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, _ = await asleep(engine)
 
     assert (await life.run(("sleep",), 0.05)).code is None
     await ended(life)
@@ -816,8 +807,7 @@ async def test_a_command_that_takes_too_long_has_no_code(engine: ScriptedEngine)
 async def test_a_command_whose_engine_hangs_says_nothing_of_the_container(
     engine: ScriptedEngine, verb: str, words: str, autojump_clock: MockClock
 ) -> None:
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, _ = await asleep(engine)
     engine.hanging.add(verb)
 
     with pytest.raises(ProbeError, match=f"'sleep' can't be run in the container: its engine {words}"):
@@ -829,8 +819,7 @@ async def test_a_command_whose_engine_hangs_says_nothing_of_the_container(
 async def test_an_end_that_a_hanging_engine_does_not_tell_is_no_failure(
     engine: ScriptedEngine, autojump_clock: MockClock
 ) -> None:
-    life, _ = life_of(scripted_spec("sleep"), engine)
-    await started(life)
+    life, _ = await asleep(engine)
     engine.hanging.add("code")
 
     with pytest.raises(ProbeError, match="its engine does not answer any more"):

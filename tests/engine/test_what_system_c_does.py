@@ -322,7 +322,7 @@ async def test_c_5_who_depends_on_what_is_removed(opened: Open) -> None:
     """Who runs goes on; who is bound ends and says why; who is to start says what is missing."""
     children = [task("a", forever), task("b", forever, depends_on=["a"])]
     async with opened(*children, task("c", forever, binds_to=["a"])) as it:
-        await it.call("remove", "a")
+        await it.call("remove", "a", force=True)
         await it.until("c", State.FAILED)
         assert (await it.get("c")).reason == "dependency 'a' is removed"
         assert (await it.get("b")).state is State.READY

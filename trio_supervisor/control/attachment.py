@@ -19,9 +19,10 @@ from wsproto.events import (
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from trio_supervisor.control.places import Place
-from trio_supervisor.control.wire import forms
+from trio_supervisor.control.wire import forms, records
 from trio_supervisor.control.wire.attaching import STDERR, WINDOW
 from trio_supervisor.control.wire.problems import error_of
+from trio_supervisor.control.wire.reader import Reader, loads
 from trio_supervisor.core.exits import Exit
 from trio_supervisor.errors import NoSupervisorError
 from trio_supervisor.record import record
@@ -201,7 +202,7 @@ class Attachment:
         return said
 
     def _told(self, text: str) -> Iterator[News]:
-        form = forms.Reader(forms.loads(text.encode()))
+        form = Reader(loads(text.encode()))
         kind = form.get("type", str)
         match kind:
             case "attached":
@@ -216,7 +217,7 @@ class Attachment:
                 self._under_way -= form.get("bytes", int)
             case "ended":
                 found = form.maybe("exit", dict)
-                yield Ended(None if found is None else forms.exit_of(found))
+                yield Ended(None if found is None else records.exit_of(found))
             case "lost":
                 yield Told(kind, form.get("writer", str))
             case "refused":
@@ -267,7 +268,7 @@ class Attachment:
         if isinstance(event, RejectData):
             body += event.data
             if event.body_finished:
-                raise error_of(forms.loads(bytes(body)))
+                raise error_of(loads(bytes(body)))
 
     def _gone(self, error: Exception) -> NoSupervisorError:
         return NoSupervisorError(f"{self._place}: {str(error) or type(error).__name__}")

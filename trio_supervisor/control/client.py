@@ -15,8 +15,9 @@ from urllib.parse import quote, urlencode
 
 from trio_supervisor.control.api import Event, Gap, LogLine, Operation, Plan, Snapshot, Verb, Wait, patience
 from trio_supervisor.control.places import Place, SocketPlace
-from trio_supervisor.control.wire import forms, sse
+from trio_supervisor.control.wire import forms, records, sse
 from trio_supervisor.control.wire.problems import error_of, fault_of
+from trio_supervisor.control.wire.reader import Reader, loads
 from trio_supervisor.errors import NoSupervisorError, RequestError, SupervisorError
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ class Client:
 
     def snapshot(self) -> tuple[Snapshot, ...]:
         """Every child as it is now."""
-        return forms.agents_of(self._get("/v1/agents"))
+        return records.agents_of(self._get("/v1/agents"))
 
     def agent(self, agent: str) -> Snapshot:
         """One child as it is now. Raises UnknownAgentError."""
-        return forms.snapshot_of(self._get(_place(agent)))
+        return records.snapshot_of(self._get(_place(agent)))
 
     def measured(self) -> tuple[Snapshot, ...]:
         """The same with what each uses."""
@@ -90,7 +91,7 @@ class Client:
     def overview(self, *, usage: bool = False) -> tuple[tuple[Snapshot, ...], tuple[str, ...]]:
         """Both at once; `usage`: measured."""
         found = self._get("/v1/agents?usage=true" if usage else "/v1/agents")
-        return forms.agents_of(found), forms.warnings_of(found)
+        return records.agents_of(found), records.warnings_of(found)
 
     def explain(self, agent: str) -> "Explanation":
         """Why it is as it is, and what comes next. Raises UnknownAgentError."""
@@ -116,7 +117,7 @@ class Client:
         from trio_supervisor.control.wire.insights import change_of  # noqa: PLC0415 -- few commands need it
 
         with self._stream("/v1/endpoints", [("follow", "true")]) as response:
-            yield (change_of(forms.loads(message.data)) for message in sse.decode(self._lines(response)))
+            yield (change_of(loads(message.data)) for message in sse.decode(self._lines(response)))
 
     def probe(self, agent: str, role: "Role | None" = None) -> "tuple[Probed, ...]":
         """Ask its probes now, all or one. Raises UnknownAgentError, ConflictError."""
@@ -126,7 +127,7 @@ class Client:
         # The time that an answer may take is the probe's own.
         with self._asked("POST", f"{_place(agent)}/probe", None, body) as response, self._answering(None):
             data = response.read()
-        return all_probed_of(forms.loads(data))
+        return all_probed_of(loads(data))
 
     def metrics(self, *, openmetrics: bool = False) -> bytes:
         """All figures as Prometheus reads them."""
@@ -136,7 +137,7 @@ class Client:
 
     def operation(self, number: int) -> Operation:
         """What has become of a command. Raises UnknownOperationError."""
-        return forms.operation_of(self._get(f"/v1/operations/{number}"))
+        return records.operation_of(self._get(f"/v1/operations/{number}"))
 
     @contextmanager
     def events(self, after: int | None = None, *, follow: bool = True) -> Iterator[Iterator[Event | Gap]]:
@@ -178,7 +179,7 @@ class Client:
             place = "/v1/logs"
             query += [("agent", agent) for agent in agents]
         with self._stream(place, query) as response:
-            yield (forms.line_of(forms.loads(line)) for line in self._lines(response))
+            yield (records.line_of(loads(line)) for line in self._lines(response))
 
     def journal(
         self, after: int = 0, *, since: float = 0.0, agent: str = "", tail: int | None = None
@@ -188,7 +189,7 @@ class Client:
         query += [("agent", agent)] if agent else []
         query += [("since", forms.timestamp(since) or "")] if since else []
         found = self._get(f"/v1/journal?{urlencode(query, errors='surrogateescape')}")
-        return list(forms.Reader(found).each("entries", forms.stored_of))
+        return list(Reader(found).each("entries", records.stored_of))
 
     # Commands
 
@@ -265,7 +266,7 @@ class Client:
         body = forms.dumps({} if file is None else {"file": file})
         with self._asked("POST", "/v1/plan", PATIENCE, body) as response, self._answering(PATIENCE):
             data = response.read()
-        return forms.plan_of(forms.loads(data))
+        return records.plan_of(loads(data))
 
     def apply(self, *, file: str | None = None, wait: Wait = True) -> Operation:
         """Read the file, and bring the tree to it. Raises as `plan`."""
@@ -281,7 +282,7 @@ class Client:
         place = f"/v1/operations/{number}?wait={seconds}"
         with self._asked("GET", place, timeout) as response, self._answering(timeout):
             data = response.read()
-        return forms.operation_of(forms.loads(data))
+        return records.operation_of(loads(data))
 
     # Asking
 
@@ -299,12 +300,12 @@ class Client:
         timeout = None if seconds == math.inf else seconds + PATIENCE
         with self._asked("POST", place, timeout, forms.dumps(body)) as response, self._answering(timeout):
             data = response.read()
-        return forms.operation_of(forms.loads(data))
+        return records.operation_of(loads(data))
 
     def _get(self, place: str) -> object:
         with self._asked("GET", place, PATIENCE) as response, self._answering(PATIENCE):
             data = response.read()
-        return forms.loads(data)
+        return loads(data)
 
     @contextmanager
     def _stream(self, place: str, query: list[tuple[str, str]]) -> Iterator[http.client.HTTPResponse]:
@@ -323,7 +324,7 @@ class Client:
                 connection.request(method, place, body, headers)
                 response = connection.getresponse()
                 if response.status >= 400:
-                    raise error_of(forms.loads(response.read()))
+                    raise error_of(loads(response.read()))
             yield response
         finally:
             connection.close()
@@ -354,5 +355,5 @@ def _place(agent: str, under: str = "/v1/agents") -> str:
 
 
 def _event_of(message: sse.Message) -> Event | Gap:
-    data = forms.loads(message.data)
-    return forms.gap_of(data) if message.kind == "gap" else forms.event_of(data)
+    data = loads(message.data)
+    return records.gap_of(data) if message.kind == "gap" else records.event_of(data)

@@ -18,6 +18,14 @@ def find(top: Supervisor, path: str) -> Supervisor | None:
     return supervisor
 
 
+def supervisor_at(top: Supervisor, path: str) -> Supervisor:
+    """The same. Raises UnknownAgentError: there is none."""
+    engine = find(top, path)
+    if engine is None:
+        raise UnknownAgentError(f"there is no supervisor {path!r}")
+    return engine
+
+
 def supervisors(top: Supervisor) -> Iterator[Supervisor]:
     """It, and all that live in it."""
     yield top

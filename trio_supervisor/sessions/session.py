@@ -1,11 +1,10 @@
 """A session: somebody talks with a child, or listens to it. Times are seconds."""
 
 import errno
-import math
 from collections.abc import Collection, Sequence
 from signal import Signals
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import trio
 
@@ -19,10 +18,12 @@ from trio_supervisor.errors import (
     WriterBusyError,
     WriteTimeoutError,
 )
-from trio_supervisor.output.ring import LIMIT_BYTES, Entry
+from trio_supervisor.output.ring import LIMIT_BYTES
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.sessions.channel import Channel
 from trio_supervisor.sessions.cursor import Cursor, cut
+from trio_supervisor.sessions.expecting import Expecting
+from trio_supervisor.sessions.said import Said
 from trio_supervisor.sessions.search import Expected, Match, Patterns, Search
 from trio_supervisor.spec import SignalTo
 from trio_supervisor.writing import Writer
@@ -30,25 +31,6 @@ from trio_supervisor.writing import Writer
 PATIENCE = 30.0
 """So long what is expected is waited for, and what is written may take, unless said otherwise."""
 _SAID_BY_IT = (Stream.STDOUT, Stream.STDERR, Stream.LOG)
-_PAGE = 64 * 1024
-_SEARCH_AGAIN = 0.25
-"""Seconds between two searches of all that is kept."""
-
-
-class Said(NamedTuple):
-    """What a reader gets at once."""
-
-    entries: tuple[Entry, ...]
-    """As it was read, with stream, times and generation."""
-    next: Cursor
-    """The cursor to go on with."""
-    dropped: int
-    """So many pieces after the reader's cursor are gone: they were dropped before they were read."""
-
-    @property
-    def data(self) -> bytes:
-        """All that the child itself has said, in the order it was read."""
-        return b"".join(entry.data for entry in self.entries if entry.stream is not Stream.SUPERVISOR)
 
 
 class Session:
@@ -283,51 +265,18 @@ class Session:
         """
         patterns = Patterns(expected)
         search = Search(patterns, self.cursor)
+        expecting = Expecting(self._channel, self._generation, search, streams)
         await trio.lowlevel.checkpoint()
         with trio.move_on_after(timeout) as scope:
-            found = await self._find(search, streams)
+            found = await expecting.wait()
         if scope.cancelled_caught:
-            # What was too dear for the time there was is not begun again.
-            found = None if search.unfinished else await _found(search, whole=True)
+            found = await expecting.find_late()
             if found is None:
                 raise ExpectTimeoutError(self.child, search.before, timeout)
         if found is None:
             return self._ended(patterns, search)
         self.cursor = found.next
         return found
-
-    async def _find(self, search: Search, streams: Collection[Stream]) -> Match | None:
-        """None: the life is over."""
-        again_at = trio.current_time() + _SEARCH_AGAIN
-        while True:
-            # Before the reading: all that a life says is there before its end.
-            over = self._channel.over(self._generation)
-            whole = self._feed(search, streams)
-            is_time = trio.current_time() >= again_at
-            found = await _found(search, over=over and whole, whole=is_time)
-            if found is not None or (over and whole):
-                return found
-            if is_time:
-                again_at = trio.current_time() + _SEARCH_AGAIN
-            if whole:
-                with trio.move_on_at(again_at if search.partly else math.inf):
-                    await self._channel.wait_said(search.next.piece, self._generation)
-            else:
-                await trio.lowlevel.checkpoint()
-
-    def _feed(self, search: Search, streams: Collection[Stream]) -> bool:
-        """Feed what is there, up to a good page; returns whether that is all, of the life that is listened to."""
-        ring = self._channel.ring
-        page = ring.read(search.next.piece, _PAGE)
-        search.skip(page.dropped)
-        for entry in page.entries:
-            if entry.generation > self._generation:
-                return True
-            if entry.stream in streams:
-                search.feed(entry)
-            else:
-                search.pass_over(entry)
-        return page.next >= ring.next
 
     def _ended(self, patterns: Patterns, search: Search) -> Match:
         exit = self._channel.exit(self._generation)
@@ -376,15 +325,3 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.detach()
-
-
-async def _found(search: Search, *, over: bool = False, whole: bool = False) -> Match | None:
-    """What is found, in steps between which others have their turn."""
-    steps = search.finding(over=over, whole=whole)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Match | None = end.value
-            return found
-        await trio.lowlevel.checkpoint()

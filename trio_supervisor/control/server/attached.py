@@ -16,11 +16,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from trio_supervisor.control.replay import replayed
 from trio_supervisor.control.server.streams import GOING_AWAY, NORMAL
-from trio_supervisor.control.wire import forms, requests
+from trio_supervisor.control.wire import forms
 from trio_supervisor.control.wire.attaching import STDERR, STDOUT, WINDOW
+from trio_supervisor.control.wire.messages import message_of
 from trio_supervisor.errors import RequestError, SessionError, WriterBusyError
 from trio_supervisor.runtimes.base import Stream
-from trio_supervisor.sessions.session import Said, Session
+from trio_supervisor.sessions.said import Said
+from trio_supervisor.sessions.session import Session
 
 WRONG = 1008
 _PART = 64 * 1024
@@ -136,7 +138,7 @@ class Attached:
         self._something_typed.unpark_all()
 
     async def _obey(self, text: str) -> None:
-        message = requests.message_of(text)
+        message = message_of(text)
         match message.type:
             case "resize":
                 if mistake := self._resize(message.columns, message.rows):

@@ -4,17 +4,9 @@ import math
 
 from trio_supervisor.control.api import Explanation
 from trio_supervisor.control.insights import Endpoint, EndpointChange, Need, Node, Probed, Role, Use
-from trio_supervisor.control.wire.forms import (
-    Form,
-    Reader,
-    event_form,
-    event_of,
-    ground_form,
-    ground_of,
-    snapshot_form,
-    snapshot_of,
-    timestamp,
-)
+from trio_supervisor.control.wire.forms import Form, event_form, ground_form, snapshot_form, timestamp
+from trio_supervisor.control.wire.reader import Reader
+from trio_supervisor.control.wire.records import event_of, ground_of, snapshot_of
 from trio_supervisor.core.state import State
 from trio_supervisor.record import changed
 

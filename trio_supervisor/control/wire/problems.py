@@ -1,6 +1,8 @@
 """Errors on the wire: `{"error": {"kind", "message", ...}}` under an HTTP status, and back to the same exceptions."""
 
-from trio_supervisor.control.wire.forms import Form, Reader, exit_form, exit_of
+from trio_supervisor.control.wire.forms import Form, exit_form
+from trio_supervisor.control.wire.reader import Reader
+from trio_supervisor.control.wire.records import exit_of
 from trio_supervisor.core.answers import Answer
 from trio_supervisor.errors import (
     AccessError,

@@ -17,11 +17,13 @@ class FirstProcess:
 
     def __init__(self, pid: int, id: str, wake: Callable[[], None]) -> None:
         """`id`: of its container; `wake` is called when it has ended."""
+        self.pid = pid
+        self.id = id
         self.ended_at: float | None = None
         """When that was seen, on Trio's clock."""
         self._wake = wake
         self._scope = trio.CancelScope()
-        trio.lowlevel.spawn_system_task(self._watch, pid, id, name=f"trio_supervisor first process {pid}")
+        trio.lowlevel.spawn_system_task(self._watch, name=f"trio_supervisor first process {pid}")
 
     def close(self) -> None:
         """Watch no more."""
@@ -31,17 +33,17 @@ class FirstProcess:
         """Whether it has ended so long ago, or longer."""
         return self.ended_at is not None and trio.current_time() - self.ended_at >= seconds
 
-    async def _watch(self, pid: int, id: str) -> None:
+    async def _watch(self) -> None:
         if sys.platform != "linux":
             return
         try:
-            pidfd = os.pidfd_open(pid)
+            pidfd = os.pidfd_open(self.pid)
         except OSError:
             # It is over already, which its engine tells; or there is no room to watch it.
             return
         try:
             # An engine in a virtual machine, which is reached by a socket here all the same, numbers other processes.
-            if is_of(pid, id):
+            if is_of(self.pid, self.id):
                 with self._scope:
                     await trio.lowlevel.wait_readable(pidfd)
                     self.ended_at = trio.current_time()

@@ -8,12 +8,11 @@ import trio
 
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.container.engine import ContainerEngine, EngineError, Missed, Talk
+from trio_supervisor.runtimes.container.pauses import FIRST_PAUSE, longer
 from trio_supervisor.runtimes.container.place import LogSearch, Place, Skip
 from trio_supervisor.runtimes.container.setting import Setting
 from trio_supervisor.spec import Stdin
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-"""Between two tries to read a log, in seconds."""
 _SPOKEN = (Stream.STDOUT, Stream.STDERR)
 
 
@@ -56,7 +55,7 @@ class Hearing:
             else:
                 return
             await trio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = longer(pause)
 
     async def _find_places(self, engine: ContainerEngine) -> None:
         searches = {stream: LogSearch(place.last_lines) for stream, place in self._places.items()}
