@@ -53,6 +53,18 @@ def test_with_two_files_in_one_directory_the_other_file_is_named(tmp_path: Path)
         Lock(tmp_path, "/b.yaml")
 
 
+def test_a_file_that_somebody_has_removed_lets_nobody_else_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "PATIENCE", 0.05)
+    with holder(tmp_path) as first:
+        (tmp_path / "lock").unlink()
+        with pytest.raises(LockedError, match="another supervisor, which can't be seen from here, holds"):
+            Lock(tmp_path, "/a.yaml")
+
+        first.kill()
+        first.wait()
+        Lock(tmp_path, "/a.yaml").release()
+
+
 def test_however_the_holder_ends_the_next_one_gets_it(tmp_path: Path) -> None:
     with holder(tmp_path) as first:
         first.send_signal(signal.SIGKILL)

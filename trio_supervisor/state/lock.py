@@ -1,7 +1,8 @@
 """The lock on a state directory: one supervisor at a time, and the second one learns who the first is.
 
-It is the kernel's flock(2), which ends with its holder, however that ends. What stands in the file is only for telling:
-it may be that of a holder who is dead, and then it is not believed.
+It is the kernel's flock(2), which ends with its holder, however that ends: on a file, and on the directory itself, as
+the file may be removed by who tidies up. What stands in the file is only for telling: it may be that of a holder who is
+dead, and then it is not believed.
 """
 
 import fcntl
@@ -52,6 +53,7 @@ class Lock:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _acquire(self._fd, directory, file)
+            self._directory_fd = _acquire_directory(directory, file)
             _write(self._fd, file)
         except BaseException:
             os.close(self._fd)
@@ -59,6 +61,9 @@ class Lock:
 
     def release(self) -> None:
         """Let others have it; called once."""
+        # In this order: who has the lock of the file gets that of the directory.
+        if self._directory_fd is not None:
+            os.close(self._directory_fd)
         os.close(self._fd)
 
 
@@ -85,6 +90,26 @@ def _acquire(fd: int, directory: Path, file: str) -> None:
         if holder is not None or time.monotonic() >= until:
             raise LockedError(_held(holder, directory, file)) from None
         time.sleep(_PAUSE)
+
+
+def _acquire_directory(directory: Path, file: str) -> int | None:
+    """The descriptor that holds the directory; None where directories can't be locked."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError:
+            # One that is killed gives up the one just before the other.
+            if time.monotonic() < until:
+                time.sleep(_PAUSE)
+                continue
+            os.close(fd)
+            raise LockedError(_held(None, directory, file)) from None
+        except OSError:
+            os.close(fd)
+            return None
 
 
 def _holder(fd: int) -> Holder | None:
