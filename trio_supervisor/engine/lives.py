@@ -60,7 +60,7 @@ class Lives:
     def _end_all(self, error: BaseException) -> None:
         """Raised in the shelter, it would cancel all others instead of having them stopped."""
 
-        async def strike() -> None:
+        async def strike() -> None:  # noqa: ASYNC124 -- a nursery takes nothing else
             raise error
 
         assert self._nursery is not None
