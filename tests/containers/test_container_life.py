@@ -692,6 +692,23 @@ async def test_secrets_are_in_its_environment_and_not_in_what_it_says(engine: Sc
     assert heard.said().endswith(b".\n")
 
 
+async def test_what_was_its_secret_in_a_life_before_is_not_seen_in_what_it_says(
+    engine: ScriptedEngine, tmp_path: Path
+) -> None:
+    key, heard = tmp_path / "key", Heard()
+    runtime = runtime_of(scripted_spec("sleep", secrets={"KEY": SecretFile(str(key))}), engine)
+
+    for value in ("correct-horse-battery", "another-horse"):
+        key.write_text(value)
+        life = runtime.life(heard.launch())
+        await started(life)
+        engine.say(life.name, Stream.STDOUT, b"not correct-horse-battery\n")
+        engine.end(life.name, 0)
+        await life.wait()
+
+    assert heard.said() == b"not [redacted]\n" * 2
+
+
 async def test_limits_of_its_processes_are_told_to_the_engine(engine: ScriptedEngine) -> None:
     limits = Limits(rlimits={"nofile": 1024, "core": 0, "memlock": UNLIMITED})
     life, _ = await asleep(engine, limits=limits)

@@ -15,7 +15,7 @@ from trio_supervisor.errors import ProbeError, StartError
 from trio_supervisor.runtimes.base import Stream
 from trio_supervisor.runtimes.process import ProcessRuntime
 from trio_supervisor.runtimes.process.command import capture_command
-from trio_supervisor.runtimes.process.redacted import HELD_FOR, RedactedOutput
+from trio_supervisor.runtimes.process.redacted import HELD_FOR, KEPT, KnownValues, RedactedOutput
 from trio_supervisor.runtimes.process.secrets import resolve
 from trio_supervisor.spec import ChildSpec, ProcessSpec, Secret, SecretCommand, SecretEnv, SecretFile, SupervisorSpec
 from trio_supervisor.vault import note_secret_sources, redact, secret_sources
@@ -307,6 +307,45 @@ async def test_secrets_are_looked_up_at_every_start_and_old_ones_stay_hidden(tmp
         assert (await live(runtime.life(Heard().launch()))).clean
 
     assert redact("the first token, the second token") == "[redacted], [redacted]"
+
+
+async def test_what_was_its_secret_in_a_life_before_is_not_seen_in_what_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    runtime = runtime_with({"TOKEN": SecretFile(str(file))}, "sh", "-c", 'echo "the first token, $TOKEN"')
+    heard = Heard()
+
+    for value in ("the first token", "the second token"):
+        file.write_text(value)
+        await live(runtime.life(heard.launch()))
+
+    assert heard.said() == b"[redacted], [redacted]\n" * 2
+
+
+async def test_a_changed_spec_keeps_hidden_what_was_a_secret(tmp_path: Path) -> None:
+    before = runtime_with({"TOKEN": sh("echo the first token")}, "true")
+    await live(before.life(Heard().launch()))
+    before.close()
+    heard = Heard()
+
+    for secrets in ({"KEY": sh("echo the second token")}, {}):
+        after = runtime_with(secrets, "echo", "the first token, the second token")
+        after.succeed(before)
+        await live(after.life(heard.launch()))
+
+    assert heard.said() == b"[redacted], [redacted]\n" * 2
+
+
+def test_of_each_secret_at_least_the_last_values_are_known() -> None:
+    known = KnownValues()
+    assert not known
+
+    for life in range(1, 101):
+        known.add({"ROTATES": f"value {life}", "STAYS": "always the same"})
+
+    assert len(list(known)) == 2 * KEPT
+    assert set(known) >= {"always the same", *(f"value {life}" for life in range(101 - KEPT, 101))}
+    known.add({})
+    assert len(list(known)) == 2 * KEPT
 
 
 async def test_a_prompt_of_a_real_child_is_passed_on_while_it_waits() -> None:

@@ -14,6 +14,7 @@ from trio_supervisor.runtimes.container.undead import Undead
 from trio_supervisor.runtimes.container.watch import Connect, Listener, listener_of
 from trio_supervisor.runtimes.process.current import current_spawner
 from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.runtimes.process.redacted import KnownValues
 from trio_supervisor.spec import ChildSpec, ContainerPolicy, ContainerSpec
 from trio_supervisor.spec.container_policy import engine_socket
 from trio_supervisor.vault import note_secret_sources
@@ -49,6 +50,7 @@ class ContainerRuntime:
         self._deadline = spec.start_timeout if probe is None else probe.deadline
         self._connect = connect
         self._undead = Undead()
+        self._known = KnownValues()
         note_secret_sources(spec)
         self._lease = None if spec.port is None else PortLease(spec.port, spec.id)
 
@@ -59,10 +61,10 @@ class ContainerRuntime:
 
     def succeed(self, before: Runtime) -> None:
         """It stands for the child from now on, in the place of another runtime: what that could not remove is waited
-        for.
+        for, and what was a secret stays one.
         """
         if isinstance(before, ContainerRuntime):
-            self._undead = before._undead
+            self._undead, self._known = before._undead, before._known
 
     def life(self, launch: Launch) -> ContainerLife:
         """A new life, not started yet."""
@@ -73,6 +75,7 @@ class ContainerRuntime:
             self._shares_files,
             launch,
             self._lease,
+            self._known,
             current_spawner().instance,
             self._deadline,
         )

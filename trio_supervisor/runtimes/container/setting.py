@@ -13,7 +13,7 @@ from trio_supervisor.runtimes.container.engine import Plan
 from trio_supervisor.runtimes.container.form import form_of, name_of, variables
 from trio_supervisor.runtimes.process.command import capture_command
 from trio_supervisor.runtimes.process.ports import PortLease
-from trio_supervisor.runtimes.process.redacted import RedactedOutput, too_short
+from trio_supervisor.runtimes.process.redacted import KnownValues, RedactedOutput, too_short
 from trio_supervisor.runtimes.process.secrets import resolve
 from trio_supervisor.spec import ContainerPolicy, ContainerSpec, is_owned
 from trio_supervisor.spec.container import Mount
@@ -33,12 +33,13 @@ class Setting:
         shares_files: Callable[[], bool],
         launch: Launch,
         lease: PortLease | None,
+        known: KnownValues,
         instance: str,
         deadline: float,
     ) -> None:
-        """`private` gives what is not mounted whatever the policy says (see `ContainerPolicy.check_mount`);
-        `shares_files`: whether its engine is known to see the files that are seen here; `deadline`: so many seconds its
-        start may take, once it has an engine.
+        """`known`: the secrets of the lives before; `private` gives what is not mounted whatever the policy says (see
+        `ContainerPolicy.check_mount`); `shares_files`: whether its engine is known to see the files that are seen here;
+        `deadline`: so many seconds its start may take, once it has an engine.
         """
         self.spec = spec
         self.launch = launch
@@ -49,6 +50,7 @@ class Setting:
         self._private = private
         self._shares_files = shares_files
         self._lease = lease
+        self._known = known
         self._instance = instance
         self._deadline = deadline
         self._secrets: dict[str, str] = {}
@@ -84,7 +86,7 @@ class Setting:
         return found
 
     async def _look_up_secrets(self) -> None:
-        if not self.spec.secrets:
+        if not self.spec.secrets and not self._known:
             return
         self._secrets = await resolve(
             self.spec.secrets,
@@ -92,7 +94,8 @@ class Setting:
             lambda command, within: capture_command(command, None, os.environ, within),
         )
         current_vault().add(map(os.fsencode, self._secrets.values()))
-        self.redacted = RedactedOutput(self.launch.output, self._secrets.values())
+        self._known.add(self._secrets)
+        self.redacted = RedactedOutput(self.launch.output, self._known)
         if (short := too_short(self._secrets)) and self.launch.generation == 1:
             self.say(f"not hidden in its output, as they have less than 8 bytes: {', '.join(short)}")
 

@@ -21,6 +21,7 @@ from trio_supervisor.runtimes.process.mouth import Mouth
 from trio_supervisor.runtimes.process.notify import Notifying, NotifySocket
 from trio_supervisor.runtimes.process.pipe import LAST_WORDS_PATIENCE, LifePipe
 from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.runtimes.process.redacted import KnownValues
 from trio_supervisor.runtimes.process.sampling import Ceilings
 from trio_supervisor.runtimes.process.setting import Setting
 from trio_supervisor.runtimes.process.sockets import connections_of, holder_of, owner_of
@@ -51,14 +52,21 @@ class ProcessLife:
     starts_at_once = False
 
     def __init__(
-        self, process: ProcessSpec, launch: Launch, lease: PortLease | None, notifying: Notifying | None = None
+        self,
+        process: ProcessSpec,
+        launch: Launch,
+        lease: PortLease | None,
+        known: KnownValues,
+        notifying: Notifying | None = None,
     ) -> None:
-        """`notifying`: what it is given to send notifications by; None: nothing."""
+        """`known`: the secrets of the lives before; `notifying`: what it is given to send notifications by; None:
+        nothing.
+        """
         self._launch = launch
         self._notifying = notifying
         self._notify_socket: NotifySocket | None = None
         self._lease = lease
-        self._setting = Setting(process, launch, lease)
+        self._setting = Setting(process, launch, lease, known)
         self._newborn: Newborn | None = None
         """A birth that is under way."""
         self._tree: Tree | None = None

@@ -1,7 +1,7 @@
 """The output of a child that has secrets: both streams without them. Times are seconds."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import trio
 
@@ -11,7 +11,37 @@ from trio_supervisor.runtimes.base import Stream
 HELD_FOR = 0.1
 """The end of a chunk that may be the beginning of a secret is passed on at the latest so long after it came."""
 
+KEPT = 16
+"""At least so many values of each secret are hidden: what was its key, a child may still find in old files, and say."""
+
 Output = Callable[[Stream, bytes], None]
+
+
+class KnownValues:
+    """The secrets of one child in all of its lives, the earliest forgotten; it goes from a runtime to its successor."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self) -> None:
+        self._values: dict[str, None] = {}  # the latest last
+
+    def add(self, secrets: Mapping[str, str]) -> None:
+        """Keep these, by name, which are those of the life that begins."""
+        for value in secrets.values():
+            self._values.pop(value, None)
+            self._values[value] = None
+        # Those of this life are the latest. So of each there are the last ones, also where only one of them changes.
+        excess = len(self._values) - KEPT * len(secrets)
+        for value in list(self._values)[: max(0, excess)] if secrets else ():
+            del self._values[value]
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._values)
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them."""
+        return iter(self._values)
 
 
 class RedactedOutput:

@@ -1,10 +1,11 @@
 """The runtime of children that are OS processes: makes their lives, keeps their port between them."""
 
 from trio_supervisor.errors import SpecError
-from trio_supervisor.runtimes.base import Launch
+from trio_supervisor.runtimes.base import Launch, Runtime
 from trio_supervisor.runtimes.process.life import ProcessLife
 from trio_supervisor.runtimes.process.notify import Notifying
 from trio_supervisor.runtimes.process.ports import PortLease
+from trio_supervisor.runtimes.process.redacted import KnownValues
 from trio_supervisor.spec import ChildSpec, Notify, ProcessSpec
 from trio_supervisor.vault import note_secret_sources
 
@@ -24,6 +25,7 @@ class ProcessRuntime:
             raise SpecError(f"child {spec.id!r}: not a process")
         self._process = spec.run
         note_secret_sources(spec)
+        self._known = KnownValues()
         self._notifying = _notifying(spec)
         self._lease = None if spec.port is None else PortLease(spec.port, spec.id, spec.listen)
 
@@ -32,9 +34,14 @@ class ProcessRuntime:
         """The port held for the child; None without one, or as long as none could be had."""
         return None if self._lease is None else self._lease.port
 
+    def succeed(self, before: Runtime) -> None:
+        """It stands for the child from now on: what was a secret of the lives before stays one."""
+        if isinstance(before, ProcessRuntime):
+            self._known = before._known
+
     def life(self, launch: Launch) -> ProcessLife:
         """A new life, not started yet."""
-        return ProcessLife(self._process, launch, self._lease, self._notifying)
+        return ProcessLife(self._process, launch, self._lease, self._known, self._notifying)
 
     def close(self) -> None:
         """Give the port back."""

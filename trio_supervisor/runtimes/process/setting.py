@@ -13,7 +13,7 @@ from trio_supervisor.runtimes.process.current import current_environ
 from trio_supervisor.runtimes.process.environment import Environment, build_environment, child_command
 from trio_supervisor.runtimes.process.plan import plan_of
 from trio_supervisor.runtimes.process.ports import PortLease
-from trio_supervisor.runtimes.process.redacted import RedactedOutput, too_short
+from trio_supervisor.runtimes.process.redacted import KnownValues, RedactedOutput, too_short
 from trio_supervisor.runtimes.process.secrets import resolve
 from trio_supervisor.spec import ProcessSpec
 from trio_supervisor.system.birth import Plan
@@ -25,15 +25,16 @@ from trio_supervisor.workspaces import make as make_workspace
 class Setting:
     """What one life is given, and where its output goes."""
 
-    __slots__ = ("_launch", "_lease", "_secrets", "_workspace", "account", "process", "redacted")
+    __slots__ = ("_known", "_launch", "_lease", "_secrets", "_workspace", "account", "process", "redacted")
 
-    def __init__(self, process: ProcessSpec, launch: Launch, lease: PortLease | None) -> None:
+    def __init__(self, process: ProcessSpec, launch: Launch, lease: PortLease | None, known: KnownValues) -> None:
         self.process = process
         self.account: Account = NOBODY_ELSE
         self.redacted: RedactedOutput | None = None
         """What takes the output in that may hold secrets; None: there are none."""
         self._launch = launch
         self._lease = lease
+        self._known = known
         self._secrets: dict[str, str] = {}
         self._workspace = ""
 
@@ -59,14 +60,15 @@ class Setting:
 
     async def _look_up_secrets(self) -> None:
         secrets = self.process.secrets
-        if not secrets:
+        if not secrets and not self._known:
             return
         # As the supervisor itself, which may be allowed what the child is not.
         self._secrets = await resolve(
             secrets, os.environ, lambda command, within: capture_command(command, self.process.cwd, os.environ, within)
         )
         current_vault().add(map(os.fsencode, self._secrets.values()))
-        self.redacted = RedactedOutput(self._launch.output, self._secrets.values())
+        self._known.add(self._secrets)
+        self.redacted = RedactedOutput(self._launch.output, self._known)
         if (short := too_short(self._secrets)) and self._launch.generation == 1:
             self.say(f"not hidden in its output, as they have less than 8 bytes: {', '.join(short)}")
 
