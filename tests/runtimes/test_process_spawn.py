@@ -7,7 +7,9 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import trio
@@ -16,9 +18,26 @@ from tests.runtimes.contract import Heard, live
 from tests.runtimes.process_helpers import descriptors, ended, free_ports, life_of, python, run, runtime_of
 from trio_supervisor.errors import StartError
 from trio_supervisor.runtimes.base import Stream
+from trio_supervisor.runtimes.process import ProcessRuntime
+from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
 from trio_supervisor.runtimes.process.explain import explain
+from trio_supervisor.runtimes.process.reach import executable
+from trio_supervisor.spec import ChildSpec, ProcessSpec
+
+STRANGER = Account(54321, 54321, (), None)
+"""Somebody who owns nothing."""
 
 pytestmark = pytest.mark.usefixtures("spawned")
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """An empty directory that everybody may enter, which `tmp_path` is not."""
+    with TemporaryDirectory() as name:
+        path = Path(name).resolve()
+        path.chmod(0o755)
+        yield path
+
 
 # What it finds
 
@@ -217,6 +236,81 @@ async def test_a_program_that_is_a_dangling_link(tmp_path: Path) -> None:
     (tmp_path / "agent").symlink_to(tmp_path / "missing")
 
     assert "is a link to something that does not exist" in await why_not(str(tmp_path / "agent"))
+
+
+def about_a_denied(program: Path | str, cwd: Path | None = None, account: Account = STRANGER) -> str:
+    error = PermissionError(errno.EACCES, "Permission denied")
+    return explain(error, [str(program)], None if cwd is None else str(cwd), {"PATH": "/nowhere"}, account)
+
+
+async def test_a_program_behind_a_directory_that_must_not_be_entered(open_path: Path) -> None:
+    inside = open_path / "closed" / "inside"
+    inside.mkdir(parents=True)
+    write(inside / "agent", b"")
+    (open_path / "link").symlink_to("far/../closed/inside/agent")
+    (open_path / "far").symlink_to(inside)
+    (open_path / "agent").symlink_to(open_path / "link")
+    (open_path / "loop").symlink_to("loop")
+    script = write(open_path / "script", f"#!{open_path}/agent\n".encode())
+    (open_path / "closed").chmod(0o700)
+    closed = f"must not be reached: permission denied to enter '{open_path}/closed' by user {STRANGER.uid}"
+
+    for path in (inside / "agent", open_path / "link", open_path / "agent"):
+        assert about_a_denied(path) == f"'{path}' {closed}"
+    assert about_a_denied("./agent", open_path) == f"'./agent' {closed}"
+    assert about_a_denied("./agent", inside) == f"cwd '{inside}' {closed}"
+    assert (
+        about_a_denied(script)
+        == f"'{script}' needs the interpreter '{open_path}/agent' (its first line), which {closed}"
+    )
+    assert about_a_denied(open_path / "loop") == f"'{open_path}/loop' is a link to something that does not exist"
+
+
+@pytest.mark.parametrize(("mode", "may"), [(0o100, [1]), (0o010, [2, 3]), (0o001, [4]), (0o111, [0, 1, 2, 3, 4])])
+def test_who_may_execute_is_said_by_the_modes(mode: int, may: list[int], tmp_path: Path) -> None:
+    agent = tmp_path / "agent"
+    agent.touch(mode)
+    agent.chmod(mode)
+    owner, group = agent.stat().st_uid, agent.stat().st_gid
+    accounts = [
+        Account(0, 0, (), None),
+        Account(owner, group, (), None),
+        Account(owner + 1, group, (), None),
+        Account(owner + 1, group + 1, (group,), None),
+        Account(owner + 1, group + 1, (), None),
+    ]
+
+    # Root may always where anybody may.
+    assert [n for n, who in enumerate(accounts) if executable(str(agent), who)] == sorted(
+        {*may, 0, *([1] * (not owner))}
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start it as somebody else")
+async def test_a_program_that_its_user_must_not_reach(open_path: Path) -> None:
+    (open_path / "closed").mkdir(0o700)
+    (open_path / "agent").symlink_to(write(open_path / "closed" / "agent", b"#!/bin/sh\n"))
+    spec = ChildSpec("agent", ProcessSpec((str(open_path / "agent"),), user="nobody"))
+    life = ProcessRuntime(spec).life(Heard().launch())
+
+    with pytest.raises(StartError) as caught:
+        await live(life)
+
+    assert str(caught.value) == (
+        f"'{open_path}/agent' must not be reached: permission denied to enter '{open_path}/closed' by user 'nobody'"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter everything")
+def test_a_program_that_we_ourselves_must_not_reach(open_path: Path) -> None:
+    (open_path / "closed").mkdir()
+    (open_path / "agent").symlink_to(write(open_path / "closed" / "agent", b""))
+    (open_path / "closed").chmod(0)
+
+    said = about_a_denied(open_path / "agent", account=NOBODY_ELSE)
+
+    (open_path / "closed").chmod(0o700)
+    assert said == f"'{open_path}/agent' must not be reached: permission denied to enter '{open_path}/closed'"
 
 
 async def test_a_program_without_permission(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import trio
 
 from trio_supervisor.errors import StartError
 from trio_supervisor.record import changed, record
+from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
 from trio_supervisor.runtimes.process.census import census, in_thread
 from trio_supervisor.runtimes.process.explain import about_directory, explain
 from trio_supervisor.runtimes.process.inheritance import make_room_for_descriptors
@@ -174,9 +175,13 @@ def _close_all(descriptors: list[int]) -> None:
 
 
 def start_error(
-    error: BirthError | OSError, command: Sequence[str], cwd: str | None, env: Mapping[str, str]
+    error: BirthError | OSError,
+    command: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str],
+    account: Account = NOBODY_ELSE,
 ) -> StartError:
-    """Why a process was not born, for the owner of the child."""
+    """Why a process was not born that was to run as `account`, for the owner of the child."""
     number, words = (error.errno or 0, str(error)) if isinstance(error, OSError) else (error.number, str(error))
     step = error.step if isinstance(error, BirthError) else "exec"
     match step:
@@ -187,10 +192,11 @@ def start_error(
         case "guardian":
             return StartError(words)
         case "cwd":
-            return StartError(about_directory(cwd) or f"cwd {cwd!r} must not be entered: {os.strerror(number)}")
+            who = account if number == errno.EACCES else NOBODY_ELSE
+            return StartError(about_directory(cwd, who) or f"cwd {cwd!r} must not be entered: {os.strerror(number)}")
         case _:
             cause = OSError(number, os.strerror(number)) if number else ValueError(words)
-            return StartError(explain(cause, command, cwd, env))
+            return StartError(explain(cause, command, cwd, env, account))
 
 
 def _about_rlimit(words: str, number: int) -> str:

@@ -7,6 +7,9 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 
+from trio_supervisor.runtimes.process import reach
+from trio_supervisor.runtimes.process.account import NOBODY_ELSE, Account
+
 LONGEST_STRING = 128 * 1024
 """Of one argument or NAME=value, with its final zero byte (execve(2), MAX_ARG_STRLEN)."""
 
@@ -19,8 +22,14 @@ _SYSTEM_WIDE = {
 }
 
 
-def explain(error: OSError | ValueError, command: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> str:
-    """Say what the owner of the child can do something about.
+def explain(
+    error: OSError | ValueError,
+    command: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str],
+    account: Account = NOBODY_ELSE,
+) -> str:
+    """Say what the owner of the child, which was to run as `account`, can do something about.
 
     Looks at the files only now, after the failure: a spawn that works pays nothing for it.
     """
@@ -30,7 +39,10 @@ def explain(error: OSError | ValueError, command: Sequence[str], cwd: str | None
         return _SYSTEM_WIDE[error.errno]
     if error.errno == errno.E2BIG:
         return _too_long(command, env)
-    return about_directory(cwd) or _about_program(error, command[0], cwd, env) or f"{command[0]!r}: {error.strerror}"
+    # What modes alone say of somebody else is believed where it fits.
+    who = account if error.errno == errno.EACCES else NOBODY_ELSE
+    about = about_directory(cwd, who) or _about_program(error, command[0], cwd, env, account)
+    return about or f"{command[0]!r}: {error.strerror}"
 
 
 def find_program(program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
@@ -69,24 +81,31 @@ def _kib(size_bytes: int) -> str:
     return f"{-(-size_bytes // 1024)} KiB"
 
 
-def about_directory(cwd: str | None) -> str | None:
+def about_directory(cwd: str | None, account: Account = NOBODY_ELSE) -> str | None:
     """What is wrong with a directory, as far as this process can see."""
     if cwd is None:
         return None
+    if barrier := reach.barrier(cwd, account):
+        return f"cwd {cwd!r} must not be reached: {barrier}"
     if not os.path.lexists(cwd):
         return f"cwd {cwd!r} does not exist"
     if not os.path.isdir(cwd):
         return f"cwd {cwd!r} is not a directory"
-    if not os.access(cwd, os.X_OK):
+    if not reach.executable(cwd, account):
         return f"cwd {cwd!r} must not be entered: permission denied"
     return None
 
 
-def _about_program(error: OSError, program: str, cwd: str | None, env: Mapping[str, str]) -> str | None:
+def _about_program(
+    error: OSError, program: str, cwd: str | None, env: Mapping[str, str], account: Account
+) -> str | None:
     found = find_program(program, cwd, env)
     if found is None:
         return f"{program!r} not found on PATH"
     path = _seen_from_here(found, cwd)
+    # First of all: what must not be reached seems not to exist.
+    if error.errno == errno.EACCES and (barrier := reach.barrier(path, account)):
+        return f"{program!r} must not be reached: {barrier}"
     if not os.path.lexists(path):
         where = "" if os.path.isabs(program) else f" in {os.path.abspath(cwd or os.curdir)!r}"
         return f"{program!r} does not exist{where}"
@@ -96,21 +115,24 @@ def _about_program(error: OSError, program: str, cwd: str | None, env: Mapping[s
         return f"{program!r} is a directory, not a program"
     if error.errno == errno.ENOEXEC:
         return f"{program!r} is not of an executable format (a script needs a first line like #!/bin/sh)"
-    if error.errno == errno.EACCES and not os.access(path, os.X_OK):
+    if error.errno == errno.EACCES and not reach.executable(path, account):
         return f"{program!r} has no execute permission (chmod +x)"
-    return _about_interpreter(error, program, path)
+    return _about_interpreter(error, program, path, account)
 
 
-def _about_interpreter(error: OSError, program: str, path: str) -> str | None:
+def _about_interpreter(error: OSError, program: str, path: str, account: Account) -> str | None:
     interpreter = _interpreter(path)
     if interpreter is None:
         # The other thing that the system looks for on its own is the dynamic loader.
         missing = error.errno == errno.ENOENT
         return f"{program!r} can't be loaded: it is built for another system" if missing else None
+    needs = f"{program!r} needs the interpreter {interpreter!r} (its first line), which"
+    if error.errno == errno.EACCES and (barrier := reach.barrier(interpreter, account)):
+        return f"{needs} must not be reached: {barrier}"
     if not os.path.exists(interpreter):
-        return f"{program!r} needs the interpreter {interpreter!r} (its first line), which does not exist"
-    if not os.access(interpreter, os.X_OK) or os.path.isdir(interpreter):
-        return f"{program!r} needs the interpreter {interpreter!r} (its first line), which can't be executed"
+        return f"{needs} does not exist"
+    if not reach.executable(interpreter, account) or os.path.isdir(interpreter):
+        return f"{needs} can't be executed"
     return None
 
 

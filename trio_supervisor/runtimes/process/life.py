@@ -139,7 +139,7 @@ class ProcessLife:
                 cgroup=self._cgroup,
             )
         except OSError as error:
-            raise start_error(error, plan.argv, plan.cwd, plan.env) from error
+            raise start_error(error, plan.argv, plan.cwd, plan.env, self._setting.account) from error
         return await self._take_in(self._newborn)
 
     def _enter_cgroup(self, spawner: Spawner) -> None:
@@ -364,7 +364,9 @@ class ProcessLife:
 
     def _start_error(self, error: BirthError) -> StartError:
         setting = self._setting
-        return start_error(error, setting.command, setting.process.cwd, setting.environment(self._marker))
+        return start_error(
+            error, setting.command, setting.process.cwd, setting.environment(self._marker), setting.account
+        )
 
     def _watches(self) -> list[Callable[[], Awaitable[None]]]:
         """What keeps to its ceilings, and passes on in time what is held back for secrets; most lives have neither."""
