@@ -92,6 +92,9 @@ def _run(options: "argparse.Namespace") -> int:
 
             return detach(options, partial(_told, options))
         case "run":
+            from trio_supervisor.cli.descriptors import make_sure_of_them  # noqa: PLC0415
+
+            make_sure_of_them()
             from trio_supervisor.config import apart  # noqa: PLC0415
 
             # Nothing that is imported is garbage.
