@@ -383,7 +383,12 @@ async def test_a_server_that_does_not_share_its_address_can_listen_from_its_seco
 ) -> None:
     runtime = make_runtime(Port(port, port), *python(UNSHARED, "{port}"))
     life, heard = await start(runtime)
-    assert (await wait_bounded(life)).code == 1
+    exit = await wait_bounded(life)
+    assert exit.detail == (
+        f"port {port} is kept for it by this supervisor, and held by nobody else: it seems to bind without "
+        "SO_REUSEADDR; from its next start on the port is free for it"
+    )
+    assert exit.code == 1
     assert b"Address already in use" in heard.said(Stream.STDERR)
 
     for _ in range(3):
@@ -393,6 +398,26 @@ async def test_a_server_that_does_not_share_its_address_can_listen_from_its_seco
         await ended(life)
 
     assert runtime.port == port
+
+
+async def test_a_reservation_is_in_nobodys_way_where_it_is_lifted_or_the_child_gets_past(
+    make_runtime: MakeRuntime, port: int
+) -> None:
+    complains = shell(f"echo 'port {port}: Address already in use'; read line; exit 1")
+    runtime = make_runtime(Port(port, port), *complains)
+    past = PortLease(Port(free := free_ports().first, free), "agent")
+
+    for expected in (True, False):
+        life, _ = await start(runtime)
+        exit = await wait_bounded(life)
+        assert ("by this supervisor" in exit.detail) is expected
+        assert ("held by nobody any more" in exit.detail) is not expected
+    assert past.may_be_in_the_way(free)
+    assert not past.may_be_in_the_way(free + 1)
+    past.seen_listening()
+
+    assert not past.may_be_in_the_way(free)
+    past.release()
 
 
 async def test_a_port_is_reserved_between_lives_and_locked_during_them(make_runtime: MakeRuntime, port: int) -> None:

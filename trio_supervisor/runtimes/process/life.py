@@ -360,6 +360,12 @@ class ProcessLife:
         for port in ports:
             if holder := await in_thread(holder_of, port):
                 return changed(exit, detail=f"port {port} is held by {holder}")
+        if own is not None and self._lease is not None and self._lease.may_be_in_the_way(own):
+            detail = (
+                f"port {own} is kept for it by this supervisor, and held by nobody else: it seems to bind without "
+                "SO_REUSEADDR; from its next start on the port is free for it"
+            )
+            return changed(exit, detail=detail)
         return changed(exit, detail=f"port {own} is held by nobody any more" if own else "an address is in use")
 
     def _start_error(self, error: BirthError) -> StartError:

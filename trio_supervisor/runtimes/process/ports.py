@@ -84,6 +84,12 @@ class PortLease:
             self._lift()
         self._lived = True
 
+    def may_be_in_the_way(self, port: int) -> bool:
+        """Whether a child that can't bind `port` perhaps can't because of the reservation; not so from its second life
+        on.
+        """
+        return port == self._port and self._reservation is not None and not self._gets_past
+
     def seen_listening(self) -> None:
         """The child listens on the port."""
         self._gets_past = self._gets_past or self._reservation is not None
