@@ -394,3 +394,19 @@ async def test_what_agents_say_is_in_their_files_and_usr1_opens_them_anew(tmp_pa
     assert numbers == list(range(len(numbers)))
     assert "a | 0" not in supervisor.output
     assert " a | 0\n" in (tmp_path / "state" / "logs" / "a.log").read_text()
+
+
+async def test_a_server_that_binds_without_sharing_gets_its_port_whatever_its_restart_type(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(
+        "import os, socket\n"
+        "server = socket.socket()\n"
+        "server.bind(('127.0.0.1', int(os.environ['AGENT_PORT'])))\n"
+        "print('it is mine', flush=True)\n"
+    )
+    text = f"agents: {{a: {{command: [{sys.executable}, server.py], port: auto, restart: temporary}}}}\n"
+    async with running(tmp_path, text) as it:
+        assert await it.end() == 0
+
+    assert "is kept for it by this supervisor, and held by nobody else" in it.output
+    assert "; starting again" in it.output
+    assert it.output.count("it is mine") == 1

@@ -19,7 +19,9 @@ from tests.core.driver import (
 from trio_supervisor.core.commands import StartChild
 from trio_supervisor.core.exits import Exit, How
 from trio_supervisor.core.facts import RemainsGone, ResetAsked
-from trio_supervisor.core.policy import AtLimit, Backoff, Condition, ReadyBy, Restart, Thresholds
+from trio_supervisor.core.grounds import Rule
+from trio_supervisor.core.notices import StateChanged
+from trio_supervisor.core.policy import AtLimit, Backoff, Condition, Profile, ReadyBy, Restart, Strategy, Thresholds
 from trio_supervisor.core.state import State
 from trio_supervisor.record import changed
 
@@ -102,6 +104,64 @@ class TestRestartTypes:
         for asked in (driver.start, driver.restart, driver.start, driver.restart):
             assert starts(asked("a")) == []
         assert starts(driver.exits("a")) == ["a"]
+
+
+class TestAnEndOfOurOwnDoing:
+    """It counts nowhere."""
+
+    OURS = changed(CRASH, ours=True)
+
+    @pytest.mark.parametrize("restart", Restart)
+    @pytest.mark.parametrize("ready", [False, True])
+    def test_it_is_followed_by_another_life_at_once(self, restart: Restart, ready: bool) -> None:
+        driver = Driver(tree(restarts=0), a=policy(restart))
+        driver.start("a")
+        if ready:
+            driver.started("a")
+
+        assert commands(driver.exits("a", self.OURS)) == [StartChild("a", 2, restart_count=0, reason="exit code 1")]
+
+        assert driver["a"].attempts == driver["a"].crashes.startups == driver["a"].restarts == 0
+        assert driver["a"].lives_by == {"exited": 1}
+        driver.exits("a", CRASH)
+        assert starts(driver.out) == ["a", "a"]
+
+    def test_it_is_told_with_its_ground(self) -> None:
+        driver = Driver(a=policy())
+        driver.bring_up("a")
+
+        driver.exits("a", self.OURS)
+
+        (told,) = [out for out in driver.out if isinstance(out, StateChanged) and out.exit]
+        assert (told.new, told.reason, told.exit) == (State.WAITING, "exit code 1", self.OURS)
+        assert [(ground.rule, ground.text) for ground in told.grounds] == [
+            (Rule.RESTART, "what was in its way was the supervisor's own: started again, which does not count")
+        ]
+
+    def test_a_child_that_was_being_stopped_stays_down(self) -> None:
+        driver = Driver(a=policy())
+        driver.bring_up()
+        driver.stop("a")
+
+        driver.exits("a", self.OURS)
+
+        assert driver.state("a") is State.STOPPED
+
+    def test_a_child_that_was_stopped_as_failed_has_failed(self) -> None:
+        driver = Driver(a=policy(health=Thresholds(failures=1)))
+        driver.bring_up()
+        driver.health("a", ok=False)
+
+        driver.exits("a", self.OURS)
+
+        assert driver["a"].restarts == 1
+
+    @pytest.mark.parametrize("more", [{"profile": Profile.OTP}, {"strategy": Strategy.ONE_FOR_ALL}])
+    def test_for_otp_and_in_a_group_it_is_an_end_like_others(self, more: dict[str, object]) -> None:
+        driver = Driver(changed(tree(), **more), a=policy(Restart.TEMPORARY))
+        driver.bring_up()
+
+        assert starts(driver.exits("a", self.OURS)) == []
 
 
 class TestBackoff:

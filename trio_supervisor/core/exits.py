@@ -55,6 +55,8 @@ class Exit:
     """The last that it said, as far as that is known; not of an end that was asked for."""
     again: bool = unseen(default=True)
     """Whether another life may come to something else, before somebody has done something."""
+    ours: bool = unseen(default=False)
+    """Whether something of the supervisor's own was in its way, which the next life will not meet."""
 
     @property
     def clean(self) -> bool:

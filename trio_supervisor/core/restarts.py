@@ -23,6 +23,9 @@ from trio_supervisor.core.windows import windows_of
 def ended(tree: Tree, child: Child, end_: Ended, now: float, failure: str = "") -> None:
     """A life is over that nobody had asked to end, or (`failure`) that was stopped as failed: apply the policy."""
     exit = end_.exit
+    if exit.ours and not failure and not tree.policy.ordered and not tree.grouped:
+        _begin_again(tree, child, exit, now)
+        return
     said = _meaning(child, exit, failure)
     # To OTP, a supervisor that gave up has ended cleanly (rule 52).
     clean = said is Meaning.GOOD or (tree.policy.ordered and exit.how is How.GAVE_UP and not failure)
@@ -43,6 +46,14 @@ def ended(tree: Tree, child: Child, end_: Ended, now: float, failure: str = "") 
         tree.remove(child, now, f"{why}; {verdict.rule}", exit)
     if child.policy.significant:
         _consider_auto_shutdown(tree, child, exit, now)
+
+
+def _begin_again(tree: Tree, child: Child, exit: Exit, now: float) -> None:
+    """The child has done nothing wrong: whatever its restart type, it has another life at once, and nothing counts."""
+    child.leave_ready(now)
+    child.restart_reason, child.again = str(exit), exit.how.value
+    ground = Ground(Rule.RESTART, "what was in its way was the supervisor's own: started again, which does not count")
+    want_start(tree, child, now, child.restart_reason, exit=exit, grounds=(ground,))
 
 
 def comes_back(child: Child, exit: Exit, failure: str) -> bool:

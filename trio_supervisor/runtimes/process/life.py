@@ -365,7 +365,7 @@ class ProcessLife:
                 f"port {own} is kept for it by this supervisor, and held by nobody else: it seems to bind without "
                 "SO_REUSEADDR; from its next start on the port is free for it"
             )
-            return changed(exit, detail=detail)
+            return changed(exit, detail=detail, ours=True)
         return changed(exit, detail=f"port {own} is held by nobody any more" if own else "an address is in use")
 
     def _start_error(self, error: BirthError) -> StartError:

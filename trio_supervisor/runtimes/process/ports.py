@@ -88,7 +88,8 @@ class PortLease:
         """Whether a child that can't bind `port` perhaps can't because of the reservation; not so from its second life
         on.
         """
-        return port == self._port and self._reservation is not None and not self._gets_past
+        reserved = self._reservation is not None and self._listening is None
+        return reserved and port == self._port and not self._gets_past
 
     def seen_listening(self) -> None:
         """The child listens on the port."""
