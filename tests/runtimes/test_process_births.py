@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -100,12 +101,18 @@ async def test_an_account_that_does_not_exist_is_named() -> None:
 
 
 @root_only
-async def test_what_the_user_must_not_enter_or_run_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
+async def test_what_the_user_must_not_enter_is_named() -> None:
+    # Made for its owner only; what is above it is everybody's.
+    with TemporaryDirectory() as closed:
+        within = f"{closed}/within"
+        os.mkdir(within)
 
-    assert await why_not("true", user="nobody", cwd=str(tmp_path)) == (
-        f"cwd {str(tmp_path)!r} must not be entered: Permission denied"
-    )
+        assert await why_not("true", user="nobody", cwd=closed) == (
+            f"cwd {closed!r} must not be entered: permission denied"
+        )
+        assert await why_not("true", user="nobody", cwd=within) == (
+            f"cwd {within!r} must not be reached: permission denied to enter {closed!r} by user 'nobody'"
+        )
 
 
 RIGHTLESS = """
