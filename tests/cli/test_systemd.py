@@ -1,10 +1,11 @@
 """What `run` tells a service manager, on a real socket."""
 
+import ctypes
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -110,9 +111,8 @@ async def test_the_watchdog_hears_of_a_loop_that_turns_and_a_guardian_that_lives
         for _ in range(3):
             await manager.hear("WATCHDOG", "1")
             manager.told.clear()
-        os.kill(guardian, signal.SIGSTOP)
-        await it.see("systemd is told of no more life")
-        os.kill(guardian, signal.SIGCONT)
+        with _in_a_debugger(guardian):
+            await it.see("systemd is told of no more life")
         it.send(signal.SIGSTOP)
         with trio.move_on_after(1):
             while True:
@@ -122,6 +122,19 @@ async def test_the_watchdog_hears_of_a_loop_that_turns_and_a_guardian_that_lives
         await manager.hear("WATCHDOG", "1")
         it.send(signal.SIGTERM)
         assert await it.end() == 0
+
+
+@contextmanager
+def _in_a_debugger(pid: int) -> Iterator[None]:
+    """Stop a process so that no SIGCONT helps, and its parent is not told (ptrace(2), PTRACE_INTERRUPT)."""
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+    for request in (0x4206, 0x4207):  # PTRACE_SEIZE, PTRACE_INTERRUPT
+        assert ptrace(request, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    try:
+        yield
+    finally:
+        ptrace(17, pid, None, None)  # PTRACE_DETACH
 
 
 def _guardian_of(supervisor: int) -> int:
