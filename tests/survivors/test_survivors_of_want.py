@@ -13,6 +13,7 @@ from tests.survivors.cases import CLEANED, DAEMON, LEFT_TREES, SLEEPER, Case, to
 from tests.survivors.ground import Ground
 from tests.survivors.staged import agent_of, end, kill, staged
 from tests.survivors.table import Record
+from trio_supervisor.cli.descriptors import NEEDED
 
 pytestmark = pytest.mark.slow
 
@@ -30,12 +31,12 @@ each_end = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], i
 async def test_nothing_outlives_a_supervisor_that_has_too_few_descriptors_for_all(
     number: signal.Signals, tmp_path: Path, ground: Ground, record: Record
 ) -> None:
-    agents = {f"a{each}": {**SLEEPER, "backoff": {"initial": "10ms"}} for each in range(20)}
+    agents = {f"a{each}": {**SLEEPER, "backoff": {"initial": "10ms"}} for each in range(30)}
     case = Case("too few descriptors", agents, may_tell=(NO_MORE, "held"))
 
     def enter() -> None:
         ground.enter()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (NEEDED, NEEDED))
 
     async with running(tmp_path, json.dumps({"agents": agents}), preexec_fn=enter) as it:
         await it.see("held: restart limit")
